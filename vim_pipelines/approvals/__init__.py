@@ -1,0 +1,1 @@
+"""A human's word, bound to the exact text."""

@@ -1,0 +1,93 @@
+"""Errors that say what happened, why, and what to do, each with a code that has a place in `docs/reference/errors.md`.
+
+A stack trace tells a Customer Success engineer nothing; a code can be searched for. The command line prints these without a
+traceback and exits with `exit_code`; in Dagster they become the failure's description.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ErrorCode:
+    """One kind of failure: its code, a title for the reference page, and the exit status of the command that meets it."""
+
+    code: str
+    title: str
+    exit_code: int = 1
+
+
+CODES: dict[str, ErrorCode] = {
+    entry.code: entry
+    for entry in [
+        ErrorCode("VIM-E001", "A setting is missing", 2),
+        ErrorCode("VIM-E002", "A setting has the wrong form", 2),
+        ErrorCode("VIM-E003", "The portfolio file cannot be read", 2),
+        ErrorCode("VIM-E004", "The portfolio file is wrong", 2),
+        ErrorCode("VIM-E010", "A source cannot be reached", 3),
+        ErrorCode("VIM-E011", "A source refused our credentials", 3),
+        ErrorCode("VIM-E012", "A mapped field does not exist in the source", 3),
+        ErrorCode("VIM-E013", "A source answered with an error", 3),
+        ErrorCode("VIM-E014", "A source's request limit is used up", 3),
+        ErrorCode("VIM-E015", "The result of a write is unknown", 3),
+        ErrorCode("VIM-E016", "An address is not on the allow-list", 3),
+        ErrorCode("VIM-E017", "A source file is malformed", 3),
+        ErrorCode("VIM-E018", "A source file is missing", 3),
+        ErrorCode("VIM-E020", "The warehouse file is locked by another program", 4),
+        ErrorCode("VIM-E021", "The warehouse cannot be opened", 4),
+        ErrorCode("VIM-E022", "A quality gate stopped the run", 5),
+        ErrorCode("VIM-E023", "A dbt model failed", 5),
+        ErrorCode("VIM-E024", "There is no data for the as-of date", 5),
+        ErrorCode("VIM-E025", "An audit is already running", 4),
+        ErrorCode("VIM-E030", "A prompt file is wrong", 2),
+        ErrorCode("VIM-E031", "The language model refused or failed", 6),
+        ErrorCode("VIM-E032", "The cost budget of the run is spent", 6),
+        ErrorCode("VIM-E040", "The approval request does not exist", 7),
+        ErrorCode("VIM-E041", "The decision names a stale version", 7),
+        ErrorCode("VIM-E042", "The approval request was already decided", 7),
+        ErrorCode("VIM-E043", "This person may not decide", 7),
+        ErrorCode("VIM-E044", "The approved text and the stored text differ", 7),
+        ErrorCode("VIM-E045", "A note is needed", 7),
+        ErrorCode("VIM-E050", "Writing to the CRM is off", 8),
+        ErrorCode("VIM-E051", "The CRM record changed since the proposal", 8),
+        ErrorCode("VIM-E052", "Live writing is refused for this address", 8),
+        ErrorCode("VIM-E060", "The sandbox refuses an address that is not loopback", 9),
+        ErrorCode("VIM-E099", "An unexpected failure", 70),
+    ]
+}
+
+
+class VimError(Exception):
+    """A failure that a person can act on.
+
+    `code` is a key of `CODES`; `what` says what happened, `why` the reason as far as it is known, `fix` the one thing to do.
+    The text never holds a secret: callers pass names of settings, not their values.
+    """
+
+    def __init__(self, code: str, what: str, *, why: str = "", fix: str = "") -> None:
+        if code not in CODES:
+            raise KeyError(f"unknown error code {code}: add it to vim_pipelines/core/errors.py")
+        self.code, self.what, self.why, self.fix = code, what.rstrip(), why.rstrip(), fix.rstrip()
+        super().__init__(str(self))
+
+    @property
+    def exit_code(self) -> int:
+        """Exit status of a command that ends with this error."""
+        return CODES[self.code].exit_code
+
+    def __str__(self) -> str:
+        parts = [f"{self.code} {_sentence(self.what)}"]
+        parts += [_sentence(text) for text in (self.why, self.fix) if text]
+        return " ".join(parts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.code, self.what, self.why, self.fix))
+
+
+def _rebuild(kind: type[VimError], code: str, what: str, why: str, fix: str) -> VimError:
+    return kind(code, what, why=why, fix=fix)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else text + "."

@@ -1,0 +1,1 @@
+"""Backtests and evals against planted truth; reads ground truth by file path only."""

@@ -1,0 +1,1 @@
+"""From a vendor's answer or a file to append-only raw row versions."""

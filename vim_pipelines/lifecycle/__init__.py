@@ -1,0 +1,1 @@
+"""The account's place in the eleven phases: requirements, transitions, state."""

@@ -1,0 +1,1 @@
+"""From facts to drafts: fact sheets, playbooks, providers, gates, ledger."""

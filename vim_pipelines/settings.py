@@ -1,0 +1,189 @@
+"""Every setting, read once from the environment and checked once, with the fix in the error.
+
+A setting read in two places is checked in neither. Nothing else in the package touches `os.environ`; the list for people is
+`.env.example`, and a test keeps the two alike.
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from vim_pipelines.core.errors import VimError
+
+PACKAGE_ROOT = Path(__file__).resolve().parent
+
+
+def _vendor(name: str) -> Any:
+    """A setting under a vendor's own customary variable name."""
+    return AliasChoices(name, name.lower())
+
+
+class Settings(BaseSettings):
+    """All settings of one installation. Secrets are `SecretStr`: printing a settings object shows none."""
+
+    model_config = SettingsConfigDict(env_prefix="VIMOTION_", extra="ignore", populate_by_name=True, env_ignore_empty=True)
+
+    home: Path = Field(default=Path(".vimotion"), description="Folder that holds all state: warehouse, operations store, published copy, Dagster home, sandbox.")
+    portfolio: Path | None = Field(default=None, description="Portfolio file (YAML). Not set: the sandbox portfolio.")
+    warehouse: Literal["duckdb", "snowflake"] = Field(default="duckdb", description="Analytical warehouse: a DuckDB file under the home folder, or Snowflake.")
+    store_url: str | None = Field(default=None, description="SQLAlchemy address of the operations store. Not set: SQLite (WAL) under the home folder.")
+    timezone: str = Field(default="UTC", description="Time zone of the nightly schedule (IANA name).")
+    audit_cron: str = Field(default="30 2 * * *", description="Cron line of the nightly audit, in VIMOTION_TIMEZONE.")
+    write_mode: Literal["off", "dry_run", "live"] = Field(default="off", description="What write-back may do: nothing, compute the difference, or write.")
+    allowed_hosts: str = Field(default="", description="Comma-separated hosts the vendor clients may call, besides those of the configured base addresses.")
+    budget_usd: Decimal = Field(default=Decimal("5"), gt=0, description="Most that one night may spend on language models, in US dollars.")
+    drafter: Literal["auto", "claude", "offline"] = Field(default="auto", description="Who writes drafts: Claude when a key is set (auto), always Claude, or always the offline drafter.")
+    model: str | None = Field(default=None, description="Model id for drafts. Not set: the default of `vim_pipelines/reasoning/models.yaml`.")
+    approval_hours: int = Field(default=72, gt=0, description="Hours until an undecided approval request expires.")
+    weekly_capacity: int = Field(default=25, gt=0, description="Drafts that the team can review in a week; what is cut stays listed.")
+
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("ANTHROPIC_API_KEY"), description="Key of the Claude API. Not set: the offline drafter writes.")
+    anthropic_base_url: str | None = Field(default=None, validation_alias=_vendor("ANTHROPIC_BASE_URL"), description="Other address of the Claude API (a proxy or an emulator).")
+    langsmith_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("LANGSMITH_API_KEY"), description="Key of LangSmith. Not set: no traces are exported.")
+    langsmith_endpoint: str | None = Field(default=None, validation_alias=_vendor("LANGSMITH_ENDPOINT"), description="Other address of LangSmith.")
+    langsmith_project: str = Field(default="value-in-motion", validation_alias=_vendor("LANGSMITH_PROJECT"), description="LangSmith project that receives the traces.")
+    langsmith_send_content: bool = Field(default=False, description="Send prompts and drafts to LangSmith too, not only tokens, cost and status.")
+
+    salesforce_base_url: str | None = Field(default=None, validation_alias=_vendor("SALESFORCE_BASE_URL"), description="My Domain address, https://NAME.my.salesforce.com.")
+    salesforce_client_id: str | None = Field(default=None, validation_alias=_vendor("SALESFORCE_CLIENT_ID"), description="Consumer key of the External Client App (client-credentials flow).")
+    salesforce_client_secret: SecretStr | None = Field(default=None, validation_alias=_vendor("SALESFORCE_CLIENT_SECRET"), description="Consumer secret of the External Client App.")
+    salesforce_api_version: str = Field(default="66.0", pattern=r"^\d{2}\.0$", validation_alias=_vendor("SALESFORCE_API_VERSION"), description="Salesforce REST API version.")
+    zendesk_base_url: str | None = Field(default=None, validation_alias=_vendor("ZENDESK_BASE_URL"), description="Address of the Zendesk account, https://NAME.zendesk.com.")
+    zendesk_client_id: str | None = Field(default=None, validation_alias=_vendor("ZENDESK_CLIENT_ID"), description="OAuth client identifier (client-credentials flow).")
+    zendesk_client_secret: SecretStr | None = Field(default=None, validation_alias=_vendor("ZENDESK_CLIENT_SECRET"), description="OAuth client secret.")
+
+    snowflake_account: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_ACCOUNT"), description="Snowflake account identifier.")
+    snowflake_user: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_USER"), description="Snowflake user.")
+    snowflake_password: SecretStr | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_PASSWORD"), description="Snowflake password or programmatic access token.")
+    snowflake_database: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_DATABASE"), description="Snowflake database that holds the schemas raw, base, computed, marts, ops.")
+    snowflake_warehouse: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_WAREHOUSE"), description="Snowflake virtual warehouse.")
+    snowflake_role: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_ROLE"), description="Snowflake role of the pipeline.")
+    snowflake_host: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_HOST"), description="Other host of the Snowflake server (the emulator).")
+    snowflake_port: int | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_PORT"), description="Port beside SNOWFLAKE_HOST.")
+    snowflake_protocol: Literal["http", "https"] | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_PROTOCOL"), description="Protocol beside SNOWFLAKE_HOST.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except Exception as error:
+            raise ValueError(f"{value!r} is not an IANA time zone, for example Europe/Berlin") from error
+        return value
+
+    @field_validator("audit_cron")
+    @classmethod
+    def _cron_has_five_fields(cls, value: str) -> str:
+        if len(value.split()) != 5:
+            raise ValueError("a cron line has five fields: minute hour day month weekday, for example '30 2 * * *'")
+        return value
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The working DuckDB file; only the pipeline opens it."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def published_dir(self) -> Path:
+        """Folder of the published copy that BI and people read."""
+        return self.home / "published"
+
+    @property
+    def sandbox_dir(self) -> Path:
+        """Folder of the simulated sources and the emulators' state."""
+        return self.home / "sandbox"
+
+    @property
+    def dagster_home(self) -> Path:
+        """DAGSTER_HOME of this installation."""
+        return self.home / "dagster"
+
+    @property
+    def dbt_target_dir(self) -> Path:
+        """Where dbt writes its manifest and logs; never inside the package."""
+        return self.home / "dbt"
+
+    @property
+    def operations_url(self) -> str:
+        """SQLAlchemy address of the operations store."""
+        return self.store_url or f"sqlite:///{(self.home / 'operations.db').resolve()}"
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether this run audits the simulated portfolio."""
+        return self.portfolio is None
+
+    def require(self, *names: str) -> None:
+        """Raise VIM-E001 naming the first of the settings `names` (field names) that is not set."""
+        for name in names:
+            if getattr(self, name) in (None, ""):
+                variable = environment_variable(name)
+                raise VimError(
+                    "VIM-E001",
+                    f"The setting {variable} is missing",
+                    why=type(self).model_fields[name].description or "",
+                    fix=f"Set {variable} in the environment or in the .env file",
+                )
+
+
+def environment_variable(field_name: str) -> str:
+    """The environment variable that sets a field of `Settings`."""
+    alias = Settings.model_fields[field_name].validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return f"VIMOTION_{field_name.upper()}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from `.env` in the working folder, the environment and `overrides` (field names), later ones winning.
+
+    Raises VimError VIM-E002 that names the one variable that is wrong; the value of a secret is never in the text.
+    """
+    try:
+        settings = Settings(_env_file=".env" if Path(".env").is_file() else None, **overrides)  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        variable = environment_variable(name) if name in Settings.model_fields else name
+        raise VimError(
+            "VIM-E002",
+            f"The setting {variable} has the wrong form: {first['msg'].removeprefix('Value error, ')}",
+            fix=f"Correct {variable} in the environment or in the .env file; .env.example shows each setting",
+        ) from None
+    _mistyped_names()
+    return settings
+
+
+def _mistyped_names() -> None:
+    """A variable with our prefix that no setting has is a typing error, not a wish: say so instead of ignoring it."""
+    known = {environment_variable(name) for name in Settings.model_fields} | {"VIMOTION_DEBUG"}
+    for name in sorted(os.environ):
+        if name.startswith("VIMOTION_") and name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, sorted(known), n=1)
+            raise VimError(
+                "VIM-E002",
+                f"There is no setting called {name}",
+                fix=f"Did you mean {near[0]}?" if near else "See .env.example for the list",
+            )
+
+
+@lru_cache
+def resource_path(name: str) -> Path:
+    """Folder of a data directory that ships with the package: `dbt_project`, `prompts` or `portfolios`.
+
+    In a checkout it stands beside the package; in a wheel it is force-included under `vim_pipelines/_resources`.
+    """
+    for candidate in (PACKAGE_ROOT / "_resources" / name, PACKAGE_ROOT.parent / name):
+        if candidate.is_dir():
+            return candidate
+    raise VimError("VIM-E099", f"The folder {name} is not part of this installation", fix="Reinstall value-in-motion from a complete wheel or checkout")

@@ -1,0 +1,63 @@
+"""Opening the operations store, with its schema brought to the newest migration.
+
+SQLite runs in WAL mode with a busy time-out, so that the inbox and a run can write at the same time; `begin immediate` on
+writing sessions keeps two of them from deadlocking on a lock upgrade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+from vim_pipelines.settings import Settings
+
+
+class Store:
+    """The operations store. `session()` is one transaction: it commits at the end of the block, rolls back on an exception."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._sessions = sessionmaker(engine, expire_on_commit=False)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction."""
+        with self._sessions() as session, session.begin():
+            yield session
+
+
+def open_store(settings: Settings, *, migrate: bool = True) -> Store:
+    """The store that the settings name, migrated to the newest revision unless `migrate` is false."""
+    url = make_url(settings.operations_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = _engine(url)
+    if migrate:
+        from vim_pipelines.store.migrations import upgrade
+
+        upgrade(engine)
+    return Store(engine)
+
+
+def _engine(url: Any) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's own BEGIN below decides, not the driver's late one
+        for pragma in ("journal_mode = wal", "busy_timeout = 30000", "foreign_keys = on", "synchronous = full"):
+            connection.execute(f"pragma {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("begin immediate")
+
+    return engine

@@ -1,0 +1,202 @@
+"""The tables of the operations store.
+
+They live apart from the warehouse because an approver must be able to decide while a pipeline runs. Times are naive UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Date, DateTime, ForeignKey, Index, Integer, Numeric, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+#: All states of an approval request, once and for all (DESIGN.md section 4).
+APPROVAL_STATES = (
+    "pending", "approved", "rejected", "changes_requested", "replanning", "dismissed", "expired", "superseded",
+    "executing", "applied", "verified", "failed", "conflicted", "undone",
+)
+
+#: States of one intended write. `unknown`: sent, no answer; the outside world must be read before anything is sent again.
+OUTBOX_STATES = ("planned", "sending", "sent", "unknown", "verified", "skipped", "failed", "conflicted", "undone")
+
+
+class Base(DeclarativeBase):
+    """Declarative base of the operations store."""
+
+    type_annotation_map = {dict[str, Any]: JSON, list[dict[str, Any]]: JSON, list[str]: JSON}
+
+
+class Draft(Base):
+    """One version of one document for one account. `draft_key` = sha256 of canonical facts, prompt, schema and model: unchanged facts cost nothing."""
+
+    __tablename__ = "drafts"
+    draft_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_key: Mapped[str] = mapped_column(String(255), index=True)
+    account_name: Mapped[str] = mapped_column(Text)
+    document: Mapped[str] = mapped_column(String(64))
+    audience: Mapped[str] = mapped_column(String(16))
+    as_of_date: Mapped[date] = mapped_column(Date)
+    version: Mapped[int] = mapped_column(Integer)
+    draft_key: Mapped[str] = mapped_column(String(64), index=True)
+    facts: Mapped[list[dict[str, Any]]]
+    facts_sha256: Mapped[str] = mapped_column(String(64))
+    evidence: Mapped[list[dict[str, Any]]]
+    structured: Mapped[dict[str, Any]]
+    rendered_text: Mapped[str] = mapped_column(Text)
+    rendered_sha256: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(16))  # written | held
+    gate_findings: Mapped[list[dict[str, Any]]]
+    written_by: Mapped[str] = mapped_column(String(64))  # claude | offline
+    model: Mapped[str | None] = mapped_column(String(128))
+    prompt_sha256: Mapped[str] = mapped_column(String(64))
+    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
+    feedback: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime)
+    __table_args__ = (UniqueConstraint("account_key", "document", "version", name="uq_draft_version"),)
+
+
+class LlmCall(Base):
+    """One attempt to call a language model: what it cost and how it ended. A finished call is never paid for twice."""
+
+    __tablename__ = "llm_calls"
+    call_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    draft_key: Mapped[str] = mapped_column(String(64), index=True)
+    attempt: Mapped[int] = mapped_column(Integer)
+    account_key: Mapped[str] = mapped_column(String(255), index=True)
+    document: Mapped[str] = mapped_column(String(64))
+    provider: Mapped[str] = mapped_column(String(32))
+    model: Mapped[str] = mapped_column(String(128))
+    prompt_sha256: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(32))  # started | ok | refusal | truncated | invalid | error | paused
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    stop_reason: Mapped[str | None] = mapped_column(String(64))
+    input_tokens: Mapped[int | None] = mapped_column(Integer)
+    output_tokens: Mapped[int | None] = mapped_column(Integer)
+    cache_read_tokens: Mapped[int | None] = mapped_column(Integer)
+    cache_write_tokens: Mapped[int | None] = mapped_column(Integer)
+    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
+    price_date: Mapped[date | None] = mapped_column(Date)
+    latency_ms: Mapped[int | None] = mapped_column(Integer)
+    response: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    error: Mapped[str | None] = mapped_column(Text)
+    as_of_date: Mapped[date] = mapped_column(Date)
+    created_at: Mapped[datetime] = mapped_column(DateTime)
+    exported_at: Mapped[datetime | None] = mapped_column(DateTime)
+    __table_args__ = (UniqueConstraint("draft_key", "attempt", name="uq_call_attempt"),)
+
+
+class ApprovalRequest(Base):
+    """A question to a human: may this exact text, from these exact facts, under this policy, be carried out?
+
+    `payload_sha256` = sha256 of rendered text + facts + policy version + actions; an approval stores the same hash in `approved_sha256`,
+    and no write happens unless they are equal.
+    """
+
+    __tablename__ = "approval_requests"
+    request_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    draft_id: Mapped[str] = mapped_column(ForeignKey("drafts.draft_id"), index=True)
+    account_key: Mapped[str] = mapped_column(String(255), index=True)
+    account_name: Mapped[str] = mapped_column(Text)
+    document: Mapped[str] = mapped_column(String(64))
+    version: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(24), index=True)
+    payload: Mapped[dict[str, Any]]  # {"text", "facts", "evidence", "actions", "policy_version"}
+    payload_sha256: Mapped[str] = mapped_column(String(64))
+    approved_sha256: Mapped[str | None] = mapped_column(String(64))
+    policy_version: Mapped[str] = mapped_column(String(64))
+    approver_role: Mapped[str] = mapped_column(String(32))
+    risk_band: Mapped[str | None] = mapped_column(String(16))
+    arr_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    currency: Mapped[str | None] = mapped_column(String(3))
+    as_of_date: Mapped[date] = mapped_column(Date)
+    replan_round: Mapped[int] = mapped_column(Integer, default=0)
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    last_run_id: Mapped[str | None] = mapped_column(String(64))
+    decided_by: Mapped[str | None] = mapped_column(String(255))
+    decided_role: Mapped[str | None] = mapped_column(String(32))
+    decided_channel: Mapped[str | None] = mapped_column(String(32))
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime)
+    note: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime)
+    expires_at: Mapped[datetime] = mapped_column(DateTime)
+    updated_at: Mapped[datetime] = mapped_column(DateTime)
+
+
+class ApprovalEvent(Base):
+    """What happened to a request: append-only, each row hashed over the one before it."""
+
+    __tablename__ = "approval_events"
+    event_number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    request_id: Mapped[str] = mapped_column(String(64), index=True)
+    at: Mapped[datetime] = mapped_column(DateTime)
+    actor: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(32))
+    channel: Mapped[str] = mapped_column(String(32))
+    action: Mapped[str] = mapped_column(String(32))
+    from_state: Mapped[str | None] = mapped_column(String(24))
+    to_state: Mapped[str] = mapped_column(String(24))
+    version: Mapped[int] = mapped_column(Integer)
+    payload_sha256: Mapped[str] = mapped_column(String(64))
+    note: Mapped[str | None] = mapped_column(Text)
+    previous_sha256: Mapped[str] = mapped_column(String(64))
+    event_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+
+
+class StandingApproval(Base):
+    """A signed, standing permission for mirror writes: which computed fields, under which policy version."""
+
+    __tablename__ = "standing_approvals"
+    standing_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    target: Mapped[str] = mapped_column(String(32))
+    fields: Mapped[list[str]]
+    policy_version: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))
+    approved_by: Mapped[str] = mapped_column(String(255))
+    approved_role: Mapped[str] = mapped_column(String(32))
+    approved_at: Mapped[datetime] = mapped_column(DateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTime)
+
+
+class OutboxEntry(Base):
+    """One intended write to the CRM. `idempotency_key` is unique: the same approved action has one row however often a run starts."""
+
+    __tablename__ = "outbox"
+    entry_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(String(64), unique=True)
+    request_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    standing_id: Mapped[str | None] = mapped_column(String(64))
+    account_key: Mapped[str] = mapped_column(String(255), index=True)
+    kind: Mapped[str] = mapped_column(String(16))  # content | mirror
+    action: Mapped[str] = mapped_column(String(32))  # crm_task | crm_note | crm_fields
+    target: Mapped[str] = mapped_column(String(32))  # salesforce
+    object_name: Mapped[str] = mapped_column(String(64))
+    external_id: Mapped[str] = mapped_column(String(255))
+    proposed: Mapped[dict[str, Any]]
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    approved_sha256: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    record_id: Mapped[str | None] = mapped_column(String(64))
+    error: Mapped[str | None] = mapped_column(Text)
+    was_created: Mapped[bool | None] = mapped_column(Boolean)
+    created_at: Mapped[datetime] = mapped_column(DateTime)
+    updated_at: Mapped[datetime] = mapped_column(DateTime)
+    __table_args__ = (Index("ix_outbox_open", "state", "created_at"),)
+
+
+class LifecycleOverride(Base):
+    """A person's word against the rules: a requirement waived or a phase set, by name, with a note and an end."""
+
+    __tablename__ = "lifecycle_overrides"
+    override_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_key: Mapped[str] = mapped_column(String(255), index=True)
+    requirement_id: Mapped[str | None] = mapped_column(String(64))
+    phase: Mapped[int | None] = mapped_column(Integer)
+    note: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(32))
+    created_at: Mapped[datetime] = mapped_column(DateTime)
+    expires_on: Mapped[date | None] = mapped_column(Date)

@@ -1,0 +1,1 @@
+"""dbt wiring only; the SQL is in `dbt_project/`."""

@@ -1,0 +1,154 @@
+"""Snowflake behind the same interface, through dagster-snowflake's own resource so that there is one way to connect.
+
+Never reached in this project's development: tested through the real connector against the fakesnow server (docs/how-to/snowflake.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.warehouse.base import SCHEMAS, Session, Warehouse
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from dagster_snowflake import SnowflakeResource
+
+    from vim_pipelines.settings import Settings
+
+
+class SnowflakeSession(Session):
+    """A session over a connection of the Snowflake connector."""
+
+    dialect = "snowflake"
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def _cursor(self, sql: str, parameters: Sequence[Any]) -> Any:
+        cursor = self.connection.cursor()
+        cursor.execute(sql.replace("%", "%%").replace("?", "%s") if parameters else sql, list(parameters) or None)
+        return cursor
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        self._cursor(sql, parameters).close()
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+        import pandas as pd
+
+        rows = self.rows(sql, parameters)
+        return pd.DataFrame(rows)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        cursor = self._cursor(sql, parameters)
+        names = [column[0].lower() for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def append(self, table: str, frame: pd.DataFrame) -> int:
+        from snowflake.connector.pandas_tools import write_pandas
+
+        schema, name = table.split(".")
+        upper = frame.rename(columns=str.upper)
+        write_pandas(self.connection, upper, name.upper(), schema=schema.upper(), use_logical_type=True)
+        return len(frame)
+
+    def load_parquet(self, table: str, files: Sequence[Path], select: str, parameters: Sequence[Any] = ()) -> int:
+        """Stage the files with PUT and read them with the warehouse's own Parquet reader."""
+        if not files:
+            return 0
+        import pyarrow.parquet as pq
+
+        stage = f"{table.split('.')[0]}.vim_load"
+        self.execute(f"create temporary stage if not exists {stage} file_format = (type = parquet)")
+        for path in files:
+            self.execute(f"put 'file://{path.resolve()}' @{stage} auto_compress = false overwrite = true")
+        columns = ", ".join(f"$1:{field.name}::{_snowflake_type(field.type)} as {field.name}" for field in pq.read_schema(files[0]))
+        source = f"select {columns}, metadata$filename as filename from @{stage}"
+        names = [column[0].lower() for column in self._cursor(f"with source as ({source}) {select} limit 0", parameters).description]
+        before = self.scalar(f"select count(*) from {table}")
+        self.execute(f"insert into {table} ({', '.join(names)}) with source as ({source}) {select}", parameters)
+        return int(self.scalar(f"select count(*) from {table}")) - int(before)
+
+    def table_exists(self, table: str) -> bool:
+        schema, name = table.split(".")
+        return self.scalar(
+            "select count(*) from information_schema.tables where table_schema = ? and table_name = ?", [schema.upper(), name.upper()]
+        ) not in (0, None)
+
+
+class SnowflakeWarehouse(Warehouse):
+    """The Snowflake database of the settings."""
+
+    dialect = "snowflake"
+
+    def __init__(self, settings: Settings) -> None:
+        settings.require("snowflake_account", "snowflake_user", "snowflake_password", "snowflake_database")
+        self.settings = settings
+
+    def resource(self) -> SnowflakeResource:
+        """The Dagster resource that opens connections (its import takes several seconds: only here)."""
+        from dagster_snowflake import SnowflakeResource
+
+        settings = self.settings
+        assert settings.snowflake_password is not None
+        options: dict[str, Any] = {
+            "account": settings.snowflake_account, "user": settings.snowflake_user,
+            "password": settings.snowflake_password.get_secret_value(), "database": settings.snowflake_database,
+        }
+        options |= {
+            key: value for key, value in {"warehouse": settings.snowflake_warehouse, "role": settings.snowflake_role}.items() if value
+        }
+        return SnowflakeResource(**options, additional_snowflake_connection_args=self._address())
+
+    def _address(self) -> dict[str, Any]:
+        settings = self.settings
+        address = {"host": settings.snowflake_host, "port": settings.snowflake_port, "protocol": settings.snowflake_protocol}
+        return {key: value for key, value in address.items() if value is not None}
+
+    @contextmanager
+    def session(self, *, read_only: bool = False) -> Iterator[SnowflakeSession]:
+        from snowflake.connector.errors import DatabaseError, OperationalError
+
+        manager = self.resource().get_connection()
+        try:
+            connection = manager.__enter__()
+        except (DatabaseError, OperationalError) as error:
+            raise VimError(
+                "VIM-E021", "Snowflake cannot be opened", why=str(error.msg or "").splitlines()[0] if error.msg else "", fix="Check the SNOWFLAKE_* settings"
+            ) from None
+        session = SnowflakeSession(connection)
+        try:
+            session.execute("alter session set timezone = 'UTC'")
+            if not read_only:
+                for schema in SCHEMAS:
+                    session.execute(f"create schema if not exists {schema}")
+            session.execute("begin")
+            try:
+                yield session
+            except BaseException:
+                session.execute("rollback")
+                raise
+            session.execute("commit")
+        finally:
+            manager.__exit__(None, None, None)
+
+    def dbt_profile(self) -> dict[str, Any]:
+        settings = self.settings
+        assert settings.snowflake_password is not None
+        profile: dict[str, Any] = {
+            "type": "snowflake", "account": settings.snowflake_account, "user": settings.snowflake_user,
+            "password": settings.snowflake_password.get_secret_value(), "database": settings.snowflake_database,
+            "schema": "base", "threads": 4, "warehouse": settings.snowflake_warehouse, "role": settings.snowflake_role,
+        }
+        return {key: value for key, value in (profile | self._address()).items() if value is not None}
+
+
+def _snowflake_type(arrow_type: Any) -> str:
+    text = str(arrow_type)
+    for prefix, sql_type in (("timestamp", "timestamp_ntz"), ("date", "date"), ("int", "bigint"), ("double", "double"), ("bool", "boolean")):
+        if text.startswith(prefix):
+            return sql_type
+    return "varchar"

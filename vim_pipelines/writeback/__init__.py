@@ -1,0 +1,1 @@
+"""From an approved request to a verified CRM record: difference, outbox, apply, reconcile."""
