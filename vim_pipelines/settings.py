@@ -6,7 +6,9 @@ A setting read in two places is checked in neither. Nothing else in the package 
 
 from __future__ import annotations
 
+import json
 import os
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -120,6 +122,13 @@ class Settings(BaseSettings):
     def is_sandbox(self) -> bool:
         """Whether this run audits the simulated portfolio."""
         return self.portfolio is None
+
+    def now(self) -> datetime:
+        """The one clock, naive UTC: the system's, or in the sandbox the sandbox's own, so that a demo does not age."""
+        clock = self.sandbox_dir / "clock.json"
+        if self.is_sandbox and clock.is_file():
+            return datetime.fromisoformat(json.loads(clock.read_text())["now"])
+        return datetime.now(UTC).replace(tzinfo=None)
 
     def require(self, *names: str) -> None:
         """Raise VIM-E001 naming the first of the settings `names` (field names) that is not set."""

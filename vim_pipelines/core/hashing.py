@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -41,7 +41,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return _decimal_text(value)
     if isinstance(value, datetime):
-        aware = value if value.tzinfo is None else value.astimezone(timezone.utc).replace(tzinfo=None)
+        aware = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
         return aware.isoformat(timespec="microseconds") + "Z"
     if isinstance(value, date):
         return value.isoformat()

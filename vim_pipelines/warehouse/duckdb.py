@@ -81,16 +81,29 @@ class DuckDBWarehouse(Warehouse):
 
     @contextmanager
     def session(self, *, read_only: bool = False) -> Iterator[DuckDBSession]:
-        connection = self._connect(read_only and self.path.exists())
-        try:
-            connection.execute("set TimeZone = 'UTC'")
-            connection.begin()
-            session = DuckDBSession(connection)
+        with self._transaction(read_only and self.path.exists()) as session:
             if not read_only:
                 for schema in SCHEMAS:
-                    connection.execute(f"create schema if not exists {schema}")
+                    session.execute(f"create schema if not exists {schema}")
+            yield session
+
+    @contextmanager
+    def reading(self, other: Path) -> Iterator[DuckDBSession]:
+        """A session on this file, without our schemas, that can read the DuckDB file `other` under the catalog name `source`."""
+        with self._transaction(False, attach=other) as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, read_only: bool, attach: Path | None = None) -> Iterator[DuckDBSession]:
+        connection = self._connect(read_only)
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            if attach is not None:
+                with _translating(attach):
+                    connection.execute(f"attach '{str(attach.resolve()).replace(chr(39), chr(39) * 2)}' as source (read_only)")
+            connection.begin()
             try:
-                yield session
+                yield DuckDBSession(connection)
             except BaseException:
                 connection.rollback()
                 raise
@@ -105,10 +118,18 @@ class DuckDBWarehouse(Warehouse):
         import duckdb
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with _translating(self.path):
             return duckdb.connect(str(self.path), read_only=read_only, config={"storage_compatibility_version": STORAGE_VERSION})
-        except duckdb.IOException as error:
-            raise _translated(self.path, str(error)) from None
+
+
+@contextmanager
+def _translating(path: Path) -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise _translated(path, str(error)) from None
 
 
 def _translated(path: Path, message: str) -> VimError:

@@ -1,0 +1,70 @@
+# The two commands: `make audit` and `make test`. Everything else is a convenience. `make help` lists all.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export DAGSTER_DISABLE_TELEMETRY := 1
+export DO_NOT_TRACK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev audit test test-all ui inbox sandbox bench calibrate lock lint typecheck check clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+# The stamp makes the second run need neither time nor network. pip compiles byte code while it installs, and compileall does the
+# same for our own package: without it every start costs two to three times as much on machines that set PYTHONDONTWRITEBYTECODE.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 13)))' || { echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Fix: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "The virtual environment could not be made. Fix on Debian and Ubuntu: apt-get install python3-venv"; exit 2; }
+	@echo "Installing into $(VENV) with constraints.txt (once, a few minutes) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -c constraints.txt -e '.[test]'
+	@touch $(STAMP)
+
+install: $(STAMP) ## Make .venv and install the pinned packages
+	@$(BIN)/python -m compileall -q vim_pipelines
+
+install-dev: install ## Add the linters, the type checker and the dg command
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev]'
+
+audit: install ## Run the nightly job on the sandbox portfolio and print the summary
+	@$(BIN)/vimotion audit
+
+test: install ## All tests but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: install ## All tests, the long property, load and kill runs too
+	$(BIN)/python -m pytest
+
+ui: install ## Dagster with the sandbox: runs, lineage, checks, launchpad
+	@$(BIN)/vimotion sandbox up -- $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
+
+inbox: install ## What waits for a decision
+	@$(BIN)/vimotion inbox list
+
+sandbox: install ## The sandbox's CRM and support desk on loopback, until interrupted
+	@$(BIN)/vimotion sandbox up
+
+bench: install ## Time each stage of the nightly job beside plain DuckDB SQL; JSON to benchmarks/results
+	@$(BIN)/python -m benchmarks.nightly
+
+calibrate: install ## Detector error rates over 20 seeds of planted truth
+	@$(BIN)/python -m benchmarks.calibrate
+
+lock: ## Resolve constraints.txt anew (needs uv; names no host)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o constraints.txt
+
+lint: install-dev ## ruff and sqlfluff
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint dbt_project/models
+
+typecheck: install-dev ## mypy, strict on the pure modules
+	$(BIN)/mypy
+
+check: lint typecheck test ## Everything that a change must pass
+
+clean: ## Remove the state folder (the warehouse, the sandbox); keeps .venv
+	rm -rf .vimotion
