@@ -13,8 +13,10 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from vim_pipelines.core.errors import VimError
 from vim_pipelines.settings import Settings
 
 
@@ -41,12 +43,22 @@ def open_store(settings: Settings, *, migrate: bool = True) -> Store:
     if migrate:
         from vim_pipelines.store.migrations import upgrade
 
-        upgrade(engine)
+        try:
+            upgrade(engine)
+        except OperationalError as error:
+            raise VimError(
+                "VIM-E027",
+                f"The operations store {url.render_as_string(hide_password=True)} cannot be opened",
+                why=str(error.orig).strip().splitlines()[0] if error.orig else "",
+                fix="Check VIMOTION_STORE_URL, that the server answers, and the rights on the file or database",
+            ) from None
     return Store(engine)
 
 
 def _engine(url: Any) -> Engine:
     if url.get_backend_name() != "sqlite":
+        if url.drivername == "postgresql":  # SQLAlchemy would look for psycopg2, which we do not ship
+            url = url.set(drivername="postgresql+psycopg")
         return create_engine(url, pool_pre_ping=True)
     engine = create_engine(url, connect_args={"timeout": 30})
 

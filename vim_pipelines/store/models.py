@@ -122,6 +122,7 @@ class ApprovalRequest(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime)
     expires_at: Mapped[datetime] = mapped_column(DateTime)
     updated_at: Mapped[datetime] = mapped_column(DateTime)
+    __table_args__ = (UniqueConstraint("account_key", "document", "version", name="uq_request_version"),)
 
 
 class ApprovalEvent(Base):

@@ -1,0 +1,49 @@
+"""Both operations stores for the tests: a fresh SQLite file, and a fresh database on a real PostgreSQL.
+
+Imported by the conftest files of tests/store, tests/approvals and tests/writeback, so that every rule is tried on both.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vim_pipelines.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def postgres_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a PostgreSQL server of this test session; `{database}` is still to be named."""
+    pgserver = pytest.importorskip("pgserver", reason="pgserver (test extra) is not installed: no real PostgreSQL here")
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    try:
+        yield server.get_uri(database="{database}").replace("%7Bdatabase%7D", "{database}")
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address of an empty operations store, once per kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'operations.db'}"
+    return empty_postgres(request.getfixturevalue("postgres_address"))
+
+
+def empty_postgres(address: str) -> str:
+    """Address of a database made just now."""
+    import psycopg
+
+    name = f"vim_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(address.format(database="postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    return address.format(database=name)
+
+
+def settings_for(url: str, home: Path, **options: Any) -> Settings:
+    """Settings whose operations store is at `url`."""
+    return Settings(home=home, store_url=url, **options)
