@@ -1,0 +1,24 @@
+with versions as (
+
+    {{ latest_versions('contacts', 'contact_key') }}
+
+),
+
+final as (
+
+    select
+        versions.contact_key,
+        versions.account_key,
+        versions.full_name,
+        versions.email,
+        versions.title,
+        versions.role,
+        versions.is_active,
+        versions.left_on,
+        versions.known_at
+    from versions
+    where not versions.is_deleted
+
+)
+
+select * from final

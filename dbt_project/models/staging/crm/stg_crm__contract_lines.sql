@@ -1,0 +1,29 @@
+with versions as (
+
+    {{ latest_versions('contract_lines', 'contract_line_key') }}
+
+),
+
+final as (
+
+    select
+        versions.contract_line_key,
+        versions.account_key,
+        versions.product,
+        versions.seats,
+        versions.list_unit_price_annual,
+        versions.net_unit_price_annual,
+        versions.currency,
+        versions.start_date,
+        versions.end_date,
+        versions.notice_days,
+        versions.auto_renew,
+        versions.status,
+        versions.notice_served_on,
+        versions.known_at
+    from versions
+    where not versions.is_deleted
+
+)
+
+select * from final

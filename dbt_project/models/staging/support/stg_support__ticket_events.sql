@@ -1,0 +1,21 @@
+with versions as (
+
+    {{ latest_versions('ticket_events', 'ticket_event_key') }}
+
+),
+
+final as (
+
+    select
+        versions.ticket_event_key,
+        versions.ticket_key,
+        versions.metric,
+        versions.event_type,
+        versions.occurred_at,
+        versions.known_at
+    from versions
+    where not versions.is_deleted
+
+)
+
+select * from final
