@@ -14,8 +14,20 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 #: All states of an approval request, once and for all (DESIGN.md section 4).
 APPROVAL_STATES = (
-    "pending", "approved", "rejected", "changes_requested", "replanning", "dismissed", "expired", "superseded",
-    "executing", "applied", "verified", "failed", "conflicted", "undone",
+    "pending",
+    "approved",
+    "rejected",
+    "changes_requested",
+    "replanning",
+    "dismissed",
+    "expired",
+    "superseded",
+    "executing",
+    "applied",
+    "verified",
+    "failed",
+    "conflicted",
+    "undone",
 )
 
 #: States of one intended write. `unknown`: sent, no answer; the outside world must be read before anything is sent again.

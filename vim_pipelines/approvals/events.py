@@ -1,0 +1,148 @@
+"""The record of who did what: append-only, each row hashed over the one before it.
+
+An approval is evidence. Whoever edits a row of it, swaps two, or cuts off the last ones must be found out by `verify_chain`, which
+also compares each request with its last event and its payload with its hash. (Someone who can rewrite the whole table can forge
+a whole chain; keep the last hash elsewhere, for example in the nightly mirror, where that matters.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from vim_pipelines.approvals.policy import Actor
+from vim_pipelines.approvals.states import next_state
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.hashing import sha256_json
+from vim_pipelines.store.engine import Store
+from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest
+
+GENESIS = "0" * 64
+
+#: PostgreSQL advisory lock that serialises writers of the chain. SQLite has one writer at a time anyway.
+CHAIN_LOCK = 7_462_002
+
+SYSTEM = Actor("value-in-motion", "system", "system")
+
+HASHED = ("request_id", "at", "actor", "role", "channel", "action", "from_state", "to_state", "version", "payload_sha256", "note", "previous_sha256")
+
+
+@contextmanager
+def chained(store: Store) -> Iterator[Session]:
+    """A transaction that may append events. The chain's lock is always the first one taken, so two of them cannot deadlock."""
+    with store.session() as session:
+        if session.get_bind().dialect.name == "postgresql":
+            session.connection().exec_driver_sql(f"select pg_advisory_xact_lock({CHAIN_LOCK})")
+        yield session
+
+
+def event_sha256(event: ApprovalEvent) -> str:
+    """What the row's hash has to be."""
+    return sha256_json({name: getattr(event, name) for name in HASHED})
+
+
+def append(
+    session: Session, request: ApprovalRequest, action: str, *, from_state: str | None, to_state: str, actor: Actor, now: datetime, note: str | None = None
+) -> ApprovalEvent:
+    """Add one event to the chain, inside `chained`."""
+    previous = session.scalar(select(ApprovalEvent.event_sha256).order_by(ApprovalEvent.event_number.desc()).limit(1))
+    event = ApprovalEvent(
+        request_id=request.request_id,
+        at=now,
+        actor=actor.name,
+        role=actor.role,
+        channel=actor.channel,
+        action=action,
+        from_state=from_state,
+        to_state=to_state,
+        version=request.version,
+        payload_sha256=request.payload_sha256,
+        note=note,
+        previous_sha256=previous or GENESIS,
+        event_sha256="",
+    )
+    event.event_sha256 = event_sha256(event)
+    session.add(event)
+    session.flush()
+    return event
+
+
+def step(session: Session, request: ApprovalRequest, action: str, *, actor: Actor, now: datetime, note: str | None = None, **values: Any) -> None:
+    """Move `request` by compare-and-swap and record it: the row must still be in the state, version and attempt that were read.
+
+    `values` are further columns to set. Raises VIM-E042 if the step is not possible or somebody else was first.
+    """
+    state = request.state
+    target = next_state(state, action)
+    moved = session.execute(
+        update(ApprovalRequest)
+        .where(
+            ApprovalRequest.request_id == request.request_id,
+            ApprovalRequest.state == state,
+            ApprovalRequest.version == request.version,
+            ApprovalRequest.attempt == request.attempt,
+        )
+        .values(state=target, updated_at=now, **values)
+        .execution_options(synchronize_session=False)
+    )
+    if moved.rowcount != 1:
+        raise VimError(
+            "VIM-E042", f"The request {request.request_id} was moved on by somebody else", fix="Look at it again: vimotion inbox show " + request.request_id
+        )
+    session.refresh(request)
+    append(session, request, action, from_state=state, to_state=target, actor=actor, now=now, note=note)
+
+
+def verify_chain(store: Store) -> list[str]:
+    """Every break of the record, in words; an empty list means that it is whole."""
+    broken: list[str] = []
+    last: dict[str, ApprovalEvent] = {}
+    approvals: dict[str, ApprovalEvent] = {}
+    with store.session() as session:
+        previous = GENESIS
+        for event in session.scalars(select(ApprovalEvent).order_by(ApprovalEvent.event_number).execution_options(yield_per=1000)):
+            where = f"event {event.event_number} ({event.action} of {event.request_id})"
+            if event.previous_sha256 != previous:
+                broken.append(f"{where}: it does not follow the event before it; one was removed, added or moved")
+            if event_sha256(event) != event.event_sha256:
+                broken.append(f"{where}: it was edited after it was written")
+            before = last.get(event.request_id)
+            if (before.to_state if before else None) != event.from_state:
+                broken.append(f"{where}: it starts from {event.from_state}, the request was {before.to_state if before else 'new'}")
+            previous = event.event_sha256
+            last[event.request_id] = event
+            if event.action == "approve":
+                approvals[event.request_id] = event
+        for request in session.scalars(select(ApprovalRequest).execution_options(yield_per=200)):
+            broken += _request_breaks(request, last.pop(request.request_id, None), approvals.get(request.request_id))
+    broken += [f"request {request_id}: it has events but no row; it was removed" for request_id in last]
+    return broken
+
+
+def verify_request(session: Session, request: ApprovalRequest) -> list[str]:
+    """The breaks of one request: its payload against its hash, its row against its events."""
+    events = session.scalars(select(ApprovalEvent).where(ApprovalEvent.request_id == request.request_id).order_by(ApprovalEvent.event_number)).all()
+    broken = [f"event {event.event_number}: it was edited after it was written" for event in events if event_sha256(event) != event.event_sha256]
+    approvals = [event for event in events if event.action == "approve"]
+    return broken + _request_breaks(request, events[-1] if events else None, approvals[-1] if approvals else None)
+
+
+def _request_breaks(request: ApprovalRequest, last: ApprovalEvent | None, approval: ApprovalEvent | None) -> list[str]:
+    where = f"request {request.request_id}"
+    if last is None:
+        return [f"{where}: it has no events"]
+    broken = []
+    if last.to_state != request.state:
+        broken.append(f"{where}: it is {request.state}, its last event says {last.to_state}")
+    if last.payload_sha256 != request.payload_sha256 or last.version != request.version:
+        broken.append(f"{where}: its last event was about another text")
+    if sha256_json(request.payload) != request.payload_sha256:
+        broken.append(f"{where}: its text, facts or actions were edited")
+    if request.approved_sha256 is not None and (approval is None or approval.payload_sha256 != request.approved_sha256):
+        broken.append(f"{where}: its approval is not in the record")
+    return broken

@@ -1,0 +1,136 @@
+"""What a person is asked to approve: the exact text, the facts and evidence behind it, and every action that a yes sets in motion.
+
+All of it is hashed together and travels with the request, so that inbox, re-plan and write-back never open the warehouse, and
+nothing can be written that was not on the page. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from vim_pipelines.approvals.policy import Policy
+from vim_pipelines.core.hashing import canonical_json, sha256_json, sha256_text
+from vim_pipelines.store.models import Draft
+
+SUBJECT_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class AccountInfo:
+    """What the policy wants to know about an account. None is unknown, and asks for the higher role."""
+
+    arr_amount: Decimal | None = None
+    currency: str | None = None
+    risk_band: str | None = None
+    csm_email: str | None = None
+
+
+def account_info(draft: Draft, signals: Mapping[str, Any] | None) -> AccountInfo:
+    """From tonight's row of `marts.fct_account_signals` where there is one, else from the draft's own facts."""
+    row = signals or {}
+    arr, currency = _amount(row.get("arr_amount")), row.get("currency")
+    if arr is None:
+        fact = next(
+            (
+                fact
+                for fact in draft.facts
+                if fact.get("metric") == "arr_amount" and fact.get("scope", "account") == "account" and fact.get("status", "ok") == "ok"
+            ),
+            {},
+        )
+        arr, currency = _amount(fact.get("value_number")), fact.get("currency")
+    return AccountInfo(arr, _text(currency), _text(row.get("risk_band")), _text(row.get("csm_email")))
+
+
+def request_id_of(draft_id: str, version: int) -> str:
+    """Identity of the question about one draft: the same draft asked for twice is the same request. Short enough to type."""
+    return f"req-{sha256_json([draft_id, version])[:12]}"
+
+
+def build_payload(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str) -> dict[str, Any]:
+    """The payload as plain JSON values: what is hashed is what a database gives back."""
+    payload = {
+        "text": draft.rendered_text,
+        "facts": draft.facts,
+        "facts_sha256": draft.facts_sha256,
+        "evidence": capped(draft.evidence, policy.evidence_rows_per_fact),
+        "actions": actions(draft, policy, info, request_id=request_id),
+        "policy_version": policy.version,
+    }
+    return json.loads(canonical_json(payload))  # type: ignore[no-any-return]
+
+
+def payload_sha256(payload: Mapping[str, Any]) -> str:
+    """What an approval binds to."""
+    return sha256_json(payload)
+
+
+def vim_key(request_id: str) -> str:
+    """External id of the CRM record that carries an approved text: one record per approved request."""
+    return f"VIM-{request_id}"
+
+
+def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str) -> list[dict[str, Any]]:
+    """The writes that approval carries out, field by field. The text itself stands once in the payload, under `text`."""
+    rule, title, key = policy.rule(draft.document), policy.title(draft.document), vim_key(request_id)
+    built: list[dict[str, Any]] = []
+    if "crm_note" in rule.on_approve:
+        fields = {
+            "Account__c": draft.account_key,
+            "Document__c": draft.document,
+            "Title__c": f"{title}: {draft.account_name}"[:SUBJECT_LENGTH],
+            "Sha256__c": sha256_text(draft.rendered_text),
+            "Version__c": str(draft.version),
+            "As_Of_Date__c": draft.as_of_date.isoformat(),
+            "Policy_Version__c": policy.version,
+            "Request_Id__c": request_id,
+        }
+        built.append({"action": "crm_note", "object": "VIM_Draft__c", "key": key, "fields": fields})
+    if "crm_task" in rule.on_approve:
+        task = {
+            "WhatId": draft.account_key,
+            "Subject": f"{title}: {draft.account_name}"[:SUBJECT_LENGTH],
+            "Description": f"Carry out the approved {title}. Its text is in the record {key}.\n\n{task_marker(request_id)}",
+            "Priority": rule.task.priority,
+            "ActivityDate": (draft.as_of_date + timedelta(days=rule.task.due_days)).isoformat(),
+        }
+        if info.csm_email:
+            task["Owner_Email__c"] = info.csm_email
+        built.append({"action": "crm_task", "object": "Task", "key": key, "fields": task})
+    return built
+
+
+def task_marker(request_id: str) -> str:
+    """The line in a Task's description by which a Task whose answer was lost is found again: Task has no external id of ours."""
+    return f"Value-in-Motion {vim_key(request_id)}"
+
+
+def capped(evidence: Sequence[Mapping[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """`evidence` with at most `limit` entries for each fact; an entry that serves several facts stays while one of them has room."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for entry in evidence:
+        facts = entry.get("fact_ids") or [entry.get("fact_id") or entry.get("handle") or ""]
+        if any(seen[str(fact)] < limit for fact in facts):
+            seen.update(str(fact) for fact in facts)
+            rows = entry.get("rows")
+            kept.append({**entry, "rows": list(rows)[:limit]} if isinstance(rows, list) else dict(entry))
+    return kept
+
+
+def _amount(value: Any) -> Decimal | None:
+    try:
+        amount = None if value is None else Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount is not None and amount.is_finite() else None
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value is not None and value == value and str(value) else None

@@ -1,0 +1,508 @@
+"""The approval queue: asking, deciding, expiring, and what is ready to be carried out. Every channel calls these functions.
+
+No Dagster and no HTTP: the command line, the inbox, a sensor and a test all see the same rules. Each change of a request is one
+transaction with a compare-and-swap and an event of the hash chain, so that of two people who press at once exactly one decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session, defer
+
+from vim_pipelines.approvals import events
+from vim_pipelines.approvals.events import SYSTEM, append, chained, step, verify_chain
+from vim_pipelines.approvals.payload import account_info, build_payload, payload_sha256, request_id_of
+from vim_pipelines.approvals.policy import Actor, Policy, load_policy
+from vim_pipelines.approvals.states import DECISIONS, NOTE_NEEDED
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.store.engine import Store
+from vim_pipelines.store.locks import is_free
+from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Draft, OutboxEntry
+
+__all__ = [
+    "Report",
+    "Request",
+    "RequestDetail",
+    "approved_ready",
+    "decide",
+    "expire",
+    "list_requests",
+    "request_approvals",
+    "retry",
+    "show_request",
+    "to_replan",
+    "verify_chain",
+]
+
+DRAFTS_A_TRANSACTION = 50
+#: How often drafting again may fail (a model, a gate) before a person must write.
+MAX_REPLAN_ATTEMPTS = 3
+BAND_URGENCY = {"red": 0, "yellow": 1, "unknown": 2, "green": 3}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One approval request, as a list shows it."""
+
+    request_id: str
+    draft_id: str
+    account_key: str
+    account_name: str
+    document: str
+    version: int
+    state: str
+    approver_role: str
+    risk_band: str | None
+    arr_amount: Decimal | None
+    currency: str | None
+    as_of_date: date
+    replan_round: int
+    attempt: int
+    payload_sha256: str
+    approved_sha256: str | None
+    policy_version: str
+    decided_by: str | None
+    decided_role: str | None
+    decided_channel: str | None
+    decided_at: datetime | None
+    note: str | None
+    created_at: datetime
+    expires_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class EventView:
+    """One step in a request's life."""
+
+    at: datetime
+    actor: str
+    role: str
+    channel: str
+    action: str
+    from_state: str | None
+    to_state: str
+    note: str | None
+
+
+@dataclass(frozen=True)
+class WriteView:
+    """One intended write of a request."""
+
+    action: str
+    object_name: str
+    external_id: str
+    state: str
+    attempts: int
+    record_id: str | None
+    error: str | None
+    proposed: dict[str, Any]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class RequestDetail(Request):
+    """One request with everything a decision needs. `previous_text` is what was last approved for this account and document.
+
+    `breaks` lists what does not fit the record (an edited text, say); such a request cannot be approved or carried out.
+    """
+
+    text: str
+    facts: list[dict[str, Any]]
+    evidence: list[dict[str, Any]]
+    actions: list[dict[str, Any]]
+    written_by: str
+    previous_text: str | None
+    events: tuple[EventView, ...]
+    writes: tuple[WriteView, ...]
+    breaks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one call of `request_approvals` did, by draft."""
+
+    requested: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
+    unchanged: int = 0
+    held: int = 0
+    cooling_down: int = 0
+    replan_open: int = 0
+
+    def metadata(self) -> dict[str, int]:
+        """Counts for Dagster."""
+        return {
+            "requested": len(self.requested),
+            "superseded": len(self.superseded),
+            "unchanged": self.unchanged,
+            "held": self.held,
+            "cooling_down": self.cooling_down,
+            "replan_open": self.replan_open,
+        }
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+def request_approvals(
+    store: Store,
+    policy: Policy,
+    as_of: date,
+    now: datetime,
+    *,
+    approval_hours: int,
+    draft_ids: Collection[str] | None = None,
+    signals: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Report:
+    """Ask for a decision on each draft: those of `draft_ids`, or all that were written for `as_of`.
+
+    `signals` maps account keys to rows of `marts.fct_account_signals` (arr_amount, currency, risk_band, csm_email). A draft held by a
+    gate is not asked for. A new draft supersedes a pending request only if its `draft_key` differs (a material change); the same
+    drafts again change nothing. After a dismissal nothing is asked for the policy's cool-down; while a re-plan is open, the
+    re-planned draft is waited for. An expired question is asked again when its draft is handed in again.
+    """
+    with store.session() as session:
+        wanted = select(Draft.draft_id).order_by(Draft.account_key, Draft.document, Draft.version)
+        wanted = wanted.where(Draft.draft_id.in_(draft_ids)) if draft_ids is not None else wanted.where(Draft.as_of_date == as_of)
+        ids = session.scalars(wanted).all()
+    requested: list[str] = []
+    superseded: list[str] = []
+    counts = dict.fromkeys(("unchanged", "held", "cooling_down", "replan_open"), 0)
+    for start in range(0, len(ids), DRAFTS_A_TRANSACTION):
+        with chained(store) as session:
+            for draft in _newest_each(session.scalars(select(Draft).where(Draft.draft_id.in_(ids[start : start + DRAFTS_A_TRANSACTION])))):
+                latest = _latest(session, draft.account_key, draft.document)
+                outcome = "held" if draft.status != "written" else _outcome(session, latest, draft, policy, now)
+                if outcome in counts:
+                    counts[outcome] += 1
+                    continue
+                if latest is not None and latest.state == "pending":
+                    step(session, latest, "supersede", actor=SYSTEM, now=now, note=f"a new draft of {draft.as_of_date} differs materially")
+                    superseded.append(latest.request_id)
+                new = insert_request(session, draft, policy, now, approval_hours=approval_hours, latest=latest, signals=(signals or {}).get(draft.account_key))
+                requested.append(new.request_id)
+    return Report(tuple(requested), tuple(superseded), **counts)
+
+
+def insert_request(
+    session: Session,
+    draft: Draft,
+    policy: Policy,
+    now: datetime,
+    *,
+    approval_hours: int,
+    latest: ApprovalRequest | None,
+    signals: Mapping[str, Any] | None = None,
+    replan_round: int = 0,
+    note: str | None = None,
+) -> ApprovalRequest:
+    """Add a pending request after `latest`, the newest of its account and document, inside `chained`. What is unknown of the account is taken from `latest`."""
+    version = latest.version + 1 if latest is not None else 1
+    known: dict[str, Any] = {}
+    if latest is not None:
+        known = {"arr_amount": latest.arr_amount, "currency": latest.currency, "risk_band": latest.risk_band, "csm_email": _task_owner(latest)}
+    info = account_info(draft, signals if signals is not None else known)
+    request_id = request_id_of(draft.draft_id, version)
+    payload = build_payload(draft, policy, info, request_id=request_id)
+    request = ApprovalRequest(
+        request_id=request_id,
+        draft_id=draft.draft_id,
+        account_key=draft.account_key,
+        account_name=draft.account_name,
+        document=draft.document,
+        version=version,
+        state="pending",
+        payload=payload,
+        payload_sha256=payload_sha256(payload),
+        policy_version=policy.version,
+        approver_role=policy.approver_role(draft.document, arr_amount=info.arr_amount, currency=info.currency, risk_band=info.risk_band),
+        risk_band=info.risk_band,
+        arr_amount=info.arr_amount,
+        currency=info.currency,
+        as_of_date=draft.as_of_date,
+        replan_round=replan_round,
+        attempt=0,
+        created_at=now,
+        updated_at=now,
+        expires_at=now + timedelta(hours=approval_hours),
+    )
+    session.add(request)
+    session.flush()
+    append(session, request, "request", from_state=None, to_state="pending", actor=SYSTEM, now=now, note=note)
+    return request
+
+
+def _newest_each(drafts: Iterable[Draft]) -> list[Draft]:
+    """Of several versions of one document for one account, the newest that passed its gates; a held one only if there is no other."""
+    newest: dict[tuple[str, str], Draft] = {}
+    for draft in drafts:
+        key = (draft.account_key, draft.document)
+        best = newest.get(key)
+        if best is None or (draft.status == "written", draft.version) > (best.status == "written", best.version):
+            newest[key] = draft
+    return list(newest.values())
+
+
+def _outcome(session: Session, latest: ApprovalRequest | None, draft: Draft, policy: Policy, now: datetime) -> str:
+    if latest is None:
+        return "request"
+    if latest.state == "dismissed" and latest.decided_at is not None and now < latest.decided_at + timedelta(days=policy.dismiss_cooldown_days):
+        return "cooling_down"
+    if latest.state == "replanning" or (latest.state in ("rejected", "changes_requested") and latest.replan_round < policy.max_replan_rounds):
+        return "replan_open"
+    if _basis_key(session, latest) == draft.draft_key:
+        return "request" if latest.state == "expired" else "unchanged"
+    return "request"
+
+
+def _basis_key(session: Session, latest: ApprovalRequest) -> str | None:
+    """Key of the nightly draft that `latest` goes back to: a re-planned draft has a key of its own, but its facts are those of round 0."""
+    return session.scalar(
+        select(Draft.draft_key)
+        .join(ApprovalRequest, ApprovalRequest.draft_id == Draft.draft_id)
+        .where(
+            ApprovalRequest.account_key == latest.account_key,
+            ApprovalRequest.document == latest.document,
+            ApprovalRequest.version == latest.version - latest.replan_round,
+        )
+    )
+
+
+def _latest(session: Session, account_key: str, document: str) -> ApprovalRequest | None:
+    statement = select(ApprovalRequest).where(ApprovalRequest.account_key == account_key, ApprovalRequest.document == document)
+    return session.scalar(statement.order_by(ApprovalRequest.version.desc()).limit(1))
+
+
+def _task_owner(request: ApprovalRequest) -> str | None:
+    return next((action["fields"].get("Owner_Email__c") for action in request.payload["actions"] if action["action"] == "crm_task"), None)
+
+
+# --- deciding -------------------------------------------------------------------------------------------------------
+
+
+def decide(
+    store: Store,
+    request_id: str,
+    decision: str,
+    *,
+    actor: str,
+    role: str,
+    channel: str,
+    version: int,
+    note: str | None,
+    now: datetime,
+    policy: Policy | None = None,
+) -> Request:
+    """Record one person's decision: approve, reject, request_changes or dismiss. The first decision wins.
+
+    `version` is the version that the person read. Raises VIM-E040 (no such request), E041 (a newer version exists), E042 (decided,
+    or its time is over), E043 (role), E044 (the stored text was edited), E045 (a note is needed).
+    """
+    policy = policy or load_policy()
+    note = (note or "").replace("\x00", "").strip() or None
+    if decision not in DECISIONS:
+        raise VimError("VIM-E042", f"'{decision}' is not a decision", fix=f"Use one of {', '.join(DECISIONS)}")
+    if decision in NOTE_NEEDED and note is None:
+        raise VimError(
+            "VIM-E045",
+            f"A note is needed to {decision.replace('_', ' ')}",
+            why="The next draft, and whoever asks later, needs the reason",
+            fix="Add --note 'why'",
+        )
+    person = Actor(actor, role, channel)
+    refusal: VimError | None = None
+    with chained(store) as session:
+        request = find_request(session, request_id)
+        _may_decide(request, person, policy, version)
+        if now >= request.expires_at:
+            step(session, request, "expire", actor=SYSTEM, now=now)
+            refusal = VimError(
+                "VIM-E042",
+                f"The request {request.request_id} expired on {request.expires_at:%Y-%m-%d %H:%M} UTC",
+                why="Silence is never consent",
+                fix="The next night asks again",
+            )
+        else:
+            values: dict[str, Any] = {"decided_by": actor, "decided_role": role, "decided_channel": channel, "decided_at": now, "note": note}
+            if decision == "approve":
+                _refuse_broken(session, request)
+                values["approved_sha256"] = request.payload_sha256
+            step(session, request, decision, actor=person, now=now, note=note, **values)
+            if request.state in ("rejected", "changes_requested") and request.replan_round >= policy.max_replan_rounds:
+                step(
+                    session,
+                    request,
+                    "human_must_write",
+                    actor=SYSTEM,
+                    now=now,
+                    note=f"{policy.max_replan_rounds} rounds of re-planning are used up: a person must write this document",
+                )
+        decided = _view(Request, request)
+    if refusal is not None:  # after the commit: the expiry is a fact, whatever this call was for
+        raise refusal
+    return decided
+
+
+def _may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version: int) -> None:
+    fix = f"Read it again: vimotion inbox show {request.request_id}"
+    if request.version != version or request.state == "superseded":
+        raise VimError(
+            "VIM-E041",
+            f"You decided on version {version} of {request.document} for {request.account_name}",
+            why="A newer draft took its place",
+            fix=fix.replace(request.request_id, "ID"),
+        )
+    if request.state != "pending":
+        who = f" by {request.decided_by}" if request.decided_by else ""
+        raise VimError("VIM-E042", f"The request {request.request_id} is {request.state}{who}", why="The first decision stands", fix=fix)
+    today = policy.approver_role(request.document, arr_amount=request.arr_amount, currency=request.currency, risk_band=request.risk_band)
+    needed = max(request.approver_role, today, key=policy.rank)  # a role that the policy no longer knows ranks lowest, so today's rule holds
+    if policy.rank(person.role) < max(policy.rank(needed), 0):
+        raise VimError(
+            "VIM-E043", f"{person.name} ({person.role}) may not decide on {request.request_id}", why=f"It needs the role {needed}", fix=f"Ask a {needed}"
+        )
+
+
+def _refuse_broken(session: Session, request: ApprovalRequest) -> None:
+    broken = events.verify_request(session, request)
+    if broken:
+        raise VimError(
+            "VIM-E044",
+            f"The request {request.request_id} does not fit its record",
+            why="; ".join(broken),
+            fix="Find out who edited the operations store: vimotion audit-trail verify",
+        )
+
+
+def retry(store: Store, request_id: str, *, actor: str, role: str, channel: str, note: str | None, now: datetime, policy: Policy | None = None) -> Request:
+    """Let a failed or conflicted request be carried out again, by someone who may decide on it. The approval and its hash stay as they were."""
+    policy = policy or load_policy()
+    person = Actor(actor, role, channel)
+    with chained(store) as session:
+        request = find_request(session, request_id)
+        if policy.rank(role) < max(policy.rank(request.approver_role), 0):
+            raise VimError(
+                "VIM-E043",
+                f"{actor} ({role}) may not restart {request.request_id}",
+                why=f"It needs the role {request.approver_role}",
+                fix=f"Ask a {request.approver_role}",
+            )
+        if not (note or "").strip():
+            raise VimError("VIM-E045", "A note is needed to retry", fix="Add --note 'what was put right'")
+        _refuse_broken(session, request)
+        step(session, request, "retry", actor=person, now=now, note=note)
+        return _view(Request, request)
+
+
+def expire(store: Store, now: datetime) -> int:
+    """End every pending request whose time is over; returns their number. Expiry never approves."""
+    with store.session() as session:
+        ids = session.scalars(select(ApprovalRequest.request_id).where(ApprovalRequest.state == "pending", ApprovalRequest.expires_at <= now)).all()
+    expired = 0
+    for request_id in ids:
+        with chained(store) as session:
+            request = session.get(ApprovalRequest, request_id)
+            if request is not None and request.state == "pending" and request.expires_at <= now:
+                step(session, request, "expire", actor=SYSTEM, now=now)
+                expired += 1
+    return expired
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def list_requests(store: Store, *, states: Sequence[str] = ("pending",), account_key: str | None = None, limit: int = 1000) -> list[Request]:
+    """Requests in `states`, the most urgent first: risk, then what is soonest to expire, then money."""
+    statement = select(ApprovalRequest).options(defer(ApprovalRequest.payload)).where(ApprovalRequest.state.in_(states))
+    if account_key is not None:
+        statement = statement.where(ApprovalRequest.account_key == account_key)
+    with store.session() as session:
+        found = [_view(Request, request) for request in session.scalars(statement)]
+    found.sort(key=lambda row: (BAND_URGENCY.get(row.risk_band or "unknown", 2), row.expires_at, -(row.arr_amount or 0), row.request_id))
+    return found[:limit]
+
+
+def count_requests(store: Store, state: str = "pending") -> int:
+    """Number of requests in `state`: the badge and the list count the same rows."""
+    with store.session() as session:
+        return session.scalar(select(func.count()).select_from(ApprovalRequest).where(ApprovalRequest.state == state)) or 0
+
+
+def show_request(store: Store, request_id: str) -> RequestDetail:
+    """One request with all a decision needs; `request_id` may be its beginning. VIM-E040 if there is none, or more than one."""
+    with store.session() as session:
+        request = find_request(session, request_id)
+        draft = session.get_one(Draft, request.draft_id)
+        history = session.scalars(select(ApprovalEvent).where(ApprovalEvent.request_id == request.request_id).order_by(ApprovalEvent.event_number))
+        outbox = session.scalars(select(OutboxEntry).where(OutboxEntry.request_id == request.request_id).order_by(OutboxEntry.created_at, OutboxEntry.action))
+        previous = session.scalar(
+            select(ApprovalRequest)
+            .where(
+                ApprovalRequest.account_key == request.account_key,
+                ApprovalRequest.document == request.document,
+                ApprovalRequest.version < request.version,
+                ApprovalRequest.approved_sha256.is_not(None),
+            )
+            .order_by(ApprovalRequest.version.desc())
+            .limit(1)
+        )
+        return _view(
+            RequestDetail,
+            request,
+            text=request.payload["text"],
+            facts=request.payload["facts"],
+            evidence=request.payload["evidence"],
+            actions=request.payload["actions"],
+            written_by=draft.written_by,
+            previous_text=previous.payload["text"] if previous else None,
+            events=tuple(_view(EventView, event) for event in history),
+            writes=tuple(_view(WriteView, entry) for entry in outbox),
+            breaks=tuple(events.verify_request(session, request)),
+        )
+
+
+def approved_ready(store: Store, limit: int = 25) -> list[Request]:
+    """Approved requests that wait to be carried out, the oldest decision first. One query: a sensor calls this."""
+    statement = select(ApprovalRequest).options(defer(ApprovalRequest.payload)).where(ApprovalRequest.state == "approved")
+    with store.session() as session:
+        return [_view(Request, request) for request in session.scalars(statement.order_by(ApprovalRequest.decided_at, ApprovalRequest.request_id).limit(limit))]
+
+
+def to_replan(store: Store, limit: int = 25, policy: Policy | None = None) -> list[Request]:
+    """Requests that wait for a new draft, the oldest decision first; among them those whose re-planning process died."""
+    rounds, attempts = (policy or load_policy()).max_replan_rounds, MAX_REPLAN_ATTEMPTS
+    statement = (
+        select(ApprovalRequest)
+        .options(defer(ApprovalRequest.payload))
+        .where(ApprovalRequest.state.in_(("rejected", "changes_requested", "replanning")), ApprovalRequest.replan_round < rounds)
+        .where(or_(ApprovalRequest.state == "replanning", ApprovalRequest.attempt < attempts))
+        .order_by(ApprovalRequest.decided_at, ApprovalRequest.request_id)
+        .limit(limit)
+    )
+    with store.session() as session:
+        found = [_view(Request, request) for request in session.scalars(statement)]
+    return [request for request in found if request.state != "replanning" or is_free(store, f"replan:{request.request_id}")]
+
+
+def find_request(session: Session, request_id: str) -> ApprovalRequest:
+    """The row of `request_id`, or of the one request whose id begins with it; VIM-E040."""
+    request = session.get(ApprovalRequest, request_id)
+    if request is not None:
+        return request
+    start = request_id.replace("\\", "").replace("%", "").replace("_", "")
+    found = session.scalars(select(ApprovalRequest).where(ApprovalRequest.request_id.like(f"{start}%")).limit(2)).all() if len(start) >= 6 else []
+    if len(found) == 1:
+        return found[0]
+    what = f"Several approval requests begin with '{request_id}'" if found else f"There is no approval request '{request_id}'"
+    raise VimError("VIM-E040", what, fix="See the list: vimotion inbox list")
+
+
+def _view(kind: type[Any], row: Any, **extra: Any) -> Any:
+    return kind(**{field.name: getattr(row, field.name) for field in fields(kind) if field.name not in extra}, **extra)
