@@ -1,0 +1,420 @@
+"""Salesforce's REST API, as much of it as the audit reads and the write-back writes.
+
+Reads follow `SystemModstamp` (it moves on automated changes too; `LastModifiedDate` misses them) with an overlap, because rows
+committed late carry an earlier stamp. Writes are upserts by our own external id wherever the object has one, so that a write whose
+answer was lost can be found again. Contract: shared design, CONNECTORS section 1; Salesforce 'REST API Developer Guide'.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from vim_pipelines.settings import Settings
+from vim_pipelines.vendors import soql
+from vim_pipelines.vendors.http import Safety, TransportOptions, VendorError, VendorHttp
+
+Record = dict[str, Any]
+
+OVERLAP = timedelta(minutes=10)
+UPSERT_MANY_LIMIT = 200
+#: Share of the org's daily requests after which we stop reading: the pool is shared with all other integrations.
+READ_BUDGET_SHARE = 0.7
+LOCK_CODES = frozenset({"UNABLE_TO_LOCK_ROW"})
+GONE_CODES = frozenset({"NOT_FOUND", "ENTITY_IS_DELETED"})
+
+
+@dataclass(frozen=True)
+class UpsertResult:
+    """One upsert that succeeded. `created` is false where an existing record was updated."""
+
+    id: str
+    created: bool
+
+
+@dataclass(frozen=True)
+class ItemError:
+    """Why one record of a composite request was refused."""
+
+    code: str
+    message: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """One record's result in a composite request, in the order sent. `id` is None where it failed."""
+
+    id: str | None
+    success: bool
+    created: bool
+    errors: tuple[ItemError, ...] = ()
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the record was only refused because its row was locked: nothing was done, it may be sent again."""
+        return not self.success and any(error.code in LOCK_CODES for error in self.errors)
+
+
+@dataclass(frozen=True)
+class ApiUsage:
+    """Requests used and allowed in the org's rolling 24 hours, by the last answer's `Sforce-Limit-Info`."""
+
+    used: int
+    allowed: int
+
+    @property
+    def share(self) -> float:
+        """Used share, 0 to 1; 1 where nothing is allowed."""
+        return self.used / self.allowed if self.allowed else 1.0
+
+
+class SalesforceClient:
+    """One org, by the OAuth client-credentials flow of an External Client App on its My Domain address.
+
+    `allowed_hosts` are hosts besides that of `base_url` that an `instance_url` or `nextRecordsUrl` may name.
+    Every method raises VendorError as `VendorHttp.send` does, and VIM-E011 (credentials), VIM-E013 (any other refusal, with
+    Salesforce's own code and message), VIM-E014 (request limit).
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        client_id: str,
+        client_secret: str,
+        api_version: str = "66.0",
+        *,
+        allowed_hosts: Sequence[str] = (),
+        batch_size: int = 2000,
+        read_budget_share: float = READ_BUDGET_SHARE,
+        options: TransportOptions | None = None,
+    ) -> None:
+        self._options = options or TransportOptions()
+        self._http = VendorHttp(
+            "Salesforce", base_url, setting="SALESFORCE_BASE_URL", allowed_hosts=allowed_hosts, per_second=50, burst=50, options=self._options
+        )
+        self._http.hide(client_secret)
+        self._client_id, self._client_secret = client_id, client_secret
+        self._version, self._batch_size, self._read_budget_share = api_version, batch_size, read_budget_share
+        self._token: str | None = None
+        self._instance = ""
+        self._token_lock = threading.Lock()
+        self.limits: ApiUsage | None = None
+
+    def __repr__(self) -> str:
+        return f"SalesforceClient({str(self._http.base_url)!r}, api_version={self._version!r})"
+
+    def __enter__(self) -> SalesforceClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    @property
+    def request_count(self) -> int:
+        """Requests sent by this client so far, repeated ones and token requests included."""
+        return self._http.request_count
+
+    # ---- reading
+
+    def describe(self, object_name: str) -> Record:
+        """Salesforce's description of an object; `fields` lists name, type, length and what may be written."""
+        return self._read(f"sobjects/{soql.name(object_name)}/describe").json()
+
+    def query(self, text: str) -> Iterator[Record]:
+        """Records of a SOQL query without their `attributes`, page by page; deleted ones are left out."""
+        return self._pages("query", text)
+
+    def query_all(self, text: str) -> Iterator[Record]:
+        """As `query`, with deleted and archived records (select `IsDeleted` to tell them apart)."""
+        return self._pages("queryAll", text)
+
+    def query_modified(
+        self,
+        object_name: str,
+        fields: Sequence[str],
+        since: datetime | None,
+        until: datetime | None = None,
+        overlap: timedelta = OVERLAP,
+        *,
+        include_deleted: bool = True,
+    ) -> Iterator[Record]:
+        """Records modified from `since` minus `overlap` (None: from the beginning) to before `until`, in the order of SystemModstamp and Id.
+
+        `Id`, `SystemModstamp` and `IsDeleted` are always selected. Naive UTC. The overlap returns records that were read before: the caller
+        merges on the record and its content. Rows committed by a long transaction carry a stamp before the cursor; ten minutes cover them.
+        """
+        conditions = []
+        if since is not None:
+            conditions.append(f"SystemModstamp >= {soql.literal(since - overlap)}")
+        if until is not None:
+            conditions.append(f"SystemModstamp < {soql.literal(until)}")
+        text = soql.select(object_name, ["Id", *fields, "SystemModstamp", "IsDeleted"], " AND ".join(conditions), "SystemModstamp, Id")
+        return self._pages("queryAll" if include_deleted else "query", text)
+
+    def get(self, object_name: str, record_id: str, fields: Sequence[str]) -> Record | None:
+        """One record by its Id, or None if there is none or it was deleted."""
+        columns = ",".join(soql.name(column) for column in fields)
+        try:
+            response = self._read(f"sobjects/{soql.name(object_name)}/{_segment(record_id)}", params={"fields": columns})
+        except VendorError as error:
+            if error.vendor_code in GONE_CODES:
+                return None
+            raise
+        return _plain(response.json())
+
+    def find(self, object_name: str, field: str, value: soql.SoqlValue, fields: Sequence[str]) -> list[Record]:
+        """All records whose `field` equals `value`: the read-back of a write whose answer was lost. Salesforce compares text without case."""
+        where = f"{soql.name(field)} = {soql.literal(value)}"
+        return list(self.query(soql.select(object_name, ["Id", *fields], where, "Id")))
+
+    # ---- writing
+
+    def upsert(self, object_name: str, external_field: str, value: str, fields: Mapping[str, Any], update_only: bool = False) -> UpsertResult:
+        """Create or update the one record whose `external_field` equals `value`. The external id is not repeated in `fields`.
+
+        VIM-E013 with vendor_code MULTIPLE_CHOICES if several records carry the value, NOT_FOUND if `update_only` finds none.
+        """
+        path = f"sobjects/{soql.name(object_name)}/{soql.name(external_field)}/{_segment(value)}"
+        response = self._call("PATCH", path, Safety.IDEMPOTENT_WRITE, params={"updateOnly": "true"} if update_only else None, json=_wire(fields))
+        if response.status_code == 204:  # API versions before 46 say nothing of the record they updated
+            return UpsertResult(self.find(object_name, external_field, value, [])[0]["Id"], created=False)
+        body = response.json()
+        return UpsertResult(body["id"], bool(body.get("created", response.status_code == 201)))
+
+    def upsert_many(self, object_name: str, external_field: str, records: Sequence[Mapping[str, Any]]) -> list[ItemResult]:
+        """Upsert records of one object, each with its external id among its fields, 200 to a request; one result per record, in order.
+
+        A record that fails does not stop the others (`allOrNone` false); one that met a locked row is sent again. If a whole
+        request fails, the VendorError's `completed` holds the results of the requests before it.
+        """
+        results: list[ItemResult] = []
+        for start in range(0, len(records), UPSERT_MANY_LIMIT):
+            try:
+                results += self._upsert_chunk(object_name, external_field, records[start : start + UPSERT_MANY_LIMIT])
+            except VendorError as error:
+                error.completed = tuple(results)
+                raise
+        return results
+
+    def create(self, object_name: str, fields: Mapping[str, Any]) -> str:
+        """Create a record and return its Id. Not repeatable: after VIM-E015 look for the record before creating it again."""
+        return str(self._call("POST", f"sobjects/{soql.name(object_name)}", Safety.WRITE, json=_wire(fields)).json()["id"])
+
+    def update(self, object_name: str, record_id: str, fields: Mapping[str, Any]) -> None:
+        """Set `fields` of the record with this Id; None clears a field."""
+        self._call("PATCH", f"sobjects/{soql.name(object_name)}/{_segment(record_id)}", Safety.IDEMPOTENT_WRITE, json=_wire(fields))
+
+    def delete(self, object_name: str, record_id: str) -> None:
+        """Move the record to the recycle bin (undo of a create)."""
+        self._call("DELETE", f"sobjects/{soql.name(object_name)}/{_segment(record_id)}", Safety.WRITE)
+
+    # ---- inside
+
+    def _upsert_chunk(self, object_name: str, external_field: str, records: Sequence[Mapping[str, Any]]) -> list[ItemResult]:
+        path = f"composite/sobjects/{soql.name(object_name)}/{soql.name(external_field)}"
+        results: list[ItemResult | None] = [None] * len(records)
+        open_items = list(range(len(records)))
+        retry = self._options.retry
+        for attempt in range(1, retry.attempts + 1):
+            body = {"allOrNone": False, "records": [{"attributes": {"type": object_name}, **_wire(records[item])} for item in open_items]}
+            answers = self._call("PATCH", path, Safety.IDEMPOTENT_WRITE, json=body).json()
+            if len(answers) != len(open_items):
+                raise VendorError("VIM-E013", f"Salesforce answered {len(answers)} results to {len(open_items)} records of {object_name}")
+            for item, answer in zip(open_items, answers, strict=True):
+                results[item] = _item_result(answer)
+            open_items = [item for item in open_items if results[item].is_locked]  # type: ignore[union-attr]
+            if not open_items:
+                break
+            if attempt < retry.attempts:
+                self._options.sleep(retry.wait_seconds(attempt, None, self._options.rng))
+        return results  # type: ignore[return-value]
+
+    def _pages(self, resource: str, text: str) -> Iterator[Record]:
+        response = self._read(resource, params={"q": text}, headers={"Sforce-Query-Options": f"batchSize={self._batch_size}"})
+        while True:
+            body = response.json()
+            for record in body["records"]:
+                yield _plain(record)
+            if body["done"]:
+                return
+            # A URL, not a path under the version: joining it to the data path is how dlt's verified source breaks.
+            response = self._read(body["nextRecordsUrl"], headers={"Sforce-Query-Options": f"batchSize={self._batch_size}"})
+
+    def _read(self, path: str, **arguments: Any) -> httpx.Response:
+        if self.limits is not None and self.limits.share >= self._read_budget_share:
+            raise VendorError(
+                "VIM-E014",
+                f"Salesforce's request limit is {self.limits.share:.0%} used ({self.limits.used} of {self.limits.allowed})",
+                why=f"Reading stops at {self._read_budget_share:.0%}: the daily pool is shared with every other integration of the org",
+                fix="Run again when the rolling 24 hours have freed requests",
+                vendor_code="REQUEST_LIMIT_EXCEEDED",
+            )
+        return self._call("GET", path, Safety.READ, **arguments)
+
+    def _call(self, method: str, path: str, safety: Safety, *, headers: Mapping[str, str] | None = None, **arguments: Any) -> httpx.Response:
+        for is_second in (False, True):
+            token = self._access_token()
+            target = path if path.startswith(("/", "http://", "https://")) else f"/services/data/v{self._version}/{path}"
+            target = self._instance + target if target.startswith("/") else target
+            response = self._http.send(
+                method, target, safety=safety, headers={"Authorization": f"Bearer {token}", **(headers or {})}, is_locked=_says_locked, **arguments
+            )
+            self._note_usage(response)
+            if response.status_code != 401 or is_second or _first_error(response)[0] != "INVALID_SESSION_ID":
+                break
+            self._forget(token)
+        if response.is_success:
+            return response
+        raise self._refusal(response)
+
+    def _access_token(self) -> str:
+        with self._token_lock:
+            if self._token is None:
+                self._token, self._instance = self._fetch_token()
+            return self._token
+
+    def _forget(self, token: str) -> None:
+        with self._token_lock:
+            if self._token == token:  # another thread may have fetched a new one already
+                self._token = None
+
+    def _fetch_token(self) -> tuple[str, str]:
+        form = {"grant_type": "client_credentials", "client_id": self._client_id, "client_secret": self._client_secret}
+        response = self._http.send("POST", "/services/oauth2/token", safety=Safety.READ, data=form)
+        body = _json(response)
+        if response.status_code != 200 or not isinstance(body, dict) or "access_token" not in body:
+            detail = f"{body.get('error', '')}: {body.get('error_description', '')}" if isinstance(body, dict) else f"HTTP {response.status_code}"
+            raise VendorError(
+                "VIM-E011",
+                "Salesforce refused the client credentials",
+                why=self._http.scrub(detail),
+                fix="Check SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET, and that SALESFORCE_BASE_URL is the My Domain address of the org",
+                status=response.status_code,
+                vendor_code=str(body.get("error", "")) if isinstance(body, dict) else "",
+            )
+        token = str(body["access_token"])
+        self._http.hide(token)
+        instance = str(body.get("instance_url") or self._http.base_url).rstrip("/")
+        self._http.resolve(instance)
+        return token, instance
+
+    def _note_usage(self, response: httpx.Response) -> None:
+        for part in response.headers.get("Sforce-Limit-Info", "").split(","):
+            label, _, value = part.strip().partition("=")
+            used, _, allowed = value.partition("/")
+            if label == "api-usage" and used.isdigit() and allowed.isdigit():
+                self.limits = ApiUsage(int(used), int(allowed))
+
+    def _refusal(self, response: httpx.Response) -> VendorError:
+        code, message, fields = _first_error(response)
+        message = self._http.scrub(message)
+        if response.status_code == 300:
+            code, message = "MULTIPLE_CHOICES", "several records carry this external id"
+        where = f"{response.request.method} {response.request.url.path}"
+        facts = {"status": response.status_code, "vendor_code": code, "vendor_message": message}
+        if code == "REQUEST_LIMIT_EXCEEDED":
+            return VendorError(
+                "VIM-E014", "Salesforce's request limit is used up", why=message, fix="Run again when the rolling 24 hours have freed requests", **facts
+            )
+        if response.status_code == 401:
+            return VendorError(
+                "VIM-E011",
+                "Salesforce refused our access token",
+                why=f"{code}: {message}",
+                fix="Check the External Client App's policies and its run-as user",
+                **facts,
+            )
+        named = f" (fields {', '.join(fields)})" if fields else ""
+        return VendorError(
+            "VIM-E013",
+            f"Salesforce refused {where} with HTTP {response.status_code} {code}",
+            why=f"{message}{named}",
+            fix="Correct the request's cause in the org or the portfolio file; it was not repeated",
+            **facts,
+        )
+
+
+def client_from_settings(settings: Settings, *, options: TransportOptions | None = None) -> SalesforceClient:
+    """The client of the org that the settings name; VIM-E001 if one of its settings is missing."""
+    settings.require("salesforce_base_url", "salesforce_client_id", "salesforce_client_secret")
+    assert settings.salesforce_base_url and settings.salesforce_client_id and settings.salesforce_client_secret
+    return SalesforceClient(
+        settings.salesforce_base_url,
+        settings.salesforce_client_id,
+        settings.salesforce_client_secret.get_secret_value(),
+        settings.salesforce_api_version,
+        allowed_hosts=settings.allowed_hosts.split(","),
+        options=options,
+    )
+
+
+def parse_timestamp(text: str) -> datetime:
+    """A Salesforce datetime (`2026-06-29T06:00:00.000+0000`) as naive UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is None else (moment - moment.utcoffset()).replace(tzinfo=None)  # type: ignore[operator]
+
+
+def _plain(record: Record) -> Record:
+    record.pop("attributes", None)
+    return record
+
+
+def _wire(fields: Mapping[str, Any]) -> Record:
+    """Field values as Salesforce's JSON wants them: naive datetimes are UTC, decimals are numbers."""
+    return {soql.name(field): _wire_value(value) for field, value in fields.items()}
+
+
+def _wire_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds") + "Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def _segment(value: str) -> str:
+    """`value` as one segment of a path. Dots alone would climb out of it."""
+    if value.strip(".") == "":
+        raise ValueError(f"{value!r} cannot be a record's id")
+    return quote(value, safe="")
+
+
+def _item_result(answer: Mapping[str, Any]) -> ItemResult:
+    errors = tuple(
+        ItemError(str(error.get("statusCode", "")), str(error.get("message", "")), tuple(error.get("fields") or ())) for error in answer.get("errors") or ()
+    )
+    return ItemResult(answer.get("id"), bool(answer.get("success")), bool(answer.get("created")), errors)
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _first_error(response: httpx.Response) -> tuple[str, str, tuple[str, ...]]:
+    """Code, message and fields of an error body. Salesforce sends a list; single objects are met in some resources."""
+    body = _json(response)
+    first = body[0] if isinstance(body, list) and body else body
+    if not isinstance(first, dict):
+        return "", response.text, ()
+    return str(first.get("errorCode", "")), str(first.get("message", "")), tuple(first.get("fields") or ())
+
+
+def _says_locked(response: httpx.Response) -> bool:
+    return response.status_code in (400, 409, 500, 503) and _first_error(response)[0] in LOCK_CODES
