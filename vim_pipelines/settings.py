@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     approval_hours: int = Field(default=72, gt=0, description="Hours until an undecided approval request expires.")
     weekly_capacity: int = Field(default=25, gt=0, description="Drafts that the team can review in a week; what is cut stays listed.")
 
+    sandbox_accounts: int = Field(default=200, ge=20, le=20_000, description="Accounts of the simulated portfolio.")
+    sandbox_weeks: int = Field(default=104, ge=30, le=520, description="Weeks of history of the simulated portfolio.")
+    sandbox_seed: int = Field(default=7, ge=0, description="Seed of the simulated portfolio.")
+
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("ANTHROPIC_API_KEY"), description="Key of the Claude API. Not set: the offline drafter writes.")
     anthropic_base_url: str | None = Field(default=None, validation_alias=_vendor("ANTHROPIC_BASE_URL"), description="Other address of the Claude API (a proxy or an emulator).")
     langsmith_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("LANGSMITH_API_KEY"), description="Key of LangSmith. Not set: no traces are exported.")

@@ -101,7 +101,7 @@ class SnowflakeWarehouse(Warehouse):
         options |= {
             key: value for key, value in {"warehouse": settings.snowflake_warehouse, "role": settings.snowflake_role}.items() if value
         }
-        return SnowflakeResource(**options, additional_snowflake_connection_args=self._address())
+        return SnowflakeResource(**options, additional_snowflake_connection_args=self._address() | {"session_parameters": {"TIMEZONE": "UTC"}})
 
     def _address(self) -> dict[str, Any]:
         settings = self.settings
@@ -121,7 +121,6 @@ class SnowflakeWarehouse(Warehouse):
             ) from None
         session = SnowflakeSession(connection)
         try:
-            session.execute("alter session set timezone = 'UTC'")
             if not read_only:
                 for schema in SCHEMAS:
                     session.execute(f"create schema if not exists {schema}")

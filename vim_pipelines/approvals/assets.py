@@ -1,0 +1,39 @@
+"""Approval requests in Dagster, and the mirror that shows decisions, costs and writes to analysts."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from vim_pipelines.schedule import AS_OF_PARTITIONS, as_of_date
+
+MIRRORED = {
+    "approval_requests": "What a human is asked, and the answer.",
+    "approval_events": "Every step of every request: append-only, hash-chained.",
+    "outbox": "Every intended write to the CRM, with before and after.",
+    "llm_calls": "Every language-model call: tokens, cost, status. No prompts.",
+    "draft_versions": "Every draft version: hashes, gate findings, author. No secrets.",
+}
+
+
+@dg.multi_asset(
+    name="approval_requests",
+    specs=[
+        dg.AssetSpec(["ops", table], deps=[["ops", "drafts"]], description=description, group_name="approvals", kinds={"sqlalchemy"})
+        for table, description in MIRRORED.items()
+    ],
+    partitions_def=AS_OF_PARTITIONS,
+    required_resource_keys={"settings", "store"},
+)
+def approval_requests(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """Ask for a decision on each draft that passed its gates, then copy the operations store into the warehouse."""
+    from vim_pipelines.approvals.policy import load_policy
+    from vim_pipelines.approvals.queue import request_approvals
+    from vim_pipelines.store.mirror import mirror_store
+    from vim_pipelines.warehouse import open_warehouse
+
+    settings, store = context.resources.settings, context.resources.store
+    request_approvals(store, load_policy(), as_of_date(context), settings.now(), approval_hours=settings.approval_hours)
+    with open_warehouse(settings).session() as session:
+        rows = mirror_store(store, session)
+    for table in MIRRORED:
+        yield dg.MaterializeResult(asset_key=["ops", table], metadata={"dagster/row_count": rows[table]})

@@ -1,0 +1,367 @@
+"""The command line, `vimotion NOUN [VERB]`.
+
+Only click and the standard library are imported here: `--help` must answer in half a second, and dagster alone takes longer.
+Every command is a thin door to a function that a page or a sensor calls too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vim_pipelines import __version__
+
+if TYPE_CHECKING:
+    from vim_pipelines.settings import Settings
+
+EXAMPLES = """\b
+Examples:
+  vimotion audit                          audit the sandbox portfolio, no key needed
+  vimotion inbox list                     what waits for a decision
+  vimotion audit --portfolio FILE.yaml    audit your own portfolio
+"""
+
+
+class Group(click.Group):
+    """Turns a VimError into one clear line and its exit status; a traceback only with --debug."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from vim_pipelines.core.errors import VimError
+
+        try:
+            return super().invoke(ctx)
+        except VimError as error:
+            if ctx.params.get("debug"):
+                raise
+            click.echo(f"Error: {error}", err=True)
+            click.echo(f"       docs/reference/errors.md#{error.code.lower()}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=Group, help="Value-in-Motion: the nightly audit of a customer portfolio.\n\n" + EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of all state (VIMOTION_HOME, default .vimotion).")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.version_option(__version__, prog_name="vimotion")
+@click.pass_context
+def main(context: click.Context, home: Path | None, debug: bool) -> None:
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    context.obj = {"overrides": {"home": home} if home else {}, "debug": debug}
+
+
+# -- the night -------------------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="As-of date. Default: the last complete day with data.")
+@click.option("--portfolio", type=click.Path(path_type=Path), help="Portfolio file. Default: VIMOTION_PORTFOLIO, else the sandbox.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON on standard output.")
+@click.pass_obj
+def audit(state: dict[str, Any], as_of: datetime | None, portfolio: Path | None, as_json: bool) -> None:
+    """Run the nightly job for one as-of date and print what it found."""
+    from vim_pipelines.night import run_audit
+    from vim_pipelines.reporting.summary import summary_lines
+
+    overrides = state["overrides"] | ({"portfolio": portfolio} if portfolio else {})
+    started, cpu_started = time.monotonic(), _cpu_seconds()
+    with _settings(overrides) as settings:
+        summary = run_audit(settings, as_of.date() if as_of else None, say=_say, debug=state["debug"])
+        summary = summary.timed(time.monotonic() - started, _cpu_seconds() - cpu_started)
+        if as_json:
+            click.echo(json.dumps(summary.as_json(), indent=2))
+        else:
+            click.echo("\n".join(summary_lines(summary, _next_commands(settings, state))))
+
+
+@main.group()
+def account() -> None:
+    """One account."""
+
+
+@account.command("show")
+@click.argument("account_key")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def account_show(state: dict[str, Any], account_key: str, as_json: bool) -> None:
+    """What the last audit found for ACCOUNT_KEY: money, signals, phase, risks."""
+    from vim_pipelines.reporting.account import account_lines, read_account
+
+    found = read_account(_load(state).published_dir, account_key)
+    click.echo(json.dumps(found, indent=2, default=str) if as_json else "\n".join(account_lines(found)))
+
+
+@main.command()
+@click.pass_obj
+def publish(state: dict[str, Any]) -> None:
+    """Write the published copy again from the marts."""
+    from vim_pipelines.reporting.publish import publish as publish_marts
+    from vim_pipelines.warehouse import open_warehouse
+
+    settings = _load(state)
+    copy = publish_marts(open_warehouse(settings), settings.published_dir)
+    click.echo(f"Published {len(copy.rows_by_mart)} marts to {copy.path}")
+
+
+# -- decisions -------------------------------------------------------------------------------------------------------------
+
+
+@main.group()
+def inbox() -> None:
+    """Drafts that wait for a person's decision."""
+
+
+@inbox.command("list")
+@click.option("--state", "states", multiple=True, help="Only requests in this state (default: pending).")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def inbox_list(state: dict[str, Any], states: tuple[str, ...], as_json: bool) -> None:
+    """List approval requests, the most urgent first."""
+    from vim_pipelines.approvals.queue import list_requests
+    from vim_pipelines.approvals.text import list_lines, request_json
+
+    requests = list_requests(_store(state), states=states or ("pending",))
+    click.echo(json.dumps([request_json(request) for request in requests], indent=2) if as_json else "\n".join(list_lines(requests)))
+
+
+@inbox.command("show")
+@click.argument("request_id")
+@click.option("--facts", is_flag=True, help="The facts behind the text, with their source rows.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def inbox_show(state: dict[str, Any], request_id: str, facts: bool, as_json: bool) -> None:
+    """Show one request: the text, what approval will do, and the facts behind it."""
+    from vim_pipelines.approvals.queue import show_request
+    from vim_pipelines.approvals.text import request_json, request_lines
+
+    request = show_request(_store(state), request_id)
+    click.echo(json.dumps(request_json(request), indent=2) if as_json else "\n".join(request_lines(request, with_facts=facts)))
+
+
+def _decision(name: str, decision: str, summary: str, *, note_needed: bool) -> None:
+    @inbox.command(name, help=summary)
+    @click.argument("request_id")
+    @click.option("--note", required=False, help="Why. Needed." if note_needed else "Why.")
+    @click.option("--version", type=int, help="The version that you read. Default: the newest; a stale one is refused.")
+    @click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
+    @click.pass_obj
+    def command(state: dict[str, Any], request_id: str, note: str | None, version: int | None, acting_as: str | None) -> None:
+        from vim_pipelines.approvals.actors import resolve_actor
+        from vim_pipelines.approvals.queue import decide, show_request
+
+        settings = _load(state)
+        store = _store(state)
+        actor, role = resolve_actor(settings, acting_as=acting_as)
+        current = show_request(store, request_id)
+        decided = decide(
+            store, current.request_id, decision, actor=actor, role=role, channel="cli", version=version or current.version, note=note, now=settings.now()
+        )
+        click.echo(f"{decided.request_id} {decided.account_name}, {decided.document}: {decided.state} by {actor} ({role})")
+        if decided.state == "approved":
+            click.echo("Next: vimotion write-back run")
+        elif decided.state in ("rejected", "changes_requested"):
+            click.echo("Next: vimotion replan run")
+
+
+_decision("approve", "approve", "Approve one request; the approval is bound to the text's hash.", note_needed=False)
+_decision("reject", "reject", "Reject one request with a note; it is drafted again with the note in view.", note_needed=True)
+_decision("changes", "request_changes", "Ask for changes with a note; it is drafted again with the note in view.", note_needed=True)
+_decision("dismiss", "dismiss", "End one request with a note; no new draft for ninety days.", note_needed=True)
+
+
+@main.group("write-back")
+def write_back() -> None:
+    """What approval writes to the CRM."""
+
+
+@write_back.command("run")
+@click.pass_obj
+def write_back_run(state: dict[str, Any]) -> None:
+    """Carry out every approved request now (the sensor does the same in Dagster), after finishing what a dead process left open."""
+    from vim_pipelines.night import run_write_backs
+
+    with _settings(state["overrides"]) as settings:
+        lines = run_write_backs(settings)
+        click.echo("\n".join(lines) if lines else "Nothing is approved and unwritten.")
+
+
+@write_back.command("list")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def write_back_list(state: dict[str, Any], as_json: bool) -> None:
+    """List the writes: record, fields before and after, state."""
+    from vim_pipelines.writeback.text import outbox_json, outbox_lines
+
+    store = _store(state)
+    click.echo(json.dumps(outbox_json(store), indent=2) if as_json else "\n".join(outbox_lines(store)))
+
+
+@write_back.command("undo")
+@click.argument("request_id")
+@click.pass_obj
+def write_back_undo(state: dict[str, Any], request_id: str) -> None:
+    """Put back what one request changed."""
+    from vim_pipelines.night import undo_write_back
+
+    with _settings(state["overrides"]) as settings:
+        click.echo("\n".join(undo_write_back(settings, request_id)))
+
+
+@main.group()
+def replan() -> None:
+    """Drafts that were rejected or sent back."""
+
+
+@replan.command("run")
+@click.pass_obj
+def replan_run(state: dict[str, Any]) -> None:
+    """Draft again every request that was rejected or sent back (the sensor does the same in Dagster)."""
+    from vim_pipelines.night import run_replans
+
+    with _settings(state["overrides"]) as settings:
+        lines = run_replans(settings)
+        click.echo("\n".join(lines) if lines else "Nothing waits for a new draft.")
+
+
+@main.group("audit-trail")
+def audit_trail() -> None:
+    """The record of who decided what."""
+
+
+@audit_trail.command("verify")
+@click.pass_obj
+def audit_trail_verify(state: dict[str, Any]) -> None:
+    """Check the hash chain of all decisions; exit status 1 if any row was edited."""
+    from vim_pipelines.approvals.queue import verify_chain
+
+    broken = verify_chain(_store(state))
+    click.echo("\n".join(broken) if broken else "The chain of decisions is whole.")
+    if broken:
+        sys.exit(1)
+
+
+# -- set-up ----------------------------------------------------------------------------------------------------------------
+
+
+@main.group()
+def portfolio() -> None:
+    """Portfolio files."""
+
+
+@portfolio.command("check")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.pass_obj
+def portfolio_check(state: dict[str, Any], path: Path) -> None:
+    """Read a portfolio file and report what is wrong, with lines."""
+    from vim_pipelines.portfolio.file import load_portfolio
+
+    found = load_portfolio(path, _load(state))
+    click.echo(f"{path}: {found.name}, {len(found.entities)} entities from {len(found.sources)} sources, amounts in {found.currency}")
+
+
+@main.group()
+def sandbox() -> None:
+    """The simulated customers and the emulators of their CRM and support desk."""
+
+
+@sandbox.command("up", context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def sandbox_up(state: dict[str, Any], command: tuple[str, ...]) -> None:
+    """Serve the sandbox on loopback until interrupted, or while COMMAND runs with its addresses in the environment."""
+    import subprocess
+
+    from vim_pipelines.night import prepare_dagster_home
+    from vim_pipelines.sandbox.night import environment
+
+    with _settings(state["overrides"], serve=True) as settings:
+        prepare_dagster_home(settings)
+        variables = environment(settings)
+        if command:
+            sys.exit(subprocess.run([*command], env=os.environ | variables | {"DAGSTER_HOME": str(settings.dagster_home.resolve())}, check=False).returncode)
+        for name, value in variables.items():
+            click.echo(f"export {name}={value}")
+        click.echo("Serving until you press Ctrl-C.", err=True)
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+
+
+@sandbox.command("advance")
+@click.option("--days", type=click.IntRange(1, 14), default=1, show_default=True)
+@click.pass_obj
+def sandbox_advance(state: dict[str, Any], days: int) -> None:
+    """Move the sandbox's clock on and reveal the next days of data."""
+    from vim_pipelines.sandbox.simulator import advance
+
+    now = advance(_load(state).sandbox_dir, days=days)
+    click.echo(f"The sandbox's clock stands at {now:%Y-%m-%d %H:%M} UTC. Next: vimotion audit")
+
+
+# -- shared ----------------------------------------------------------------------------------------------------------------
+
+
+def _load(state: dict[str, Any]) -> Settings:
+    from vim_pipelines.settings import load_settings
+
+    return load_settings(**state["overrides"])
+
+
+def _store(state: dict[str, Any]) -> Any:
+    from vim_pipelines.store import open_store
+
+    return open_store(_load(state))
+
+
+@contextmanager
+def _settings(overrides: dict[str, Any], *, serve: bool = False) -> Iterator[Settings]:
+    """Settings for a command that talks to the sources: in the sandbox the emulators run while the block does, unless they already do."""
+    from vim_pipelines.settings import load_settings
+
+    settings = load_settings(**overrides)
+    if settings.is_sandbox and (serve or settings.salesforce_base_url is None):
+        from vim_pipelines.sandbox.night import serving
+
+        with serving(settings) as served:
+            yield served
+    else:
+        yield settings
+
+
+def _next_commands(settings: Settings, state: dict[str, Any]) -> list[str]:
+    home = f" --home {settings.home}" if state["overrides"].get("home") else ""
+    venv = Path(sys.argv[0])
+    command = f"{venv}{home}" if venv.parent.name == "bin" and not os.environ.get("VIRTUAL_ENV") else f"vimotion{home}"
+    command = os.path.relpath(venv) + home if command.startswith("/") else command
+    return [
+        f"{command} inbox list                 the drafts that wait for a decision",
+        f"{command} account show ACC-HEADLINE  one account: money, signals, phase, risks" if settings.is_sandbox else f"{command} account show KEY           one account: money, signals, phase, risks",
+        "make ui                              Dagster: runs, lineage, checks",
+    ]
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _cpu_seconds() -> float:
+    import resource
+
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Composition: every asset, check, job, schedule and sensor, built explicitly from settings.
+
+Built by a function, so that a wheel, `workspace.yaml`, `dg` and the tests all get the same; nothing is discovered from folders
+(discovery fails from a wheel).
+"""
+
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from vim_pipelines.approvals.assets import approval_requests
+from vim_pipelines.approvals.sensors import approved_requests, requests_to_replan
+from vim_pipelines.ingestion.assets import raw_sources
+from vim_pipelines.jobs import JOBS, portfolio_audit
+from vim_pipelines.lifecycle.assets import lifecycle
+from vim_pipelines.quality.checks import raw_gates
+from vim_pipelines.reasoning.assets import drafts
+from vim_pipelines.reporting.assets import published
+from vim_pipelines.settings import Settings, load_settings
+from vim_pipelines.signals.assets import signals
+from vim_pipelines.transform.assets import dbt_steps
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """All definitions of one installation. Opens nothing: the store and the portfolio file are read when a run starts."""
+    dbt_assets, dbt = dbt_steps(settings)
+    return dg.Definitions(
+        assets=[raw_sources, *dbt_assets, signals, lifecycle, drafts, approval_requests, published],
+        asset_checks=[raw_gates],
+        jobs=JOBS,
+        schedules=[_nightly(settings), dg.ScheduleDefinition(name="hourly_sweep", job_name="approvals_sweep", cron_schedule="0 * * * *")],
+        sensors=[approved_requests, requests_to_replan],
+        resources={
+            "settings": dg.ResourceDefinition.hardcoded_resource(settings),
+            "store": dg.ResourceDefinition(lambda _context: _open_store(settings)),
+            "portfolio": dg.ResourceDefinition(lambda _context: _load_portfolio(settings)),
+            "portfolio_currency": dg.ResourceDefinition(lambda _context: _load_portfolio(settings).currency),
+            "dbt": dbt,
+        },
+        executor=dg.in_process_executor,
+    )
+
+
+def _open_store(settings: Settings) -> Any:
+    from vim_pipelines.store import open_store
+
+    return open_store(settings)
+
+
+def _load_portfolio(settings: Settings) -> Any:
+    from vim_pipelines.portfolio.file import load_portfolio
+
+    return load_portfolio(settings.portfolio, settings)
+
+
+def _nightly(settings: Settings) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="nightly_audit",
+        job=portfolio_audit,
+        cron_schedule=settings.audit_cron,
+        execution_timezone=settings.timezone,
+        description="The night: audits the day that has just ended.",
+    )
+    def nightly_audit(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        day = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date() - timedelta(days=1)
+        return dg.RunRequest(partition_key=day.isoformat(), run_key=day.isoformat())
+
+    return nightly_audit
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `dagster dev -w workspace.yaml` and `dg` load: settings from the environment."""
+    return build_definitions(load_settings())

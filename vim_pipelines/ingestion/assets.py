@@ -1,0 +1,42 @@
+"""The first step of the night in Dagster: sources to raw row versions. The work is in `ingest`."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from vim_pipelines.ingestion.ingest import ingest
+from vim_pipelines.portfolio.entities import ENTITIES
+from vim_pipelines.portfolio.file import load_portfolio
+from vim_pipelines.schedule import AS_OF_PARTITIONS, as_of_date
+
+USAGE_TABLE = "usage_events"
+
+RAW_TABLES = (*(entity.table for entity in ENTITIES.values()), USAGE_TABLE, "quarantine", "loads", "entity_coverage")
+
+
+def _description(table: str) -> str:
+    for entity in ENTITIES.values():
+        if entity.table == table:
+            return f"{entity.description} Append-only versions."
+    return {
+        USAGE_TABLE: "Product telemetry, append-only; rows without an account are kept.",
+        "quarantine": "Rows that could not be loaded, each with its reason.",
+        "loads": "What each load read, added and set aside.",
+        "entity_coverage": "Which entities a source feeds: an entity without a source is unknown, not zero.",
+    }[table]
+
+
+@dg.multi_asset(
+    name="raw_sources",
+    specs=[dg.AssetSpec(["raw", table], description=_description(table), group_name="raw", kinds={"dlt" if table not in (USAGE_TABLE,) else "parquet"}) for table in RAW_TABLES],
+    partitions_def=AS_OF_PARTITIONS,
+    pool="warehouse_writer",
+    required_resource_keys={"settings"},
+)
+def raw_sources(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """Read every source of the portfolio as it stands now and keep what is new."""
+    settings = context.resources.settings
+    portfolio = load_portfolio(settings.portfolio, settings)
+    report = ingest(settings, portfolio, as_of_date(context), settings.now())
+    for table in RAW_TABLES:
+        yield dg.MaterializeResult(asset_key=["raw", table], metadata=report.metadata(table))

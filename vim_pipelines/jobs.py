@@ -1,0 +1,105 @@
+"""The jobs: the night, and what follows a decision.
+
+The night runs in one process: DuckDB lets one process at a time hold the file, and a second process per step costs more than
+the step. Write-back is never retried by Dagster: the outbox knows what was sent, a retry policy does not.
+"""
+
+import dagster as dg
+
+from vim_pipelines.schedule import AS_OF_PARTITIONS
+
+portfolio_audit = dg.define_asset_job(
+    "portfolio_audit",
+    selection=dg.AssetSelection.all(),
+    partitions_def=AS_OF_PARTITIONS,
+    executor_def=dg.in_process_executor,
+    description="The nightly audit of one as-of date: ingest, gates, dbt, signals, lifecycle, drafts, approval requests, published copy.",
+    tags={"dagster/max_runtime": "7200"},
+)
+
+
+class RequestConfig(dg.Config):
+    """Which approval request a run is about."""
+
+    request_id: str
+
+
+@dg.op(required_resource_keys={"settings", "store"}, pool="crm_api_salesforce", tags={"dagster/max_retries": "0"})
+def write_back_request(context: dg.OpExecutionContext, config: RequestConfig) -> None:
+    """Carry out one approved request: claim, difference, outbox, send, read back."""
+    from vim_pipelines.vendors.salesforce import client_from_settings
+    from vim_pipelines.writeback.apply import write_back
+
+    settings = context.resources.settings
+    with client_from_settings(settings) as client:
+        report = write_back(context.resources.store, client, config.request_id, settings=settings, now=settings.now(), run_id=context.run_id)
+    context.add_output_metadata(report.metadata())
+
+
+@dg.op(required_resource_keys={"settings", "store"}, pool="claude_api", tags={"dagster/max_retries": "0"})
+def replan_request(context: dg.OpExecutionContext, config: RequestConfig) -> None:
+    """Draft again with the reviewer's note in view, and ask again."""
+    from vim_pipelines.approvals.replan import replan
+
+    settings = context.resources.settings
+    report = replan(context.resources.store, config.request_id, settings=settings, now=settings.now())
+    context.add_output_metadata(report.metadata())
+
+
+@dg.op(required_resource_keys={"settings", "store"})
+def sweep_requests(context: dg.OpExecutionContext) -> None:
+    """Expire what nobody decided in time (expiry never approves), then finish writes that a dead process left open."""
+    from vim_pipelines.approvals.queue import expire
+
+    settings = context.resources.settings
+    context.add_output_metadata({"expired": expire(context.resources.store, settings.now())})
+
+
+@dg.op(required_resource_keys={"settings", "store"}, pool="crm_api_salesforce", tags={"dagster/max_retries": "0"})
+def reconcile_outbox(context: dg.OpExecutionContext) -> None:
+    """Read back every write whose end is not known, and finish it."""
+    from vim_pipelines.vendors.salesforce import client_from_settings
+    from vim_pipelines.writeback.apply import reconcile
+
+    settings = context.resources.settings
+    with client_from_settings(settings) as client:
+        report = reconcile(context.resources.store, client, settings=settings, now=settings.now())
+    context.add_output_metadata(report.metadata())
+
+
+@dg.op(required_resource_keys={"settings", "store"})
+def export_traces(context: dg.OpExecutionContext) -> None:
+    """Send finished calls of the ledger to LangSmith."""
+    from vim_pipelines.reasoning.langsmith_export import export_calls
+
+    settings = context.resources.settings
+    report = export_calls(context.resources.store, settings, settings.now())
+    context.add_output_metadata(report.metadata())
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Write one approved request to the CRM through the outbox.")
+def write_back() -> None:
+    write_back_request()
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Draft a rejected or sent-back request again with the note in view.")
+def replan() -> None:
+    replan_request()
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Hourly: expire undecided requests.")
+def approvals_sweep() -> None:
+    sweep_requests()
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Finish the writes that a dead process left open.")
+def reconcile() -> None:
+    reconcile_outbox()
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Export the ledger of language-model calls to LangSmith; never part of the night.")
+def langsmith_export() -> None:
+    export_traces()
+
+
+JOBS = [portfolio_audit, write_back, replan, approvals_sweep, reconcile, langsmith_export]

@@ -1,0 +1,36 @@
+"""The lifecycle in Dagster: requirements, state and transitions of each account for one as-of date."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from vim_pipelines.schedule import AS_OF_PARTITIONS, as_of_date
+
+COMPUTED_LIFECYCLE = {
+    "requirements": "Each requirement of the account's open phases: met, unmet, waived, unknown or stale, with its proof.",
+    "account_state": "The phase of each account, since when, and what blocks the next.",
+    "phase_transitions": "Each step from phase to phase, with reason and evidence; append-only.",
+}
+
+
+@dg.multi_asset(
+    name="lifecycle",
+    specs=[
+        dg.AssetSpec(["computed", table], deps=[["base", "int_lifecycle_evidence"]], description=description, group_name="computed", kinds={"python"})
+        for table, description in COMPUTED_LIFECYCLE.items()
+    ],
+    partitions_def=AS_OF_PARTITIONS,
+    pool="warehouse_writer",
+    required_resource_keys={"settings", "store"},
+)
+def lifecycle(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """Evaluate the requirements and fold the states up to the as-of date."""
+    from vim_pipelines.lifecycle.run import fold_states
+    from vim_pipelines.store.overrides import read_overrides
+    from vim_pipelines.warehouse import open_warehouse
+
+    overrides = read_overrides(context.resources.store)
+    with open_warehouse(context.resources.settings).session() as session:
+        report = fold_states(session, overrides, as_of_date(context))
+    for table in COMPUTED_LIFECYCLE:
+        yield dg.MaterializeResult(asset_key=["computed", table], metadata={"dagster/row_count": report.rows[table]})

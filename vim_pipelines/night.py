@@ -1,0 +1,135 @@
+"""Running a job from the command line, in this process, recorded in the same Dagster instance that `make ui` shows.
+
+The command line adds nothing to the job but a summary: what Dagster runs at night is what `vimotion audit` runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from vim_pipelines.core.errors import VimError
+
+if TYPE_CHECKING:
+    from vim_pipelines.reporting.summary import NightSummary
+    from vim_pipelines.settings import Settings
+
+DAGSTER_YAML = """\
+telemetry: {enabled: false}
+nux: {enabled: false}
+concurrency:
+  pools: {default_limit: 1, granularity: op}
+  runs: {max_concurrent_runs: 1}
+run_monitoring: {enabled: true, start_timeout_seconds: 180, max_runtime_seconds: 7200, free_slots_after_run_end_seconds: 300}
+retention: {schedule: {purge_after_days: 90}, sensor: {purge_after_days: {skipped: 3, failure: 30, success: 90}}}
+"""
+
+
+def prepare_dagster_home(settings: Settings) -> None:
+    """Make the instance folder with telemetry and pop-ups off, and point DAGSTER_HOME there unless the user set one."""
+    if os.environ.get("DAGSTER_HOME"):
+        return
+    home = settings.dagster_home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        config.write_text(DAGSTER_YAML)
+    os.environ["DAGSTER_HOME"] = str(home)
+
+
+def run_audit(settings: Settings, as_of: date | None, *, say: Callable[[str], None], debug: bool = False) -> NightSummary:
+    """Run `portfolio_audit` for `as_of` (default: the last complete day with data) and read its summary.
+
+    Raises the VimError that stopped the run; VIM-E022 if a quality gate did, VIM-E023 if a dbt model or test did.
+    """
+    from vim_pipelines.portfolio.file import last_data_day, load_portfolio
+    from vim_pipelines.reporting.summary import summarise
+    from vim_pipelines.store import open_store
+    from vim_pipelines.warehouse import open_warehouse
+
+    portfolio = load_portfolio(settings.portfolio, settings)
+    as_of = as_of or last_data_day(portfolio, settings)
+    warehouse = open_warehouse(settings)
+    with warehouse.session():
+        pass  # a locked or unreachable warehouse ends the command here, before anything is read
+    store = open_store(settings)
+    say(f"Auditing {portfolio.name} as of {as_of} ...")
+    _run_job(settings, "portfolio_audit", partition_key=as_of.isoformat(), debug=debug)
+    return summarise(warehouse, store, as_of, portfolio=portfolio.name, seconds=0.0, cpu_seconds=0.0)
+
+
+def run_write_backs(settings: Settings) -> list[str]:
+    """Finish open writes, then run `write_back` for every approved request; one line each."""
+    from vim_pipelines.approvals.queue import approved_ready
+    from vim_pipelines.store import open_store
+    from vim_pipelines.vendors.salesforce import client_from_settings
+    from vim_pipelines.writeback.apply import reconcile, write_back
+
+    store = open_store(settings)
+    lines: list[str] = []
+    with client_from_settings(settings) as client:
+        lines += reconcile(store, client, settings=settings, now=settings.now()).lines()
+        for request in approved_ready(store, limit=1000):
+            lines += write_back(store, client, request.request_id, settings=settings, now=settings.now(), run_id="cli").lines()
+    return lines
+
+
+def undo_write_back(settings: Settings, request_id: str) -> list[str]:
+    """Put back what one request changed."""
+    from vim_pipelines.store import open_store
+    from vim_pipelines.vendors.salesforce import client_from_settings
+    from vim_pipelines.writeback.apply import undo
+
+    with client_from_settings(settings) as client:
+        return undo(open_store(settings), client, request_id, settings=settings, now=settings.now()).lines()
+
+
+def run_replans(settings: Settings) -> list[str]:
+    """Draft again every request that was rejected or sent back."""
+    from vim_pipelines.approvals.queue import to_replan
+    from vim_pipelines.approvals.replan import replan
+    from vim_pipelines.store import open_store
+
+    store = open_store(settings)
+    return [line for request in to_replan(store, limit=1000) for line in replan(store, request.request_id, settings=settings, now=settings.now()).lines()]
+
+
+def _run_job(settings: Settings, name: str, *, partition_key: str, debug: bool) -> None:
+    prepare_dagster_home(settings)
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    import dagster as dg
+
+    from vim_pipelines.definitions import build_definitions
+
+    job = build_definitions(settings).resolve_job_def(name)
+    quiet = {"loggers": {"console": {"config": {"log_level": "INFO" if debug else "CRITICAL"}}}}
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(instance=instance, partition_key=partition_key, run_config=quiet, raise_on_error=False)
+        if not result.success:
+            raise _failure(result)
+
+
+def _failure(result: Any) -> VimError:
+    """The error that stopped a run, as a person should read it."""
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.severity.value == "ERROR":
+            reason = check.description or check.check_name
+            return VimError("VIM-E022", f"The quality gate {check.check_name} stopped the night", why=reason, fix="Look at raw.quarantine and the check in Dagster (make ui)")
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None:
+                if error.cls_name == "VimError" and error.message:
+                    return _parsed(error.message)
+                error = error.cause
+            first = event.step_failure_data.error
+            return VimError("VIM-E099", f"The step {event.step_key} failed", why=(first.message if first else "").strip()[:400], fix="Run again with --debug for the traceback")
+    return VimError("VIM-E099", "The run failed", fix="Run again with --debug for the traceback")
+
+
+def _parsed(message: str) -> VimError:
+    text = message[message.index("VIM-E") :].strip()
+    return VimError(text[:8], text[8:].strip())

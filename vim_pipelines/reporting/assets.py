@@ -1,0 +1,25 @@
+"""The last step of the night: the copy that people and BI tools read."""
+
+import dagster as dg
+
+from vim_pipelines.schedule import AS_OF_PARTITIONS
+
+PUBLISHED_INPUTS = ("dim_accounts", "fct_account_signals", "fct_license_waste", "fct_portfolio_daily", "fct_plans", "fct_approvals", "fct_write_backs", "fct_llm_calls")
+
+
+@dg.asset(
+    key=["published"],
+    deps=[["marts", mart] for mart in PUBLISHED_INPUTS],
+    partitions_def=AS_OF_PARTITIONS,
+    group_name="published",
+    kinds={"duckdb", "parquet"},
+    required_resource_keys={"settings"},
+)
+def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """Marts in a DuckDB file (storage version v1.0.0) and as Parquet, swapped in atomically while readers read."""
+    from vim_pipelines.reporting.publish import publish
+    from vim_pipelines.warehouse import open_warehouse
+
+    settings = context.resources.settings
+    copy = publish(open_warehouse(settings), settings.published_dir)
+    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(copy.path)), "marts": len(copy.rows_by_mart), "dagster/row_count": sum(copy.rows_by_mart.values())})

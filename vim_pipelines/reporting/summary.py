@@ -1,0 +1,121 @@
+"""What a night did, in one object: the command line prints it, JSON carries it, later pages show it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from vim_pipelines.core.money import format_money
+
+if TYPE_CHECKING:
+    from vim_pipelines.store.engine import Store
+    from vim_pipelines.warehouse import Warehouse
+
+BAND_ORDER = ("red", "yellow", "green", "unknown")
+
+
+@dataclass(frozen=True)
+class NightSummary:
+    """Figures of one as-of date. Money is in `currency`; None means unknown, never zero."""
+
+    as_of_date: date
+    portfolio: str
+    accounts: int
+    currency: str
+    waste_annual: Decimal | None
+    unused_value_annual: Decimal | None
+    accounts_without_money: int
+    accounts_by_phase: dict[str, int]
+    accounts_by_band: dict[str, int]
+    drafts_written: int
+    drafts_held: int
+    awaiting_approval: int
+    cost_usd: Decimal | None
+    attention: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def timed(self, seconds: float, cpu_seconds: float) -> NightSummary:
+        """The same figures with the time that the command took."""
+        return replace(self, seconds=seconds, cpu_seconds=cpu_seconds)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for `--json`: decimals as text, dates in ISO form."""
+        return {key: str(value) if isinstance(value, Decimal | date) else value for key, value in asdict(self).items()}
+
+
+def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str, seconds: float, cpu_seconds: float) -> NightSummary:
+    """Read the figures of `as_of` from the marts and the operations store."""
+    from sqlalchemy import func, select
+
+    from vim_pipelines.store.models import ApprovalRequest, Draft, LlmCall
+
+    with warehouse.session(read_only=True) as session:
+        total = session.rows(
+            "select count(*) as accounts, max(portfolio_currency) as currency, sum(waste_annual) as waste, sum(unused_value_annual) as unused,"
+            " sum(case when money_status <> 'ok' or money_status is null then 1 else 0 end) as without_money"
+            " from marts.fct_account_signals where as_of_date = ?",
+            [as_of],
+        )[0]
+        phases = session.rows(
+            "select phase, max(phase_name) as phase_name, count(*) as accounts from marts.fct_account_state where as_of_date = ? group by phase order by phase", [as_of]
+        )
+        bands = session.rows("select risk_band, count(*) as accounts from marts.fct_account_signals where as_of_date = ? group by risk_band", [as_of])
+        attention = session.rows(
+            "select entity, metric, value, status from marts.fct_data_quality where as_of_date = ? and status not in ('ok', 'info') order by entity, metric", [as_of]
+        )
+    with store.session() as operations:
+        drafts = dict(operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of).group_by(Draft.status)).all())
+        waiting = operations.scalar(select(func.count()).where(ApprovalRequest.state == "pending"))
+        calls, unpriced, cost = operations.execute(
+            select(func.count(), func.count().filter(LlmCall.cost_usd.is_(None)), func.sum(LlmCall.cost_usd)).where(LlmCall.as_of_date == as_of)
+        ).one()
+    found = {row["risk_band"] or "unknown": int(row["accounts"]) for row in bands}
+    return NightSummary(
+        as_of_date=as_of,
+        portfolio=portfolio,
+        accounts=int(total["accounts"]),
+        currency=total["currency"] or "",
+        waste_annual=total["waste"],
+        unused_value_annual=total["unused"],
+        accounts_without_money=int(total["without_money"] or 0),
+        accounts_by_phase={f"{row['phase']} {row['phase_name']}": int(row["accounts"]) for row in phases},
+        accounts_by_band={band: found.get(band, 0) for band in BAND_ORDER},
+        drafts_written=int(drafts.get("written", 0)),
+        drafts_held=int(drafts.get("held", 0)),
+        awaiting_approval=int(waiting or 0),
+        cost_usd=None if unpriced and not cost else Decimal(cost or 0) if calls else Decimal(0),
+        attention=[f"{row['entity']} {row['metric']}: {row['value']} ({row['status']})" for row in attention],
+        seconds=seconds,
+        cpu_seconds=cpu_seconds,
+    )
+
+
+def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
+    """The summary as lines of text, the same on a terminal and in a log."""
+    unknown = f" ({summary.accounts_without_money} accounts unknown)" if summary.accounts_without_money else ""
+    phases = [f"    {name:<28}{count:>6}" for name, count in summary.accounts_by_phase.items()]
+    bands = "   ".join(f"{band} {count}" for band, count in summary.accounts_by_band.items())
+    cost = "unknown" if summary.cost_usd is None else f"${summary.cost_usd:.2f}"
+    attention = [f"    {line}" for line in summary.attention[:6]]
+    if len(summary.attention) > 6:
+        attention.append(f"    and {len(summary.attention) - 6} more in marts.fct_data_quality")
+    return [
+        f"Portfolio audit of {summary.portfolio}, as of {summary.as_of_date}",
+        "",
+        f"  Accounts audited      {summary.accounts}",
+        f"  Money wasted per year {format_money(summary.waste_annual, summary.currency or None)} right-size gap, with headroom{unknown}",
+        f"                        {format_money(summary.unused_value_annual, summary.currency or None)} unused today",
+        "  Accounts by phase",
+        *phases,
+        f"  Accounts by risk band {bands}",
+        f"  Drafts                written {summary.drafts_written}   held back by a gate {summary.drafts_held}   awaiting approval {summary.awaiting_approval}",
+        f"  Cost                  {cost} of language-model calls",
+        f"  Time                  {summary.seconds:.0f} s ({summary.cpu_seconds:.0f} s of CPU in this process and its children)",
+        *(["  Data that needs a look", *attention] if attention else []),
+        "",
+        "Next:",
+        *[f"  {command}" for command in next_commands],
+    ]

@@ -1,0 +1,41 @@
+"""Signals in Dagster: statistics and risk rules between the base models and the marts."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from vim_pipelines.schedule import AS_OF_PARTITIONS, as_of_date
+
+COMPUTED_SIGNALS = {
+    "adoption_variance": "Mura: how jerky adoption is, with the probability of seeing it by chance.",
+    "ticket_spikes": "Muri: whether the last four weeks' tickets are more than the account's own past explains.",
+    "account_scores": "Sub-scores, lean risk and band of each account.",
+    "risks": "Risks emitted by rules, each with inputs, threshold and effect.",
+}
+
+
+@dg.multi_asset(
+    name="signals",
+    specs=[
+        dg.AssetSpec(
+            ["computed", table],
+            deps=[["base", "int_accounts"], ["base", "int_account_weeks"], ["base", "int_ticket_weeks"], ["base", "int_ticket_load"], ["base", "int_license_position"]],
+            description=description,
+            group_name="computed",
+            kinds={"python", "scipy"},
+        )
+        for table, description in COMPUTED_SIGNALS.items()
+    ],
+    partitions_def=AS_OF_PARTITIONS,
+    pool="warehouse_writer",
+    required_resource_keys={"settings"},
+)
+def signals(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """Compute the signals of one as-of date and replace its partition."""
+    from vim_pipelines.signals.run import compute_signals
+    from vim_pipelines.warehouse import open_warehouse
+
+    with open_warehouse(context.resources.settings).session() as session:
+        report = compute_signals(session, as_of_date(context))
+    for table in COMPUTED_SIGNALS:
+        yield dg.MaterializeResult(asset_key=["computed", table], metadata={"dagster/row_count": report.rows[table]})
