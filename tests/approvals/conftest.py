@@ -1,5 +1,4 @@
 import sys
-from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,14 +9,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "store"))
 from stores import postgres_address, settings_for, store_url
 
 from vim_pipelines.approvals.policy import load_policy
-from vim_pipelines.core.hashing import sha256_json, sha256_text
 from vim_pipelines.store import open_store
-from vim_pipelines.store.models import Draft
 
 __all__ = ["postgres_address", "store_url"]
-
-AS_OF = date(2026, 6, 28)
-NOW = datetime(2026, 6, 29, 6, 0)
 
 
 @pytest.fixture
@@ -35,49 +29,3 @@ def policy():
 @pytest.fixture
 def signals():
     return {"ACC-1": {"arr_amount": Decimal("60000"), "currency": "USD", "risk_band": "green", "csm_email": "ada@vendor.example"}}
-
-
-def make_draft(
-    store,
-    *,
-    account="ACC-1",
-    document="license_optimization_plan",
-    version=1,
-    facts="facts-1",
-    text="150 of 200 seats are unused.",
-    status="written",
-    as_of=AS_OF,
-):
-    """Write one draft into the store, as the night does; returns its id."""
-    rows = [{"handle": "F12", "metric": "unused_seats", "scope": "account", "status": "ok", "value_number": "150", "shown": "150 seats"}]
-    evidence = [{"fact_ids": ["F12"], "user_key": f"u{number}"} for number in range(60)]
-    key = sha256_text(f"{account}{document}{facts}")
-    draft_id = f"draft-{account}-{document}-{version}"
-    with store.session() as session:
-        session.add(
-            Draft(
-                draft_id=draft_id,
-                account_key=account,
-                account_name=f"Customer {account}",
-                document=document,
-                audience="internal",
-                as_of_date=as_of,
-                version=version,
-                draft_key=key,
-                facts=rows,
-                facts_sha256=sha256_json(rows),
-                evidence=evidence,
-                structured={},
-                rendered_text=text,
-                rendered_sha256=sha256_text(text),
-                status=status,
-                gate_findings=[],
-                written_by="offline",
-                model=None,
-                prompt_sha256="0" * 64,
-                cost_usd=None,
-                feedback=None,
-                created_at=NOW + timedelta(seconds=version),
-            )
-        )
-    return draft_id

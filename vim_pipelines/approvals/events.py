@@ -7,7 +7,7 @@ a whole chain; keep the last hash elsewhere, for example in the nightly mirror, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -72,7 +72,7 @@ def append(
     return event
 
 
-def step(session: Session, request: ApprovalRequest, action: str, *, actor: Actor, now: datetime, note: str | None = None, **values: Any) -> None:
+def step(session: Session, request: ApprovalRequest, action: str, *, actor: Actor, now: datetime, note: str | None = None, values: Mapping[str, Any] | None = None) -> None:
     """Move `request` by compare-and-swap and record it: the row must still be in the state, version and attempt that were read.
 
     `values` are further columns to set. Raises VIM-E042 if the step is not possible or somebody else was first.
@@ -87,7 +87,7 @@ def step(session: Session, request: ApprovalRequest, action: str, *, actor: Acto
             ApprovalRequest.version == request.version,
             ApprovalRequest.attempt == request.attempt,
         )
-        .values(state=target, updated_at=now, **values)
+        .values(state=target, updated_at=now, **(values or {}))
         .execution_options(synchronize_session=False)
     )
     if moved.rowcount != 1:

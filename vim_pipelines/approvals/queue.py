@@ -334,7 +334,7 @@ def decide(
             if decision == "approve":
                 _refuse_broken(session, request)
                 values["approved_sha256"] = request.payload_sha256
-            step(session, request, decision, actor=person, now=now, note=note, **values)
+            step(session, request, decision, actor=person, now=now, note=note, values=values)
             if request.state in ("rejected", "changes_requested") and request.replan_round >= policy.max_replan_rounds:
                 step(
                     session,

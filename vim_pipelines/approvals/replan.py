@@ -87,7 +87,7 @@ def begin_replan(store: Store, request_id: str, now: datetime, *, policy: Policy
                 fix="See 'vimotion inbox show' for the reasons",
             )
         action = "resume_replan" if request.state == "replanning" else "begin_replan"
-        step(session, request, action, actor=SYSTEM, now=now, attempt=request.attempt + 1)
+        step(session, request, action, actor=SYSTEM, now=now, values={"attempt": request.attempt + 1})
         return Begun(request.request_id, request.draft_id, request.note or "")
 
 
