@@ -20,15 +20,26 @@ if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
 
 
+#: Statements that open the session's transaction. Snowflake commits on every DDL statement, so tables are made before rows are written.
+WRITING = ("insert", "delete", "update", "merge")
+
+
 class SnowflakeSession(Session):
-    """A session over a connection of the Snowflake connector."""
+    """A session over a connection of the Snowflake connector. Its transaction starts with the first row written.
+
+    DDL commits in Snowflake: call `ensure_table` before the first write of a session, or what was written so far is kept.
+    """
 
     dialect = "snowflake"
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
+        self.is_in_transaction = False
 
     def _cursor(self, sql: str, parameters: Sequence[Any]) -> Any:
+        if not self.is_in_transaction and sql.lstrip()[:6].lower().startswith(WRITING):
+            self.connection.cursor().execute("begin")
+            self.is_in_transaction = True
         cursor = self.connection.cursor()
         cursor.execute(sql.replace("%", "%%").replace("?", "%s") if parameters else sql, list(parameters) or None)
         return cursor
@@ -124,13 +135,14 @@ class SnowflakeWarehouse(Warehouse):
             if not read_only:
                 for schema in SCHEMAS:
                     session.execute(f"create schema if not exists {schema}")
-            session.execute("begin")
             try:
                 yield session
             except BaseException:
-                session.execute("rollback")
+                if session.is_in_transaction:
+                    session.execute("rollback")
                 raise
-            session.execute("commit")
+            if session.is_in_transaction:
+                session.execute("commit")
         finally:
             manager.__exit__(None, None, None)
 
