@@ -1,1 +1,1 @@
-"""From a vendor's answer or a file to append-only raw row versions."""
+"""From source systems to raw row versions: append-only, deduplicated by content, bad rows set aside with a reason."""

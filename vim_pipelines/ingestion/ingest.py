@@ -1,0 +1,306 @@
+"""One night's ingestion: everything is read and checked first, then one transaction changes the warehouse, or nothing does.
+
+A source that fails half-way used to leave accounts without their contracts; here an unreachable CRM, a malformed file or a crash at
+any point leaves raw exactly as the night before, and the next run starts from the cursors that were committed with the rows.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vim_pipelines.core.hashing import sha256_text
+from vim_pipelines.ingestion.coerce import Rejected, Row, coerce
+from vim_pipelines.ingestion.files import file_records, key_values
+from vim_pipelines.ingestion.mapping import mapped_records, mapping_fingerprint
+from vim_pipelines.ingestion.systems import Extracted, Systems
+from vim_pipelines.ingestion.tables import append_rows, ensure_raw_tables
+from vim_pipelines.ingestion.telemetry import (
+    UsageFile,
+    UsageLoad,
+    load_usage_events,
+    loaded_file_rows,
+    prepare_usage_files,
+    select_usage_files,
+    usage_files,
+)
+from vim_pipelines.ingestion.versions import Known, Version, new_versions, snapshot_seen_at, snapshot_versions
+from vim_pipelines.portfolio.entities import ENTITIES, Entity
+from vim_pipelines.portfolio.model import FILE_KINDS, USAGE, Portfolio
+from vim_pipelines.warehouse import open_warehouse
+
+if TYPE_CHECKING:
+    from vim_pipelines.settings import Settings
+    from vim_pipelines.warehouse import Session, Warehouse
+
+#: Keys per `in (...)` list; above it the whole key column is read.
+KEYS_PER_QUERY = 500
+
+
+@dataclass(frozen=True)
+class EntityLoad:
+    """What one entity's load did; the row of raw.loads."""
+
+    entity: str
+    source_name: str
+    rows_read: int
+    versions_added: int
+    rows_quarantined: int
+    rows_unattributed: int = 0
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Result of a cross-check: how many keys both sides name, and how many only one does."""
+
+    name: str
+    both: int
+    only_left: int
+    only_right: int
+
+    @property
+    def count(self) -> int:
+        """Keys on which the two sides disagree."""
+        return self.only_left + self.only_right
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What a night's ingestion did. `reasons` counts quarantined rows by reason."""
+
+    load_id: str
+    as_of: date
+    captured_at: datetime
+    entities: tuple[EntityLoad, ...]
+    contradictions: tuple[Contradiction, ...]
+    reasons: dict[str, int]
+    files_loaded: int
+    files_for_later: int
+
+    @property
+    def versions_added(self) -> int:
+        """Row versions and events that this run added to raw."""
+        return sum(item.versions_added for item in self.entities)
+
+    @property
+    def rows_quarantined(self) -> int:
+        """Rows set aside in this run."""
+        return sum(item.rows_quarantined for item in self.entities)
+
+    @property
+    def join_rate(self) -> float | None:
+        """Share of this run's usage events that have an account; None if it loaded none."""
+        usage = next((item for item in self.entities if item.entity == USAGE), None)
+        return None if usage is None or not usage.versions_added else 1 - usage.rows_unattributed / usage.versions_added
+
+    def metadata(self, table: str) -> dict[str, Any]:
+        """What this run did to one raw table (without its schema), for the materialisation of that asset."""
+        tables = {entity.table: name for name, entity in ENTITIES.items()} | {"usage_events": USAGE}
+        load = next((item for item in self.entities if item.entity == tables.get(table)), None)
+        if load is not None:
+            return {"load_id": self.load_id, **asdict(load), **({"join_rate": self.join_rate} if load.entity == USAGE and self.join_rate is not None else {})}
+        if table == "quarantine":
+            return {"load_id": self.load_id, "rows_quarantined": self.rows_quarantined, **{f"reason_{name}": count for name, count in self.reasons.items()}}
+        if table == "loads":
+            return {"load_id": self.load_id, "contradictions": {item.name: item.count for item in self.contradictions}}
+        return {"load_id": self.load_id} | ({"is_fed": False} if table in tables else {})
+
+    def as_metadata(self) -> dict[str, Any]:
+        """The report as plain values, for the materialisation's metadata and the command line."""
+        return {
+            "load_id": self.load_id, "versions_added": self.versions_added, "rows_quarantined": self.rows_quarantined, "quarantine_reasons": dict(self.reasons),
+            "files_loaded": self.files_loaded, "files_for_later": self.files_for_later, "join_rate": self.join_rate,
+            "contradictions": {item.name: item.count for item in self.contradictions}, "entities": [asdict(item) for item in self.entities],
+        }
+
+
+def ingest(settings: Settings, portfolio: Portfolio, as_of: date, captured_at: datetime) -> IngestReport:
+    """Read every source of `portfolio` and append what is new to raw; `captured_at` (naive UTC) is when this run reads.
+
+    Raises one VimError (E010 unreachable, E011 credentials, E012 mapped field, E017/E018 file, E020 locked warehouse, ...) and then
+    has changed nothing. Running it again adds no version, no event and no quarantined row.
+    """
+    warehouse = open_warehouse(settings)
+    with Systems(portfolio, settings, captured_at=captured_at) as systems, tempfile.TemporaryDirectory(prefix="vim-spool-") as spool:
+        cursors, fresh, changed, later = _state(warehouse, portfolio, as_of)
+        prepared = prepare_usage_files(portfolio, [*fresh, *changed], Path(spool)) if USAGE in portfolio.entities else {}
+        from_files = {name: _from_files(portfolio, name, captured_at) for name in _file_entities(portfolio)}
+        contradictions = tuple(_contradictions(portfolio))
+        systems.extract(cursors)
+        with warehouse.session() as session:
+            ensure_raw_tables(session)
+            night = _Night(session, portfolio, as_of, captured_at)
+            for name, extracted in (from_files | systems.load()).items():
+                night.load_entity(name, extracted)
+            # Events last: their accounts are found through tonight's licence assignments and contract lines.
+            usage = night.load_usage(fresh, changed, prepared, later)
+            night.write_coverage()
+            return IngestReport(
+                night.load_id, as_of, captured_at, tuple(night.loads), contradictions, dict(sorted(night.reasons.items())), usage.files_loaded, usage.files_for_later
+            )
+
+
+class _Night:
+    """The writes of one ingestion, all in one session's transaction."""
+
+    def __init__(self, session: Session, portfolio: Portfolio, as_of: date, captured_at: datetime) -> None:
+        self.session, self.portfolio, self.as_of, self.captured_at = session, portfolio, as_of, captured_at
+        number = int(session.scalar("select count(distinct load_id) from raw.loads") or 0) + 1
+        self.load_id = f"L{number:08d}"  # sorts by time, also where two runs share one captured_at
+        self.loads: list[EntityLoad] = []
+        self.reasons: Counter[str] = Counter()
+
+    def load_entity(self, name: str, extracted: Extracted) -> None:
+        entity, mapping = ENTITIES[name], self.portfolio.entities[name]
+        known = known_versions(self.session, entity, extracted.rows if mapping.history == "versions" else None) if extracted.rows else {}
+        if mapping.history == "snapshot":
+            rejected_keys = frozenset(item.row_key for item in extracted.rejected if item.row_key)
+            gone = set(known) - {row.key for row in extracted.rows} - rejected_keys
+            versions = snapshot_versions(
+                known, extracted.rows, seen_at=snapshot_seen_at(self.as_of, self.captured_at), missing=_newest_rows(self.session, entity, sorted(gone)), kept_keys=rejected_keys
+            )
+        else:
+            versions = new_versions(known, extracted.rows, captured_at=self.captured_at)
+        append_rows(self.session, f"raw.{entity.table}", [self._version_row(mapping.source, item) for item in versions])
+        self._quarantine(name, mapping.source, extracted.rejected)
+        cursor = json.dumps({"cursor": extracted.cursor, "mapping": mapping_fingerprint(mapping)}) if extracted.cursor else None
+        self._record(EntityLoad(name, mapping.source, extracted.rows_read, len(versions), len(extracted.rejected)), cursor)
+
+    def load_usage(self, fresh: Sequence[UsageFile], changed: Sequence[UsageFile], prepared: dict[Path, Path], later: int) -> UsageLoad:
+        if USAGE not in self.portfolio.entities:
+            return UsageLoad()
+        source = self.portfolio.entities[USAGE].source
+        usage = load_usage_events(
+            self.session, self.portfolio, fresh, changed, prepared, files_for_later=later, load_id=self.load_id, captured_at=self.captured_at
+        )
+        if usage.load_number is not None:
+            append_rows(self.session, "raw.loaded_files", loaded_file_rows(self.session, source, [*fresh, *changed], usage.load_number, self.captured_at))
+        for row in self.session.rows("select reason, count(*) as n from raw.quarantine where load_id = ? and entity = ? group by reason", [self.load_id, USAGE]):
+            self.reasons[row["reason"]] += row["n"]
+        self._record(EntityLoad(USAGE, source, usage.rows_read, usage.rows_added, usage.rows_quarantined, usage.rows_unattributed), None)
+        return usage
+
+    def write_coverage(self) -> None:
+        """One row per entity: what no source feeds is unknown further up, never zero."""
+        self.session.execute("delete from raw.entity_coverage")
+        rows = []
+        for name in (*ENTITIES, USAGE):
+            mapping = self.portfolio.entities.get(name)
+            rows.append(
+                {
+                    "entity": name, "is_fed": mapping is not None, "source_name": mapping.source if mapping else None, "history": mapping.history if mapping else None,
+                    "last_captured_at": self.captured_at if mapping else None,
+                }
+            )
+        append_rows(self.session, "raw.entity_coverage", rows)
+
+    def _version_row(self, source_name: str, version: Version) -> dict[str, Any]:
+        row = version.row
+        return row.values | {
+            "source_name": source_name, "source_modified_at": row.modified_at, "known_at": version.known_at, "captured_at": self.captured_at,
+            "content_hash": row.content_hash, "is_deleted": version.is_deleted, "load_id": self.load_id,
+        }
+
+    def _quarantine(self, name: str, source_name: str, rejected: Sequence[Rejected]) -> None:
+        """Set the rejected rows aside, each once: the overlap and a file that is read every night bring the same bad row again."""
+        if not rejected:
+            return
+        self.reasons.update(item.reason for item in rejected)
+        seen = {
+            (row["reason"], sha256_text(row["row_json"]))
+            for row in self.session.rows("select reason, row_json from raw.quarantine where entity = ? and source_name = ?", [name, source_name])
+        }
+        append_rows(
+            self.session,
+            "raw.quarantine",
+            [
+                {"load_id": self.load_id, "source_name": source_name, "entity": name, "captured_at": self.captured_at, **asdict(item)}
+                for item in rejected
+                if (item.reason, sha256_text(item.row_json)) not in seen
+            ],
+        )
+
+    def _record(self, load: EntityLoad, cursor: str | None) -> None:
+        self.loads.append(load)
+        append_rows(
+            self.session, "raw.loads",
+            [{"load_id": self.load_id, "as_of_date": self.as_of, "cursor_value": cursor, "status": "ok", "captured_at": self.captured_at, **asdict(load)}],
+        )
+
+
+def known_versions(session: Session, entity: Entity, rows: Sequence[Row] | None) -> dict[str, list[Known]]:
+    """The versions that raw holds of the keys of `rows` (None: of all keys), oldest first."""
+    keys = sorted({row.key for row in rows}) if rows is not None else None
+    condition, parameters = "", []
+    if keys is not None and len(keys) <= KEYS_PER_QUERY:
+        condition, parameters = f"where {entity.key} in ({', '.join('?' * len(keys))})", list(keys)
+    found: dict[str, list[Known]] = {}
+    for row in session.rows(
+        f"select {entity.key} as row_key, known_at, content_hash, is_deleted from raw.{entity.table} {condition} order by row_key, known_at, captured_at, load_id", parameters
+    ):
+        found.setdefault(row["row_key"], []).append(Known(row["known_at"], row["content_hash"], row["is_deleted"]))
+    return found
+
+
+def _newest_rows(session: Session, entity: Entity, keys: Sequence[str]) -> dict[str, Row]:
+    """The newest content of `keys`, to end them with a version of the same content that says deleted."""
+    names = ", ".join(column.name for column in entity.columns)
+    newest: dict[str, Row] = {}
+    for start in range(0, len(keys), KEYS_PER_QUERY):
+        part = keys[start : start + KEYS_PER_QUERY]
+        for row in session.rows(
+            f"select {names}, content_hash from raw.{entity.table} where {entity.key} in ({', '.join('?' * len(part))}) order by known_at, captured_at, load_id", list(part)
+        ):
+            content_hash = row.pop("content_hash")
+            newest[row[entity.key]] = Row(row[entity.key], row, None, True, content_hash)
+    return newest
+
+
+def _state(warehouse: Warehouse, portfolio: Portfolio, as_of: date) -> tuple[dict[str, str], list[UsageFile], list[UsageFile], int]:
+    """What earlier runs committed: the cursor of each entity, and which telemetry files are new, changed, or for a later day."""
+    files = usage_files(portfolio) if USAGE in portfolio.entities else []
+    path: Path | None = getattr(warehouse, "path", None)
+    if path is not None and not path.exists():  # reading must not make a warehouse
+        return {}, [file for file in files if not _is_later(file, as_of)], [], sum(_is_later(file, as_of) for file in files)
+    with warehouse.session(read_only=True) as session:
+        if not session.table_exists("raw.loads") or not session.table_exists("raw.loaded_files"):
+            return {}, [file for file in files if not _is_later(file, as_of)], [], sum(_is_later(file, as_of) for file in files)
+        cursors: dict[str, str] = {}
+        for row in session.rows("select entity, source_name, cursor_value from raw.loads where status = 'ok' and cursor_value is not null order by load_id"):
+            mapping = portfolio.entities.get(row["entity"])
+            stored = json.loads(row["cursor_value"])
+            cursors.pop(row["entity"], None)
+            if mapping is not None and mapping.source == row["source_name"] and stored["mapping"] == mapping_fingerprint(mapping):
+                cursors[row["entity"]] = stored["cursor"]
+        if not files:
+            return cursors, [], [], 0
+        fresh, changed, later = select_usage_files(session, portfolio.entities[USAGE].source, files, as_of)
+        return cursors, fresh, changed, later
+
+
+def _is_later(file: UsageFile, as_of: date) -> bool:
+    return file.recorded_on is not None and file.recorded_on > as_of
+
+
+def _file_entities(portfolio: Portfolio) -> list[str]:
+    return [name for name, mapping in portfolio.entities.items() if name != USAGE and portfolio.sources[mapping.source].kind in FILE_KINDS]
+
+
+def _from_files(portfolio: Portfolio, name: str, captured_at: datetime) -> Extracted:
+    records: list[Mapping[str, Any]] = list(file_records(portfolio, name))
+    rows, rejected = coerce(ENTITIES[name], mapped_records(portfolio.entities[name], records), captured_at=captured_at)
+    return Extracted(name, rows, rejected, len(records), None)
+
+
+def _contradictions(portfolio: Portfolio) -> list[Contradiction]:
+    found = []
+    for check in portfolio.cross_checks:
+        left, right = (key_values(portfolio, side.source, side.path, side.key, dict(side.where)) for side in (check.left, check.right))
+        found.append(Contradiction(check.name, len(left & right), len(left - right), len(right - left)))
+    return found
