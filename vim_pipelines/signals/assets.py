@@ -19,7 +19,13 @@ COMPUTED_SIGNALS = {
     specs=[
         dg.AssetSpec(
             ["computed", table],
-            deps=[["base", "int_accounts"], ["base", "int_account_weeks"], ["base", "int_ticket_weeks"], ["base", "int_ticket_load"], ["base", "int_license_position"]],
+            deps=[
+                ["base", "int_accounts"],
+                ["base", "int_account_weeks"],
+                ["base", "int_ticket_weeks"],
+                ["base", "int_ticket_load"],
+                ["base", "int_license_position"],
+            ],
             description=description,
             group_name="computed",
             kinds={"python", "scipy"},

@@ -1,0 +1,270 @@
+"""The risks of an account, emitted by rules that are data, each with what it saw, the threshold it used and how large the effect is.
+
+A closed list on purpose: a text that names a risk outside it is caught as invented (GUARDRAILS.md section 3). A rule sees measures
+only; a measure that is unknown satisfies no condition, so taking evidence away can only take a risk away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.hashing import canonical_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PATH = Path(__file__).with_name("risk_rules.yaml")
+
+SEVERITIES = ("low", "medium", "high", "critical")
+
+#: Every measure that a rule may name. `run.measure_frame` builds exactly these columns; a test compares the two.
+MEASURES: tuple[str, ...] = (
+    "seats_contracted", "active_users_28d", "utilization_28d", "shelfware_seats", "shelfware_share", "contract_age_days", "days_to_opt_out", "days_to_renewal",
+    "used_features", "entitled_features", "feature_breadth", "last_activity_date",
+    "n_weeks", "cv", "cv_robust", "dispersion_index", "dispersion_p", "rho", "recent_median", "prior_median", "drop_ratio", "drop_p", "decline_ratio", "decline_p",
+    "fall", "gap_days", "median_gap_days", "gap_p", "is_spiky", "is_gapped", "is_dropping",
+    "tickets_4w", "baseline_sum", "phi", "growth", "spike_p_value", "spike_q", "spike_ratio", "spike_is_alert", "spike_is_watch",
+    "tickets_90d", "tickets_open", "weighted_load", "open_p1", "oldest_open_p1_days",
+    "sponsors_active", "sponsors_left", "sponsor_left_on", "fttv_days_late", "fttv_due_on",
+    "handoff_fields_missing", "handoff_fields_expected", "handoff_missing_fields", "notice_is_open", "notice_is_whole", "notice_on", "stale_feeds", "stale_feed_names",
+)  # fmt: skip
+
+OPERATORS = (">=", ">", "<=", "<", "==")
+_SLOT = re.compile(r"\{(?P<name>[a-z0-9_]+)(?:\|(?P<form>[a-z]+))?\}")
+_FORMS = ("number", "percent", "ratio", "p", "date", "text")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`measure op limit`; the limit is `value`, or `share` of the measure `share_of`."""
+
+    measure: str
+    op: str
+    value: float | None
+    share_of: str | None
+    share: float | None
+
+    def holds(self, frame: pd.DataFrame) -> pd.Series:
+        """Element-wise; False where a side is unknown."""
+        import operator
+
+        left = frame[self.measure].astype(float)
+        right = frame[self.share_of].astype(float) * self.share if self.share_of is not None else self.value
+        compare = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq}[self.op]
+        return compare(left, right).fillna(False).astype(bool)
+
+    def as_data(self) -> dict[str, Any]:
+        """The condition as it is stored beside the risk."""
+        limit: dict[str, Any] = {"value": self.value} if self.share_of is None else {"share_of": self.share_of, "share": self.share}
+        return {"measure": self.measure, "op": self.op, **limit}
+
+
+@dataclass(frozen=True)
+class RiskRule:
+    """One entry of risk_rules.yaml."""
+
+    rule_id: str
+    version: str
+    title: str
+    all_of: tuple[Condition, ...]
+    any_of: tuple[tuple[Condition, ...], ...]
+    severities: tuple[tuple[str, tuple[Condition, ...]], ...]
+    inputs: tuple[str, ...]
+    p_value: str | None
+    effect: str | None
+    summary: str
+
+    def threshold(self) -> dict[str, Any]:
+        """The conditions as data."""
+        data: dict[str, Any] = {"all": [condition.as_data() for condition in self.all_of]}
+        if self.any_of:
+            data["any"] = [[condition.as_data() for condition in group] for group in self.any_of]
+        return data
+
+
+@lru_cache
+def load_rules(path: Path = PATH) -> tuple[RiskRule, ...]:
+    """Read and check the rules; VIM-E005 names the file, the line and what is wrong there."""
+    from vim_pipelines.core.yaml_lines import load_with_lines
+
+    data = load_with_lines(path)
+    entries = data.get("rules") if isinstance(data, Mapping) else None
+    if not isinstance(entries, list) or not entries:
+        raise VimError("VIM-E005", f"{path.name} has no list called `rules`", fix=f"Restore {path.name}")
+    rules = tuple(_rule(entry, path) for entry in entries)
+    seen: set[str] = set()
+    for rule, entry in zip(rules, entries, strict=True):
+        if rule.rule_id in seen:
+            raise _wrong(path, entry, f"the rule {rule.rule_id} stands there twice")
+        seen.add(rule.rule_id)
+    return rules
+
+
+def evaluate(frame: pd.DataFrame, rules: Sequence[RiskRule]) -> list[dict[str, Any]]:
+    """Every risk of every account, ordered by account and rule. `frame`: one row per account, column `account_key` and `MEASURES`."""
+    found: list[dict[str, Any]] = []
+    for rule in rules:
+        hit = _all(frame, rule.all_of)
+        if rule.any_of:
+            alternatives = [_all(frame, group) for group in rule.any_of]
+            hit &= alternatives[0] if len(alternatives) == 1 else _either(alternatives)
+        if not hit.any():
+            continue
+        rows = frame[hit]
+        severity = _severity(rows, rule)
+        threshold = canonical_json(rule.threshold())
+        for position, values in enumerate(rows.to_dict("records")):
+            plain = {name: _plain(values[name]) for name in rule.inputs}
+            found.append(
+                {
+                    "account_key": values["account_key"], "rule_id": rule.rule_id, "rule_version": rule.version, "severity": severity[position],
+                    "inputs": canonical_json(plain), "threshold": threshold,
+                    "p_value": _number(values, rule.p_value), "effect": _number(values, rule.effect), "summary": render(rule.summary, values),
+                }
+            )  # fmt: skip
+    order = {rule.rule_id: position for position, rule in enumerate(rules)}
+    return sorted(found, key=lambda risk: (risk["account_key"], order[risk["rule_id"]]))
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """The template with its slots filled; an unknown value reads 'unknown'."""
+
+    def fill(match: re.Match[str]) -> str:
+        return _shown(_plain(values[match["name"]]), match["form"] or "number")
+
+    return _SLOT.sub(fill, template)
+
+
+def _shown(value: Any, form: str) -> str:
+    if value is None:
+        return "unknown"
+    if form in ("date", "text"):
+        return value.isoformat() if isinstance(value, date) else str(value)
+    if form == "p":
+        return "< 0.0001" if value < 0.0001 else f"= {value:.4f}".rstrip("0")
+    exact = Decimal(str(value))
+    if form == "percent":
+        return f"{(exact * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP)} %"
+    if form == "ratio":
+        return f"{exact.quantize(Decimal('0.01'), rounding=ROUND_HALF_UP)}"
+    whole = exact.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
+    return f"{int(whole)}" if whole == int(whole) else f"{whole}"
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON and people take it: NaN and NaT are None, whole floats integers, floats at six significant digits."""
+    if value is None or value != value:
+        return None
+    if isinstance(value, bool | str):
+        return value
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    number = float(value)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else float(f"{number:.6g}")
+
+
+def _number(values: Mapping[str, Any], measure: str | None) -> float | None:
+    if measure is None:
+        return None
+    value = values[measure]
+    return None if value is None or value != value else float(value)
+
+
+def _all(frame: pd.DataFrame, conditions: Sequence[Condition]) -> pd.Series:
+    import pandas as pd
+
+    result = pd.Series(True, index=frame.index)
+    for condition in conditions:
+        result &= condition.holds(frame)
+    return result
+
+
+def _either(groups: Sequence[pd.Series]) -> pd.Series:
+    result = groups[0].copy()
+    for group in groups[1:]:
+        result |= group
+    return result
+
+
+def _severity(rows: pd.DataFrame, rule: RiskRule) -> list[str]:
+    result: list[str | None] = [None] * len(rows)
+    for severity, conditions in rule.severities:
+        for position, holds in enumerate(_all(rows, conditions).tolist()):
+            if holds and result[position] is None:
+                result[position] = severity
+    return [severity or rule.severities[-1][0] for severity in result]
+
+
+def _rule(entry: Any, path: Path) -> RiskRule:
+    if not isinstance(entry, Mapping):
+        raise VimError("VIM-E005", f"{path.name}: an entry of `rules` is not a mapping", fix=f"Correct {path.name}")
+    for name in ("id", "version", "title", "when", "severity", "inputs", "summary"):
+        if name not in entry:
+            raise _wrong(path, entry, f"the rule {entry.get('id', '?')} has no `{name}`")
+    when = entry["when"]
+    unknown = set(entry) - {"id", "version", "title", "when", "severity", "inputs", "summary", "p_value", "effect", "__line__"}
+    if unknown:
+        raise _wrong(path, entry, f"the rule {entry['id']} has an entry `{min(unknown)}` that means nothing")
+    all_of = tuple(_condition(item, path) for item in when.get("all", []))
+    any_of = tuple(tuple(_condition(item, path) for item in group) for group in when.get("any", []))
+    if not all_of and not any_of:
+        raise _wrong(path, entry, f"the rule {entry['id']} has no condition: it would accuse every account")
+    severities = []
+    for item in entry["severity"]:
+        if item.get("severity") not in SEVERITIES:
+            raise _wrong(path, item, f"severity {item.get('severity')!r} is none of {', '.join(SEVERITIES)}")
+        severities.append((str(item["severity"]), tuple(_condition(condition, path) for condition in item.get("all", []))))
+    if severities[-1][1]:
+        raise _wrong(path, entry, f"the last severity of {entry['id']} must hold without a condition")
+    for measure in [*entry["inputs"], *(entry[name] for name in ("p_value", "effect") if entry.get(name))]:
+        _known(measure, path, entry)
+    for match in _SLOT.finditer(entry["summary"]):
+        _known(match["name"], path, entry)
+        if (match["form"] or "number") not in _FORMS:
+            raise _wrong(path, entry, f"the summary of {entry['id']} uses the form `{match['form']}`, which is none of {', '.join(_FORMS)}")
+    return RiskRule(
+        str(entry["id"]), f"{entry['id']}-{entry['version']}", str(entry["title"]), all_of, any_of, tuple(severities),
+        tuple(entry["inputs"]), entry.get("p_value"), entry.get("effect"), str(entry["summary"]),
+    )  # fmt: skip
+
+
+def _condition(item: Any, path: Path) -> Condition:
+    if not isinstance(item, Mapping) or "measure" not in item:
+        raise VimError("VIM-E005", f"{path.name}: a condition has no `measure`", fix=f"Correct {path.name}")
+    _known(item["measure"], path, item)
+    if item.get("op") not in OPERATORS:
+        raise _wrong(path, item, f"the operator {item.get('op')!r} is none of {' '.join(OPERATORS)}")
+    if ("value" in item) == ("share_of" in item):
+        raise _wrong(path, item, "a condition needs either `value`, or `share_of` with `share`")
+    if "share_of" in item:
+        _known(item["share_of"], path, item)
+        return Condition(item["measure"], item["op"], None, item["share_of"], _float(item.get("share"), path, item))
+    return Condition(item["measure"], item["op"], _float(item["value"], path, item), None, None)
+
+
+def _float(value: Any, path: Path, item: Mapping[str, Any]) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(path, item, f"{value!r} is not a number")
+    return float(value)
+
+
+def _known(measure: Any, path: Path, item: Mapping[str, Any]) -> None:
+    if measure not in MEASURES:
+        from difflib import get_close_matches
+
+        near = get_close_matches(str(measure), MEASURES, n=1)
+        raise _wrong(path, item, f"there is no measure called {measure!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+def _wrong(path: Path, item: Mapping[str, Any], why: str) -> VimError:
+    return VimError("VIM-E005", f"{path.name} line {item.get('__line__', '?')}: {why}", fix=f"Correct that line of {path.name}")

@@ -1,0 +1,34 @@
+"""The tables that the signals write, schema `computed`. They exist before the first night ends, because dbt sources name them."""
+
+from __future__ import annotations
+
+from vim_pipelines.warehouse.base import Session
+
+_KEY = {"account_key": "varchar", "as_of_date": "date"}
+
+TABLES: dict[str, dict[str, str]] = {
+    "adoption_variance": {
+        **_KEY, "n_weeks": "bigint", "mean_active": "double", "slope_per_week": "double", "cv": "double", "cv_robust": "double", "dispersion_index": "double",
+        "rho": "double", "dispersion_p": "double", "recent_median": "double", "prior_median": "double", "drop_ratio": "double", "drop_p": "double",
+        "decline_ratio": "double", "decline_p": "double", "gap_days": "bigint", "is_spiky": "boolean", "is_gapped": "boolean", "is_dropping": "boolean",
+        "status": "varchar", "rule_version": "varchar",
+    },
+    "ticket_spikes": {
+        **_KEY, "week_start": "date", "tickets_4w": "bigint", "baseline_sum": "bigint", "phi": "double", "p_value": "double", "spike_level": "varchar",
+        "severity": "double", "proximity": "double", "muri_priority": "double", "status": "varchar", "rule_version": "varchar",
+    },
+    "account_scores": {
+        **_KEY, "muda_score": "double", "mura_score": "double", "muri_score": "double", "lean_risk": "double", "coverage": "double", "risk_band": "varchar",
+        "floor_reason": "varchar", "score_version": "varchar",
+    },
+    "risks": {
+        **_KEY, "rule_id": "varchar", "rule_version": "varchar", "severity": "varchar", "inputs": "varchar", "threshold": "varchar", "p_value": "double",
+        "effect": "double", "summary": "varchar",
+    },
+}  # fmt: skip
+
+
+def ensure_computed_tables(session: Session) -> None:
+    """Create the tables of this slice that do not exist."""
+    for name, columns in TABLES.items():
+        session.ensure_table(f"computed.{name}", columns)
