@@ -1,0 +1,634 @@
+"""Carrying out an approval: nothing without it, nothing twice, nothing lost, everything undoable.
+
+A write goes through the outbox: planned -> (CRM read, difference kept) -> sending (committed before the call) -> sent -> verified by
+reading back. A process may be killed between any two of these steps; the next one goes on from the row that was committed last.
+
+The rule for dead runs. Whoever carries out a request holds its lock (`store/locks.py`), which ends with the process. So: a request that
+is `executing` or `applied` and whose lock is free belongs to a dead run, and the next `write_back` or `reconcile` takes it up at once,
+with the attempt counted up; a run that finds its attempt counted up by another stops. One thing is waited for: a write that was
+`sending` and is not found in the CRM may still be on its way there, so it is sent again only `settle_seconds` after it was started
+(two minutes; none in the sandbox, whose emulator answers in order and whose clock stands still). An answer that never came is
+`unknown`, never `failed`: the CRM is read, and what is found there decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vim_pipelines.approvals.events import SYSTEM, chained, step, verify_request
+from vim_pipelines.approvals.policy import Actor
+from vim_pipelines.approvals.queue import find_request
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.hashing import sha256_json
+from vim_pipelines.store.engine import Store
+from vim_pipelines.store.locks import exclusive
+from vim_pipelines.store.models import ApprovalRequest, OutboxEntry
+from vim_pipelines.vendors.http import VendorError, is_loopback
+from vim_pipelines.vendors.salesforce import SalesforceClient
+from vim_pipelines.writeback.actions import ORDER, Intended, intended_writes
+from vim_pipelines.writeback.plan import FieldChange, changes, conflicts
+from vim_pipelines.writeback.records import KINDS, TASK_STATUS, TASKS, Found, Target, effect_of
+
+if TYPE_CHECKING:
+    from vim_pipelines.settings import Settings
+
+Checkpoint = Callable[[str], None]
+
+SETTLE_SECONDS = 120
+#: How often one request is started, and one write is sent, before a person must look.
+MAX_ATTEMPTS = 5
+OPEN_REQUESTS = ("executing", "applied")
+
+
+@dataclass(frozen=True)
+class EntryReport:
+    """What became of one intended write."""
+
+    action: str
+    object_name: str
+    external_id: str
+    state: str
+    record_id: str | None = None
+    changes: tuple[FieldChange, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class WriteBackReport:
+    """What became of one request. `mode` is live or dry_run; in a dry run nothing was sent and nothing stored."""
+
+    request_id: str
+    account_name: str
+    document: str
+    state: str
+    mode: str
+    entries: tuple[EntryReport, ...] = ()
+    error: str | None = None
+
+    def metadata(self) -> dict[str, Any]:
+        """For Dagster: counts and ids, no customer text."""
+        return {
+            "request_id": self.request_id,
+            "state": self.state,
+            "mode": self.mode,
+            "writes": len(self.entries),
+            "fields_changed": sum(len(entry.changes) for entry in self.entries),
+            "error": self.error or "",
+        }
+
+    def lines(self) -> list[str]:
+        """For the command line."""
+        head = f"{self.request_id} {self.account_name}, {self.document}: {self.state}" + (" (dry run: nothing was sent)" if self.mode == "dry_run" else "")
+        body = [f"  {entry.action} {entry.object_name} {entry.record_id or entry.external_id}: {entry.state}" for entry in self.entries]
+        if self.mode == "dry_run":
+            body = [f"  {entry.object_name} {entry.external_id}  {change}" for entry in self.entries for change in entry.changes]
+        return [head, *body, *([f"  {self.error}"] if self.error else [])]
+
+
+@dataclass(frozen=True)
+class ReconcileReport:
+    """What `reconcile` found and finished. `resting` are requests whose last write may still be on its way."""
+
+    finished: tuple[WriteBackReport, ...] = ()
+    resting: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    mirror: tuple[str, ...] = ()
+
+    def metadata(self) -> dict[str, Any]:
+        """For Dagster."""
+        return {"finished": len(self.finished), "resting": len(self.resting), "busy": len(self.busy), "failed": len(self.failed), "mirror": len(self.mirror)}
+
+    def lines(self) -> list[str]:
+        """For the command line."""
+        return [line for report in self.finished for line in report.lines()] + [*self.resting, *self.failed]
+
+
+@dataclass
+class _Run:
+    """One process's hold on one request."""
+
+    store: Store
+    client: SalesforceClient
+    request_id: str
+    attempt: int
+    now: datetime
+    checkpoint: Checkpoint
+    settle: timedelta
+    intended: dict[str, Intended] = field(default_factory=dict)
+
+
+def write_back(
+    store: Store,
+    client: SalesforceClient,
+    request_id: str,
+    *,
+    settings: Settings,
+    now: datetime,
+    run_id: str | None = None,
+    checkpoint: Checkpoint = lambda step: None,
+    settle_seconds: int | None = None,
+) -> WriteBackReport:
+    """Carry out one approved request, or go on where a dead run stopped. A verified request is left alone.
+
+    Raises VIM-E050 (mode off), E052 (the sandbox may write to loopback addresses only), E042 (not approved, or another process is at it),
+    E044 (the approval does not cover the stored text), E051 (the CRM changed since the proposal), E015 (an answer is missing and
+    the write may still be on its way: run again later), and what the vendor's client raises.
+    """
+    _may_write(settings)
+    with store.session() as session:
+        request_id = find_request(session, request_id).request_id
+    if settings.write_mode == "dry_run":
+        return _dry_run(store, client, request_id)
+    with exclusive(store, f"write_back:{request_id}") as taken:
+        if not taken:
+            raise VimError("VIM-E042", f"The request {request_id} is being carried out by another process", fix="Wait for it to end")
+        return _carry_out(store, client, request_id, settings, now, run_id, checkpoint, settle_seconds)
+
+
+def reconcile(
+    store: Store,
+    client: SalesforceClient,
+    *,
+    settings: Settings,
+    now: datetime,
+    run_id: str | None = None,
+    checkpoint: Checkpoint = lambda step: None,
+    settle_seconds: int | None = None,
+) -> ReconcileReport:
+    """Finish what dead runs left open: requests that are executing or applied while nobody holds their lock, and open mirror writes.
+
+    One request that fails does not stop the others. With nothing open it does nothing, whatever the write mode.
+    """
+    with store.session() as session:
+        open_ids = session.scalars(
+            select(ApprovalRequest.request_id).where(ApprovalRequest.state.in_(OPEN_REQUESTS)).order_by(ApprovalRequest.updated_at)
+        ).all()
+        has_mirror = (
+            session.scalar(select(OutboxEntry.entry_id).where(OutboxEntry.kind == "mirror", OutboxEntry.state.in_(("sending", "unknown"))).limit(1)) is not None
+        )
+    report = ReconcileReport()
+    if not open_ids and not has_mirror:
+        return report
+    _may_write(settings)
+    if settings.write_mode == "dry_run":
+        return replace(report, resting=tuple(f"{request_id} is open; a dry run does not touch it" for request_id in open_ids))
+    for request_id in open_ids:
+        with exclusive(store, f"write_back:{request_id}") as taken:
+            if not taken:
+                report = replace(report, busy=(*report.busy, request_id))
+                continue
+            try:
+                finished = _carry_out(store, client, request_id, settings, now, run_id, checkpoint, settle_seconds)
+                report = replace(report, finished=(*report.finished, finished))
+            except VimError as error:
+                place = "resting" if error.code == "VIM-E015" else "failed"
+                report = replace(report, **{place: (*getattr(report, place), f"{request_id}: {error}")})
+    if has_mirror:
+        from vim_pipelines.writeback.mirror import finish_mirror
+
+        report = replace(report, mirror=tuple(finish_mirror(store, client, now=now)))
+    return report
+
+
+# --- one request ------------------------------------------------------------------------------------------------------
+
+
+def _carry_out(
+    store: Store,
+    client: SalesforceClient,
+    request_id: str,
+    settings: Settings,
+    now: datetime,
+    run_id: str | None,
+    checkpoint: Checkpoint,
+    settle_seconds: int | None,
+) -> WriteBackReport:
+    seconds = settle_seconds if settle_seconds is not None else 0 if settings.is_sandbox else SETTLE_SECONDS
+    claimed = _claim(store, request_id, now, run_id)
+    if claimed is None:
+        return _report(store, request_id)
+    run = _Run(store, client, request_id, claimed[0], now, checkpoint, timedelta(seconds=seconds), {intended.action: intended for intended in claimed[1]})
+    checkpoint("claimed")
+    entry_ids = _plan(run, claimed[1])
+    checkpoint("planned")
+    try:
+        for entry_id in entry_ids:
+            _send(run, entry_id)
+        _move(run, "apply", from_state="executing")
+        checkpoint("applied")
+        for entry_id in entry_ids:
+            _read_back(run, entry_id)
+        _move(run, "verify", from_state="applied")
+        checkpoint("verified")
+    except VendorError as error:
+        _let_go(run, error)
+        raise
+    return _report(store, request_id)
+
+
+def _claim(store: Store, request_id: str, now: datetime, run_id: str | None) -> tuple[int, list[Intended]] | None:
+    """Take the request by compare-and-swap. None if it is done already.
+
+    The hash of the payload is computed again here, and compared with the one that was stored, the one that was approved and the one in the
+    approval's event: an edited text, fact or action stops here, on every start, before anything is read from or sent to the CRM.
+    """
+    broken: list[str] = []
+    with chained(store) as session:
+        request = _locked(session, request_id)
+        if request.state in ("verified", "undone"):
+            return None
+        if request.state not in ("approved", *OPEN_REQUESTS):
+            raise VimError("VIM-E042", f"The request {request_id} is {request.state}, not approved", fix="Only an approved request is carried out")
+        broken = _approval_breaks(session, request)
+        if broken:
+            step(session, request, "fail", actor=SYSTEM, now=now, note="; ".join(broken)[:1000])
+        else:
+            intended = _intended(request)
+            action = "claim" if request.state == "approved" else "resume"
+            step(session, request, action, actor=SYSTEM, now=now, note=run_id, values={"attempt": request.attempt + 1, "last_run_id": run_id})
+            return request.attempt, intended
+    raise VimError(
+        "VIM-E044",
+        f"The request {request_id} is not what was approved; nothing was written",
+        why="; ".join(broken),
+        fix="Find out who edited the store: vimotion audit-trail verify",
+    )
+
+
+def _approval_breaks(session: Session, request: ApprovalRequest) -> list[str]:
+    broken = verify_request(session, request)
+    if request.approved_sha256 is None or request.approved_sha256 != request.payload_sha256:
+        broken.append("the approval is for another text")
+    if request.decided_by is None or request.decided_at is None:
+        broken.append("nobody is named as the approver")
+    return broken
+
+
+def _intended(request: ApprovalRequest) -> list[Intended]:
+    assert request.approved_sha256 and request.decided_by and request.decided_at
+    return intended_writes(request.request_id, request.payload, request.approved_sha256, approved_by=request.decided_by, approved_at=request.decided_at)
+
+
+def _plan(run: _Run, intended: list[Intended]) -> list[str]:
+    """One outbox row for each intended write; rows of an earlier run are kept, and must say the same."""
+    with _fenced(run) as (session, request):
+        rows = {entry.idempotency_key: entry for entry in session.scalars(select(OutboxEntry).where(OutboxEntry.request_id == run.request_id))}
+        ids = []
+        for write in intended:
+            entry = rows.get(write.idempotency_key)
+            if entry is None:
+                assert request.approved_sha256 is not None
+                entry = OutboxEntry(
+                    entry_id=f"out-{write.idempotency_key[:24]}",
+                    idempotency_key=write.idempotency_key,
+                    request_id=run.request_id,
+                    standing_id=None,
+                    account_key=request.account_key,
+                    kind="content",
+                    action=write.action,
+                    target="salesforce",
+                    object_name=write.object_name,
+                    external_id=write.external_id,
+                    proposed=write.proposed,
+                    before=None,
+                    after=None,
+                    approved_sha256=request.approved_sha256,
+                    state="planned",
+                    attempts=0,
+                    record_id=None,
+                    error=None,
+                    was_created=None,
+                    created_at=run.now,
+                    updated_at=run.now,
+                )
+                session.add(entry)
+            elif sha256_json([entry.object_name, entry.external_id, entry.proposed]) != sha256_json([write.object_name, write.external_id, write.proposed]):
+                raise VimError(
+                    "VIM-E044", f"The outbox row {entry.entry_id} was edited; nothing was written for it", fix="Find out who edited the operations store"
+                )
+            elif entry.state == "failed":  # a person put the cause right and asked for another try
+                entry.state, entry.error, entry.attempts = "planned", None, 0
+            elif entry.state == "conflicted":
+                entry.state, entry.error = "planned", None
+            ids.append(entry.entry_id)
+        return ids
+
+
+def _send(run: _Run, entry_id: str) -> None:
+    """Bring one entry to `sent` or `skipped`."""
+    entry = _entry(run.store, entry_id)
+    while entry.state in ("planned", "sending", "unknown"):
+        if entry.attempts >= MAX_ATTEMPTS:
+            _fail(run, entry_id, "failed", "fail", f"sent {entry.attempts} times without an answer that could be found in the CRM")
+            raise VimError(
+                "VIM-E015",
+                f"The {entry.action} of {run.request_id} was tried {entry.attempts} times",
+                fix="Look at the record in the CRM, then retry with a note",
+            )
+        target = _target(entry)
+        found = _read(run, target)
+        run.checkpoint(f"read:{entry.action}")
+        if _is_done(entry, target, found):
+            assert found is not None
+            _finish(run, entry, target, found.record_id, was_there=entry.state == "planned")
+            return
+        _stop_on_conflict(run, entry, found)
+        if entry.state != "planned" and run.now < entry.updated_at + run.settle:
+            _note(run, entry_id, state="unknown")
+            raise VimError(
+                "VIM-E015",
+                f"The {entry.action} of {run.request_id} may still be on its way to the CRM",
+                why="Its answer never came",
+                fix=f"Run again in {run.settle}",
+            )
+        # What stood there before the first try is what undo puts back, so a later try must not overwrite it.
+        first_look = {"before": found.fields if found else None, "was_created": found is None} if entry.was_created is None else {}
+        _note(run, entry_id, state="sending", attempts=entry.attempts + 1, error=None, **first_look)
+        run.checkpoint(f"sending:{entry.action}")
+        try:
+            record_id = KINDS[entry.action].write(run.client, target, found)
+        except VendorError as error:
+            _note_failed_send(run, entry_id, error)
+            if effect_of(error) != "unknown":
+                raise
+            run.checkpoint(f"unknown:{entry.action}")
+            entry = _entry(run.store, entry_id)
+            continue
+        run.checkpoint(f"answered:{entry.action}")
+        _finish(run, entry, target, record_id)
+        return
+
+
+def _is_done(entry: OutboxEntry, target: Target, found: Found | None) -> bool:
+    """Whether the CRM already holds what the entry wants. A Task counts as soon as it exists: its owner may have edited it since."""
+    return found is not None and (entry.action == "crm_task" or not changes(found.fields, target.proposed))
+
+
+def _stop_on_conflict(run: _Run, entry: OutboxEntry, found: Found | None) -> None:
+    intended = run.intended[entry.action]
+    seen = intended.expected if entry.was_created is None else entry.before
+    foreign = conflicts(found.fields if found else None, seen, entry.proposed) if entry.action != "crm_task" else []
+    if foreign:
+        what = "; ".join(str(change) for change in foreign)
+        _fail(run, entry.entry_id, "conflicted", "conflict", what)
+        raise VimError(
+            "VIM-E051",
+            f"{entry.object_name} {entry.external_id} changed in the CRM since the proposal",
+            why=what,
+            fix="Decide which one holds; the next night proposes anew",
+        )
+
+
+def _note_failed_send(run: _Run, entry_id: str, error: VendorError) -> None:
+    effect = effect_of(error)
+    if effect == "unknown":
+        _note(run, entry_id, state="unknown", error=str(error)[:1000])
+    elif effect == "refused":
+        _fail(run, entry_id, "failed", "fail", str(error))
+    else:
+        _note(run, entry_id, state="planned", error=str(error)[:1000])
+
+
+def _finish(run: _Run, entry: OutboxEntry, target: Target, record_id: str, *, was_there: bool = False) -> None:
+    """Record the effect. A Task is remembered by its draft's record first: after that, nobody can create it again."""
+    if entry.action == "crm_task":
+        _note(run, entry.entry_id, record_id=record_id)
+        run.checkpoint("created:crm_task")
+        TASKS.link(run.client, target, record_id)
+        run.checkpoint("linked:crm_task")
+    _note(run, entry.entry_id, state="skipped" if was_there and entry.was_created is None else "sent", record_id=record_id, error=None)
+    run.checkpoint(f"sent:{entry.action}")
+
+
+def _read_back(run: _Run, entry_id: str) -> None:
+    """The write counts when the CRM shows it."""
+    entry = _entry(run.store, entry_id)
+    if entry.state == "verified":
+        return
+    target = _target(entry)
+    found = _read(run, target)
+    if found is None:
+        wrong = "the record is gone"
+    elif entry.action == "crm_task":
+        wrong = "" if TASKS.linked(run.client, target) == found.record_id else "the draft's record names another Task"
+    else:
+        wrong = "; ".join(str(change) for change in changes(found.fields, target.proposed))
+    if wrong:
+        _fail(run, entry_id, "failed", "fail", f"read back: {wrong}")
+        raise VimError(
+            "VIM-E013",
+            f"{entry.object_name} {entry.external_id} does not hold what was written",
+            why=wrong,
+            fix="A rule of the CRM may have changed it; see the record's history",
+        )
+    assert found is not None
+    state = entry.state if entry.state == "skipped" else "verified"
+    _note(run, entry_id, state=state, after=found.fields, record_id=found.record_id)
+    run.checkpoint(f"verified:{entry.action}")
+
+
+def _dry_run(store: Store, client: SalesforceClient, request_id: str) -> WriteBackReport:
+    with store.session() as session:
+        request = find_request(session, request_id)
+        if request.state != "approved":
+            raise VimError("VIM-E042", f"The request {request_id} is {request.state}, not approved", fix="Only an approved request is carried out")
+        broken = _approval_breaks(session, request)
+        if broken:
+            raise VimError(
+                "VIM-E044",
+                f"The request {request_id} is not what was approved",
+                why="; ".join(broken),
+                fix="Find out who edited the store: vimotion audit-trail verify",
+            )
+        intended = _intended(request)
+    entries = []
+    for write in intended:
+        found = KINDS[write.action].read(client, Target(write.action, write.object_name, write.external_id, write.proposed))
+        difference = changes(found.fields if found else None, write.proposed)
+        entries.append(EntryReport(write.action, write.object_name, write.external_id, "planned", found.record_id if found else None, tuple(difference)))
+    return WriteBackReport(request_id, request.account_name, request.document, request.state, "dry_run", tuple(entries))
+
+
+# --- undo -------------------------------------------------------------------------------------------------------------
+
+
+def undo(
+    store: Store,
+    client: SalesforceClient,
+    request_id: str,
+    *,
+    settings: Settings,
+    now: datetime,
+    actor: Actor = SYSTEM,
+    note: str | None = None,
+    checkpoint: Checkpoint = lambda step: None,
+) -> WriteBackReport:
+    """Put back what one request changed, the last write first: what it created goes to the recycle bin, what it changed gets its old values.
+
+    Stops with VIM-E051 before touching a record that somebody worked on since (a Task that is under way, a field with a third value).
+    Can be started again after a crash: what is back already is left alone.
+    """
+    _may_write(settings)
+    if settings.write_mode == "dry_run":
+        raise VimError("VIM-E050", "A dry run undoes nothing", fix="Set VIMOTION_WRITE_MODE=live")
+    with store.session() as session:
+        request_id = find_request(session, request_id).request_id
+    with exclusive(store, f"write_back:{request_id}") as taken:
+        if not taken:
+            raise VimError("VIM-E042", f"The request {request_id} is being carried out by another process", fix="Wait for it to end")
+        entries = _undoable(store, request_id)
+        for entry in entries:
+            _refuse_if_worked_on(client, entry)
+        for entry in entries:
+            checkpoint(f"undoing:{entry.action}")
+            _put_back(client, entry)
+            checkpoint(f"put_back:{entry.action}")
+            with store.session() as session:
+                row = session.get_one(OutboxEntry, entry.entry_id)
+                row.state, row.updated_at = "undone", now
+            checkpoint(f"undone:{entry.action}")
+        with chained(store) as session:
+            step(session, _locked(session, request_id), "undo", actor=actor, now=now, note=note)
+    return _report(store, request_id)
+
+
+def _undoable(store: Store, request_id: str) -> list[OutboxEntry]:
+    with store.session() as session:
+        request = find_request(session, request_id)
+        if request.state not in ("verified", "applied", "failed", "conflicted"):
+            raise VimError("VIM-E042", f"The request {request_id} is {request.state}: there is nothing to undo", fix="Only what was written can be undone")
+        rows = session.scalars(select(OutboxEntry).where(OutboxEntry.request_id == request_id, OutboxEntry.attempts > 0, OutboxEntry.state != "undone")).all()
+    return sorted(rows, key=lambda entry: ORDER.index(entry.action), reverse=True)
+
+
+def _refuse_if_worked_on(client: SalesforceClient, entry: OutboxEntry) -> None:
+    target = _target(entry)
+    found = KINDS[entry.action].read(client, target)
+    if found is None:
+        return
+    if entry.action == "crm_task":
+        # The status a Task starts with is the org's own; it is known from the read-back.
+        started = (entry.after or found.fields).get(TASK_STATUS)
+        moved = changes(found.fields, target.proposed | {TASK_STATUS: started})
+    else:
+        moved = [
+            change
+            for change in changes(found.fields, target.proposed)
+            if entry.before is None or changes({change.field: change.before}, {change.field: entry.before.get(change.field)})
+        ]
+    if moved:
+        what = "; ".join(str(change) for change in moved)
+        raise VimError("VIM-E051", f"{entry.object_name} {found.record_id} was changed after it was written", why=what, fix="Undo it by hand in the CRM")
+
+
+def _put_back(client: SalesforceClient, entry: OutboxEntry) -> None:
+    target = _target(entry)
+    found = KINDS[entry.action].read(client, target)
+    if found is None:
+        return
+    if entry.was_created:
+        client.delete(entry.object_name, found.record_id)
+    elif entry.before is not None and changes(found.fields, entry.before):
+        client.update(entry.object_name, found.record_id, {name: entry.before.get(name) for name in entry.proposed})
+
+
+# --- small steps --------------------------------------------------------------------------------------------------------
+
+
+def _may_write(settings: Settings) -> None:
+    if settings.write_mode == "off":
+        raise VimError("VIM-E050", "Writing to the CRM is off", fix="Set VIMOTION_WRITE_MODE to dry_run to see the difference, to live to write")
+    host = urlsplit(settings.salesforce_base_url or "").hostname or ""
+    if settings.write_mode == "live" and settings.is_sandbox and not is_loopback(host):
+        raise VimError(
+            "VIM-E052", f"The sandbox does not write to {host or 'an unnamed host'}", why="Its accounts are invented; a real CRM must not get them",
+            fix="Point SALESFORCE_BASE_URL to the emulator, or set VIMOTION_PORTFOLIO to your own portfolio file",
+        )  # fmt: skip
+
+
+@contextmanager
+def _fenced(run: _Run) -> Iterator[tuple[Session, ApprovalRequest]]:
+    """A transaction of this run. If another run counted the attempt up, this one lost its hold (a lock that a pooler kept, say) and stops."""
+    with run.store.session() as session:
+        request = _locked(session, run.request_id)
+        if request.attempt != run.attempt or request.state not in OPEN_REQUESTS:
+            raise VimError("VIM-E042", f"Another process took over {run.request_id}", fix="Nothing to do: it goes on from here")
+        yield session, request
+
+
+def _locked(session: Session, request_id: str) -> ApprovalRequest:
+    return session.scalars(select(ApprovalRequest).where(ApprovalRequest.request_id == request_id).with_for_update()).one()
+
+
+def _note(run: _Run, entry_id: str, **values: Any) -> None:
+    """Set columns of an outbox row, in a transaction of its own that is committed when this returns."""
+    with _fenced(run) as (session, _request):
+        entry = session.get_one(OutboxEntry, entry_id)
+        for name, value in values.items():
+            setattr(entry, name, value)
+        entry.updated_at = run.now
+
+
+def _fail(run: _Run, entry_id: str, entry_state: str, action: str, reason: str) -> None:
+    """End an entry and its request in one transaction, so that neither says something the other does not."""
+    with chained(run.store) as session:
+        request = _locked(session, run.request_id)
+        if request.attempt != run.attempt:
+            raise VimError("VIM-E042", f"Another process took over {run.request_id}", fix="Nothing to do: it goes on from here")
+        entry = session.get_one(OutboxEntry, entry_id)
+        entry.state, entry.error, entry.updated_at = entry_state, reason[:1000], run.now
+        step(session, request, action, actor=SYSTEM, now=run.now, note=reason[:1000])
+
+
+def _move(run: _Run, action: str, *, from_state: str) -> None:
+    with chained(run.store) as session:
+        request = _locked(session, run.request_id)
+        if request.attempt != run.attempt:
+            raise VimError("VIM-E042", f"Another process took over {run.request_id}", fix="Nothing to do: it goes on from here")
+        if request.state == from_state:
+            step(session, request, action, actor=SYSTEM, now=run.now)
+
+
+def _let_go(run: _Run, error: VendorError) -> None:
+    """The CRM did not answer, or said no. Without an answer the request goes back to `approved`, so that the sensor starts a new attempt.
+
+    What was sent stands in the outbox, so the new attempt begins by reading. After several attempts, and after a no, a person must look.
+    """
+    with chained(run.store) as session:
+        request = _locked(session, run.request_id)
+        if request.attempt == run.attempt and request.state == "executing":
+            may_try_again = effect_of(error) != "refused" and request.attempt < MAX_ATTEMPTS
+            step(session, request, "release" if may_try_again else "fail", actor=SYSTEM, now=run.now, note=str(error)[:1000])
+
+
+def _entry(store: Store, entry_id: str) -> OutboxEntry:
+    with store.session() as session:
+        return session.get_one(OutboxEntry, entry_id)
+
+
+def _target(entry: OutboxEntry) -> Target:
+    return Target(entry.action, entry.object_name, entry.external_id, entry.proposed, entry.record_id)
+
+
+def _read(run: _Run, target: Target) -> Found | None:
+    return KINDS[target.action].read(run.client, target)
+
+
+def _report(store: Store, request_id: str) -> WriteBackReport:
+    with store.session() as session:
+        request = find_request(session, request_id)
+        rows = session.scalars(select(OutboxEntry).where(OutboxEntry.request_id == request_id)).all()
+    entries = tuple(
+        EntryReport(entry.action, entry.object_name, entry.external_id, entry.state, entry.record_id, tuple(changes(entry.before, entry.proposed)), entry.error)
+        for entry in sorted(rows, key=lambda entry: ORDER.index(entry.action))
+    )
+    return WriteBackReport(request_id, request.account_name, request.document, request.state, "live", entries)
