@@ -1,0 +1,88 @@
+"""When has an account changed enough to write again? Values are hashed in steps, so that a user more or less costs nothing.
+
+A step alone would flap: a value that swings around the edge between two steps would make a new draft every second night. So a
+value keeps the step of the last draft until it has moved by a whole step (hysteresis); the step is stored with the draft's facts.
+Days to a date count in bands, which time crosses once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from vim_pipelines.core.hashing import sha256_json
+from vim_pipelines.reasoning.facts import METRIC_OF_HANDLE, Fact, FactSheet
+
+#: Upper ends of the bands of days; 180 and 365 are the edges of the roadmap's trigger (prompts/value_realization_roadmap.yaml).
+DAY_BANDS = (0, 30, 60, 90, 120, 180, 270, 365, 730)
+SCORE_STEP = Decimal(5)
+RATIO_STEP = Decimal("0.05")
+SMALLEST_COUNT_STEP = Decimal(2)
+
+
+def settled(sheet: FactSheet, previous: Mapping[str, Mapping[str, Any]] | None = None) -> FactSheet:
+    """`sheet` with each fact's `step` set; `previous` are the stored facts of the last draft by handle."""
+    before = previous or {}
+    return replace(sheet, facts={handle: replace(fact, step=_step(fact, before.get(handle))) for handle, fact in sheet.facts.items()})
+
+
+def canonical_facts(sheet: FactSheet) -> list[dict[str, Any]]:
+    """What the key of a draft is made of: every fact of the (settled) sheet, its value as a step. A volatile fact counts by presence only."""
+    return [
+        {
+            "handle": fact.handle, "metric": fact.metric, "scope": fact.scope, "unit": fact.unit, "currency": fact.currency, "status": fact.status,
+            "sensitivity": fact.sensitivity, "class": fact.fact_class, "step": fact.step,
+        }
+        for _, fact in sorted(sheet.facts.items())
+    ]  # fmt: skip
+
+
+def draft_key(sheet: FactSheet, *, document: str, prompt_sha256: str, schema_sha256: str, model: str, feedback: str | None = None) -> str:
+    """Identity of the text that would be written: unchanged accounts have an unchanged key and cost nothing."""
+    return sha256_json(
+        {
+            "account": sheet.account_key, "document": document, "facts": canonical_facts(sheet), "prompt": prompt_sha256, "schema": schema_sha256,
+            "model": model, "feedback": feedback,
+        }
+    )  # fmt: skip
+
+
+def width(value: Decimal, smallest: Decimal) -> Decimal:
+    """Width of a step near `value`: 4 to 10 % of it, in round numbers (1, 2 or 5 times a power of ten), never below `smallest`."""
+    size = abs(value)
+    if size == 0:
+        return smallest
+    decade = Decimal(1).scaleb(size.adjusted())
+    lead = size / decade
+    return max(smallest, decade * (Decimal("0.1") if lead < 2 else Decimal("0.2") if lead < 5 else Decimal("0.5")))
+
+
+def _step(fact: Fact, previous: Mapping[str, Any] | None) -> str | None:
+    kind = METRIC_OF_HANDLE[fact.handle].step
+    if not fact.is_known:
+        return None
+    if kind == "volatile":
+        return "present"
+    value = fact.value_number
+    if kind == "exact" or value is None:
+        return fact.value_text if value is None else format(value.normalize(), "f")
+    if kind == "days":
+        return str(next((index for index, end in enumerate(DAY_BANDS) if value <= end), len(DAY_BANDS)))
+    smallest = {"count": SMALLEST_COUNT_STEP, "money": Decimal(100), "ratio": RATIO_STEP, "score": SCORE_STEP}[kind]
+    last = _last_step(fact, previous)
+    size = smallest if kind in ("ratio", "score") else width(last if last is not None else value, smallest)
+    if last is not None and abs(value - last) < size and (value == 0) == (last == 0):
+        return format(last.normalize(), "f")
+    rounded = (value / size).to_integral_value(ROUND_HALF_UP) * size
+    if rounded == 0 and value != 0:
+        rounded = size.copy_sign(value)  # none and some are never the same step
+    return format(rounded.normalize(), "f")
+
+
+def _last_step(fact: Fact, previous: Mapping[str, Any] | None) -> Decimal | None:
+    if previous is None or previous.get("step") is None or previous.get("status") != "ok":
+        return None
+    same = all(previous.get(name) == getattr(fact, name) for name in ("metric", "scope", "unit", "currency"))
+    return Decimal(str(previous["step"])) if same else None

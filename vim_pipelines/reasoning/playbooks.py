@@ -1,0 +1,300 @@
+"""The documents that can be written, as data: `prompts/<document>.yaml`, loaded and checked with the line that is wrong.
+
+A playbook holds the whole policy of a document: who it is for, what calls for it, which facts it may see, what the model is
+told, what the offline drafter says, who approves, and what approval carries out. The file's sha256 is its identity in the ledger.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.hashing import sha256_text
+from vim_pipelines.reasoning.facts import METRIC_NAMES, METRIC_OF_HANDLE, RISK_WORDS
+from vim_pipelines.reasoning.schema import OwnerRole, ParagraphKind, RelativeDue, SectionKind
+from vim_pipelines.settings import resource_path
+
+#: Facts a sentence pattern may name: metrics, and `group.` or `risk` inside a loop over them.
+_SHARED_NAMES = {metric.name for metric in METRIC_OF_HANDLE.values() if metric.may_be_shared}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SignalTest(_Strict):
+    """A test on a column of `marts.fct_account_signals`. Unknown (NULL) never passes."""
+
+    signal: str
+    equals: str | None = None
+    above: Decimal | None = None
+    at_most: Decimal | None = None
+
+    @model_validator(mode="after")
+    def _has_a_test(self) -> SignalTest:
+        if self.equals is None and self.above is None and self.at_most is None:
+            raise ValueError("give equals, above or at_most")
+        return self
+
+
+class RiskTest(_Strict):
+    """A test on the account's risks: a rule of the list, a severity of the list; an empty list takes any."""
+
+    rules: tuple[str, ...] = ()
+    severities: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _known_rules(self) -> RiskTest:
+        unknown = [rule for rule in self.rules if rule not in RISK_WORDS]
+        if unknown:
+            raise ValueError(f"there is no risk rule {unknown[0]}; the rules are {', '.join(sorted(RISK_WORDS))}")
+        return self
+
+
+class Cause(_Strict):
+    """One reason to write: all its tests hold. `reason` is what the report says."""
+
+    reason: str
+    signals: tuple[SignalTest, ...] = ()
+    risk: RiskTest | None = None
+
+
+class Trigger(_Strict):
+    """A document is called for when any of its causes holds."""
+
+    any_of: tuple[Cause, ...] = Field(min_length=1)
+    stake: Literal["waste_annual", "unused_value_annual", "arr_amount"]
+    times_risk: bool = False
+
+
+class When(_Strict):
+    """When a pattern applies. Every key given must hold."""
+
+    known: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    at_least: Mapping[str, Decimal] = Field(default_factory=dict)
+    below: tuple[str, str] | None = None
+    above: tuple[str, str] | None = None
+    equal: tuple[str, str] | None = None
+    risk: tuple[str, ...] = ()
+    no_risk: tuple[str, ...] = ()
+    severity: tuple[str, ...] = ()
+    groups: Literal["none", "single", "several"] | None = None
+    first: bool | None = None
+
+
+class Say(_Strict):
+    """A sentence, if `when` holds. `{{name}}` is a fact of the account, `{{group.name}}` of the group of the loop, `{{risk}}` its risk."""
+
+    when: When = When()
+    say: str
+
+
+class Choice(_Strict):
+    """The first of several sentences whose `when` holds."""
+
+    first_of: tuple[Say, ...] = Field(min_length=1)
+
+
+class ParagraphPattern(_Strict):
+    """A paragraph of the offline drafter: its sentences, once, or for each group or risk."""
+
+    kind: ParagraphKind
+    for_each: Literal["group", "risk"] | None = None
+    when: When = When()
+    topic: str | None = None
+    sentences: tuple[Say | Choice, ...] = Field(min_length=1)
+
+
+class SectionSpec(_Strict):
+    """A section: its kind, the heading that code prints, what the model is told about it, what the offline drafter says in it."""
+
+    kind: SectionKind
+    heading: str
+    required: bool = False
+    about: str
+    paragraphs: tuple[ParagraphPattern, ...] = ()
+
+
+class StepPattern(_Strict):
+    """A step of the offline drafter."""
+
+    action: str
+    owner_role: OwnerRole
+    success_measure: str
+    due_fact: str | None = None
+    due_relative: RelativeDue | None = None
+    for_each: Literal["group", "risk"] | None = None
+    when: When = When()
+    cites: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_due(self) -> StepPattern:
+        if (self.due_fact is None) == (self.due_relative is None):
+            raise ValueError("give exactly one of due_fact and due_relative")
+        return self
+
+
+class Action(_Strict):
+    """What approval carries out. `fields` values may hold {title}, {text}, {sha256}, {account_key}, {document}, {draft_key}, {first_due_on}, {csm_name}."""
+
+    action: Literal["crm_task", "crm_note", "crm_fields"]
+    target: str = "salesforce"
+    object_name: str
+    external_id: str
+    fields: Mapping[str, str] = Field(min_length=1)
+    precondition: str
+    idempotency_key: str
+    undo: str
+
+
+class ChangelogEntry(_Strict):
+    """What changed in a version, in a reviewer's words."""
+
+    version: int
+    date: datetime.date
+    note: str
+
+
+class Playbook(_Strict):
+    """One document: everything about it but the code."""
+
+    id: str = Field(pattern=r"^[a-z][a-z_]+$")
+    version: int = Field(ge=1)
+    label: str
+    owner: str
+    audience: Literal["internal", "customer"]
+    trigger: Trigger
+    model_tier: Literal["standard", "executive"]
+    schema_ref: Literal["DraftDocument"]
+    approver_role: Literal["csm", "director"]
+    on_approve: tuple[Action, ...] = Field(min_length=1)
+    success_criteria: tuple[str, ...] = Field(min_length=1)
+    facts: tuple[str, ...] = Field(min_length=1)
+    max_words: int = Field(gt=100, le=3000)
+    cite_risks_from: Literal["low", "medium", "high", "critical"] | None = None
+    step_for_each_group: str | None = None
+    steps_heading: str
+    figures_heading: str
+    title: str
+    system: str = Field(min_length=200)
+    instructions: str = Field(min_length=100)
+    sections: tuple[SectionSpec, ...] = Field(min_length=1)
+    steps: tuple[StepPattern, ...] = Field(min_length=1)
+    changelog: tuple[ChangelogEntry, ...] = Field(min_length=1)
+    sha256: str = ""
+
+    @model_validator(mode="after")
+    def _facts_exist(self) -> Playbook:
+        for name in self.facts:
+            if name not in METRIC_NAMES:
+                raise ValueError(f"there is no fact {name}; the facts are {', '.join(sorted(METRIC_NAMES))}")
+            if self.audience == "customer" and name not in _SHARED_NAMES:
+                raise ValueError(f"the fact {name} is internal and this document is for a customer")
+        for text, where in self._patterns():
+            for name in slot_names(text):
+                plain = name.removeprefix("group.")
+                if plain not in self.facts:
+                    raise ValueError(f"{where} uses the fact {name}, which is not in the list facts")
+        if self.changelog[-1].version != self.version:
+            raise ValueError(f"the changelog ends with version {self.changelog[-1].version}, the file says {self.version}")
+        return self
+
+    def _patterns(self) -> list[tuple[str, str]]:
+        found = [(self.title, "title")]
+        for section in self.sections:
+            for paragraph in section.paragraphs:
+                for sentence in paragraph.sentences:
+                    for say in sentence.first_of if isinstance(sentence, Choice) else (sentence,):
+                        found.append((say.say, f"section {section.kind}"))
+        for number, step in enumerate(self.steps, 1):
+            found += [(step.action, f"step {number}"), (step.success_measure, f"step {number}")]
+            found += [("{{" + name + "}}", f"step {number}") for name in (*step.cites, *((step.due_fact,) if step.due_fact else ()))]
+        return found
+
+
+def slot_names(text: str) -> list[str]:
+    """Names in `{{...}}` of a sentence pattern."""
+    import re
+
+    return re.findall(r"\{\{([a-z_0-9.]+)\}\}", text)
+
+
+@lru_cache
+def load_playbooks(folder: Path | None = None) -> dict[str, Playbook]:
+    """All playbooks of `folder` (default: the `prompts` that ship with the package) by id, sorted. Raises VIM-E030 with file and line."""
+    root = folder or resource_path("prompts")
+    files = sorted(root.glob("*.yaml"))
+    if not files:
+        raise VimError("VIM-E030", f"There is no prompt file in {root.name}/", fix="Add prompts/<document>.yaml")
+    return {path.stem: load_playbook(path) for path in files}
+
+
+def load_playbook(path: Path) -> Playbook:
+    """One playbook. Raises VIM-E030 naming the file, the line and what is wrong there."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise _wrong(path, mark.line + 1 if mark else 1, str(getattr(error, "problem", None) or error)) from None
+    if not isinstance(data, dict):
+        raise _wrong(path, 1, "the file is not a mapping")
+    try:
+        playbook = Playbook.model_validate(data | {"sha256": sha256_text(text)})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = tuple(first["loc"])
+        name = ".".join(str(part) for part in place) or "document"
+        raise _wrong(path, _line(tree, place), f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+    if playbook.id != path.stem:
+        raise _wrong(path, _line(tree, ("id",)), f"the id {playbook.id} differs from the file's name")
+    return playbook
+
+
+def _wrong(path: Path, line: int, what: str) -> VimError:
+    return VimError("VIM-E030", f"The prompt file {path.name} is wrong in line {line}: {what}", fix=f"Correct line {line} of prompts/{path.name}")
+
+
+def _line(node: yaml.Node | None, place: Sequence[Any]) -> int:
+    """Line (from 1) of the deepest part of `place` that the file has."""
+    line = 1 if node is None else node.start_mark.line + 1
+    for part in place:
+        found: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    found, line = value, key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = node.value[part]
+            line = found.start_mark.line + 1
+        if found is None:
+            continue  # pydantic names union members that the file does not have
+        node = found
+    return line
+
+
+def actions_for(playbook: Playbook, *, account_key: str, draft_key: str, title: str, text: str, sha256: str, steps: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What approval of this text would carry out, with every field's value: part of what the approver signs."""
+    values = {
+        "account_key": account_key, "draft_key": draft_key, "document": playbook.id, "title": title, "text": text, "sha256": sha256,
+        "label": playbook.label, "first_due_on": min((str(step["due_on"]) for step in steps), default=""),
+        "steps": "\n".join(f"{step['number']}. {step['action']} ({step['owner']}, due {step['due']})" for step in steps), "csm_name": names.get("csm_name", ""),
+    }  # fmt: skip
+    return [
+        {
+            "action": action.action, "target": action.target, "object_name": action.object_name, "external_id": action.external_id.format(**values),
+            "fields": {name: value.format(**values) for name, value in action.fields.items()}, "precondition": action.precondition,
+            "idempotency_key": action.idempotency_key.format(**values), "undo": action.undo,
+        }
+        for action in playbook.on_approve
+    ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Who writes a draft: Claude, or the offline drafter, behind one interface."""

@@ -1,0 +1,87 @@
+"""The interface between a night and whoever writes its drafts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal, Protocol
+
+from vim_pipelines.reasoning.facts import FactSheet
+from vim_pipelines.reasoning.playbooks import Playbook
+from vim_pipelines.reasoning.schema import DraftDocument
+
+#: How an attempt ended. Everything but `ok` and `reused` was written by the offline drafter, with the reason.
+Outcome = Literal["ok", "reused", "refusal", "truncated", "invalid", "error", "timeout", "budget", "paused"]
+
+
+@dataclass(frozen=True)
+class DraftRequest:
+    """One document to write. `sheet` is the part of the facts that this document may see; `feedback` a reviewer's note on the last version."""
+
+    draft_key: str
+    account_key: str
+    account_name: str
+    as_of: date
+    playbook: Playbook
+    sheet: FactSheet
+    feedback: str | None = None
+    previous_text: str | None = None
+
+
+@dataclass(frozen=True)
+class DraftResult:
+    """What came of it. `reason` says why the offline drafter wrote although a model was asked."""
+
+    document: DraftDocument
+    written_by: Literal["claude", "offline"]
+    model: str | None
+    outcome: Outcome
+    cost_usd: Decimal | None = None
+    reason: str | None = None
+    unmet_feedback: bool = False
+
+
+class Drafter(Protocol):
+    """Writes drafts. `model` is part of the draft's key: another writer writes another draft."""
+
+    def model_for(self, playbook: Playbook) -> str:
+        """Name of the model that would write this document (`offline` for none)."""
+        ...
+
+    async def draft(self, request: DraftRequest) -> DraftResult:
+        """One draft. Never raises for what a model or the network does: that ends in the offline drafter's text."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...
+
+
+async def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], *, concurrency: int = 20) -> list[DraftResult]:
+    """All results in the order of `requests`.
+
+    The first call of each document goes alone, so that the others find its system prompt in the vendor's cache (fifty
+    parallel first calls would all pay for writing it).
+    """
+    gate = asyncio.Semaphore(concurrency)
+    results: dict[int, DraftResult] = {}
+
+    async def one(position: int) -> None:
+        async with gate:
+            results[position] = await drafter.draft(requests[position])
+
+    async def group(positions: list[int]) -> None:
+        await one(positions[0])
+        await asyncio.gather(*(one(position) for position in positions[1:]))
+
+    by_document: dict[str, list[int]] = {}
+    for position, request in enumerate(requests):
+        by_document.setdefault(request.playbook.id, []).append(position)
+    try:
+        await asyncio.gather(*(group(positions) for positions in by_document.values()))
+    finally:
+        await drafter.aclose()
+    return [results[position] for position in range(len(requests))]

@@ -1,0 +1,224 @@
+"""The drafter that needs no model: the playbook's sentence patterns, chosen by the facts of the account.
+
+It is the default without a key and the fallback for every failure, so its text has to stand on its own in front of a customer.
+It says nothing it has no fact for, and signs itself, so that nobody takes it for a model's reading of the account.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from vim_pipelines.reasoning.facts import ACCOUNT_HANDLES, GROUP_HANDLES, WINDOW_HANDLE, Fact, FactSheet, compare
+from vim_pipelines.reasoning.gates import MAX_STEPS
+from vim_pipelines.reasoning.playbooks import Choice, ParagraphPattern, Playbook, Say, StepPattern, When
+from vim_pipelines.reasoning.providers.base import DraftRequest, DraftResult
+from vim_pipelines.reasoning.schema import Compare, DraftDocument, Paragraph, PlanStep, Section
+
+#: Part of a draft's key: a change of the code below that changes texts needs a new number.
+OFFLINE_MODEL = "offline-1"
+SIGNATURE = "Written by the offline drafter (no language model)."
+
+_NAME = re.compile(r"\{\{([a-z_0-9.]+)\}\}")
+
+#: What the offline drafter understands of a reviewer's note: words to look for, topics to leave out, shorter, dates moved.
+_DIRECTIVES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("shorter", re.compile(r"\b(?:short(?:er|en)?|too long|brief(?:er|ly)?|concise|trim)\b", re.I)),
+    ("sooner", re.compile(r"\b(?:sooner|earlier|faster|too (?:late|slow)|urgent(?:ly)?)\b", re.I)),
+    ("later", re.compile(r"\b(?:later|more time|too (?:soon|early|fast)|slower)\b", re.I)),
+    ("without features", re.compile(r"\b(?:no|without|drop|remove|leave out|skip|omit)\b[^.]*\bfeatures?\b", re.I)),
+    ("without trend", re.compile(r"\b(?:no|without|drop|remove|leave out|skip|omit)\b[^.]*\b(?:trend|weekly)\b", re.I)),
+    ("without money", re.compile(r"\b(?:no|without|drop|remove|leave out|skip|omit)\b[^.]*\b(?:money|amounts?|prices?|figures?)\b", re.I)),
+)
+_DUE_ORDER = ("within_days", "within_a_week", "within_two_weeks", "within_a_month", "within_two_months", "within_a_quarter")
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """What the names of a pattern mean here: the account, and the group or the risk of the loop."""
+
+    sheet: FactSheet
+    group: int | None = None
+    risk: Fact | None = None
+    is_first: bool = False
+
+    def handle(self, name: str) -> str | None:
+        if name == "risk":
+            return self.risk.handle if self.risk is not None else None
+        if name.startswith("group."):
+            return GROUP_HANDLES[self.group].get(name.removeprefix("group.")) if self.group is not None else None
+        return WINDOW_HANDLE if name == "usage_window" else ACCOUNT_HANDLES.get(name)
+
+    def known(self, name: str) -> Fact | None:
+        fact = self.sheet.facts.get(self.handle(name) or "")
+        return fact if fact is not None and fact.is_known else None
+
+
+class OfflineDrafter:
+    """Deterministic: the same facts and playbook give the same text."""
+
+    def model_for(self, playbook: Playbook) -> str:
+        return OFFLINE_MODEL
+
+    async def draft(self, request: DraftRequest) -> DraftResult:
+        return offline_result(request)
+
+    async def aclose(self) -> None:
+        return None
+
+
+def offline_result(request: DraftRequest, *, outcome: Any = "ok", reason: str | None = None) -> DraftResult:
+    """The offline draft as a result; `reason` says why no model wrote it."""
+    directives = read_directives(request.feedback)
+    document = write(request.playbook, request.sheet, directives)
+    unmet = bool(request.feedback) and request.playbook.audience == "customer" and document == write(request.playbook, request.sheet, frozenset())
+    return DraftResult(document, "offline", None, outcome, reason=reason, unmet_feedback=unmet)
+
+
+def read_directives(feedback: str | None) -> frozenset[str]:
+    """Those wishes of a note that the offline drafter can follow."""
+    return frozenset(name for name, pattern in _DIRECTIVES if feedback and pattern.search(feedback))
+
+
+def write(playbook: Playbook, sheet: FactSheet, directives: frozenset[str] = frozenset()) -> DraftDocument:
+    """The document that the playbook's patterns give for these facts."""
+    dropped = {wish.removeprefix("without ") for wish in directives if wish.startswith("without ")}
+    if "shorter" in directives:
+        dropped |= {"trend", "features", "detail"}
+    sections = []
+    for spec in playbook.sections:
+        paragraphs = [paragraph for pattern in spec.paragraphs if pattern.topic not in dropped for paragraph in _paragraphs(pattern, sheet)]
+        if paragraphs:
+            sections.append(Section(kind=spec.kind, paragraphs=paragraphs))
+    account = _Scope(sheet)
+    title, _ = _resolve(playbook.title, account) or (playbook.label, set())
+    return DraftDocument(title=title, sections=sections, steps=_steps(playbook.steps, sheet, directives))
+
+
+@dataclass
+class _Sentences:
+    texts: list[str] = field(default_factory=list)
+    handles: list[str] = field(default_factory=list)
+    compares: list[Compare] = field(default_factory=list)
+
+
+def _paragraphs(pattern: ParagraphPattern, sheet: FactSheet) -> Iterator[Paragraph]:
+    for scope in _scopes(pattern.for_each, sheet):
+        if not _applies(pattern.when, scope):
+            continue
+        built = _Sentences()
+        for item in pattern.sentences:
+            _say(item, scope, built)
+        if not built.texts:
+            continue
+        handles = built.handles + ([scope.risk.handle] if scope.risk is not None else [])
+        yield Paragraph(text_with_slots=" ".join(built.texts), fact_ids=_in_order(handles), compares=built.compares, kind=pattern.kind)
+
+
+def _say(item: Say | Choice, scope: _Scope, built: _Sentences) -> None:
+    for say in item.first_of if isinstance(item, Choice) else (item,):
+        resolved = _resolve(say.say, scope) if _applies(say.when, scope) else None
+        if resolved is None:
+            continue
+        text, handles = resolved
+        built.texts.append(text)
+        built.handles += handles
+        for relation, pair in (("below", say.when.below), ("above", say.when.above), ("equal", say.when.equal)):
+            if pair is not None:
+                left, right = (scope.handle(name) for name in pair)
+                built.compares.append(Compare(left=left, relation=relation, right=right))  # type: ignore[arg-type]
+                built.handles += [handle for handle in (left, right) if handle]
+        return
+
+
+def _resolve(text: str, scope: _Scope) -> tuple[str, list[str]] | None:
+    """The pattern with handles for names, or None if one of its facts is not known."""
+    names = _NAME.findall(text)
+    facts = {name: scope.known(name) for name in names}
+    if any(fact is None for fact in facts.values()):
+        return None
+    return _NAME.sub(lambda match: "{{" + (scope.handle(match[1]) or "") + "}}", text), [scope.handle(name) or "" for name in names]
+
+
+def _applies(when: When, scope: _Scope) -> bool:
+    if any(scope.known(name) is None for name in when.known) or any(scope.known(name) is not None for name in when.unknown):
+        return False
+    for name, least in when.at_least.items():
+        fact = scope.known(name)
+        if fact is None or fact.value_number is None or fact.value_number < least:
+            return False
+    for relation, pair in (("below", when.below), ("above", when.above), ("equal", when.equal)):
+        if pair is not None:
+            left, right = scope.known(pair[0]), scope.known(pair[1])
+            if left is None or right is None or compare(left, right) != relation:
+                return False
+    rules = {scope.risk.scope} if scope.risk is not None else {risk.scope for risk in scope.sheet.risks}
+    if (when.risk and not rules & set(when.risk)) or rules & set(when.no_risk):
+        return False
+    if when.severity and (scope.risk is None or scope.risk.detail not in when.severity):
+        return False
+    count = len(scope.sheet.groups)
+    if when.groups is not None and when.groups != ("none" if count == 0 else "single" if count == 1 else "several"):
+        return False
+    return when.first is None or when.first == scope.is_first
+
+
+def _scopes(loop: str | None, sheet: FactSheet) -> Iterator[_Scope]:
+    if loop == "group":
+        for position, group in enumerate(sheet.groups):
+            yield _Scope(sheet, group=group, is_first=position == 0)
+    elif loop == "risk":
+        for position, risk in enumerate(sheet.risks):
+            yield _Scope(sheet, risk=risk, is_first=position == 0)
+    else:
+        yield _Scope(sheet, is_first=True)
+
+
+def _steps(patterns: Sequence[StepPattern], sheet: FactSheet, directives: frozenset[str]) -> list[PlanStep]:
+    """Steps in the playbook's order; within a loop the group with most money, or the worst risk, comes first. The same action is not asked for twice."""
+    by_action: dict[str, PlanStep] = {}
+    for pattern in patterns:
+        for scope in _scopes(pattern.for_each, sheet):
+            step = _step(pattern, scope, directives)
+            if step is None:
+                continue
+            known = by_action.get(step.action)
+            by_action[step.action] = step if known is None else known.model_copy(update={"fact_ids": _in_order([*known.fact_ids, *step.fact_ids])})
+    return list(by_action.values())[:MAX_STEPS]
+
+
+def _step(pattern: StepPattern, scope: _Scope, directives: frozenset[str]) -> PlanStep | None:
+    if not _applies(pattern.when, scope):
+        return None
+    action, measure = _resolve(pattern.action, scope), _resolve(pattern.success_measure, scope)
+    if action is None or measure is None:
+        return None
+    handles = action[1] + measure[1] + [handle for name in pattern.cites if scope.known(name) and (handle := scope.handle(name))]
+    handles += [scope.risk.handle] if scope.risk is not None else []
+    due_fact, due_relative = _due(pattern, scope)
+    if due_relative is not None:
+        shift = ("sooner" in directives and -1) or ("later" in directives and 1) or 0
+        due_relative = _DUE_ORDER[min(max(_DUE_ORDER.index(due_relative) + shift, 0), len(_DUE_ORDER) - 1)]
+    handles += [due_fact] if due_fact else []
+    return PlanStep(
+        action=action[0], owner_role=pattern.owner_role, due_fact=due_fact, due_relative=due_relative, fact_ids=_in_order(handles), success_measure=measure[0]
+    )  # type: ignore[arg-type]
+
+
+def _due(pattern: StepPattern, scope: _Scope) -> tuple[str | None, str | None]:
+    """The date fact while it lies ahead; a past or unknown one becomes a date soon after the as-of date."""
+    if pattern.due_fact is None:
+        return None, pattern.due_relative
+    fact = scope.known(pattern.due_fact)
+    if fact is None or not fact.value_text:
+        return None, "within_a_month"
+    if date.fromisoformat(fact.value_text[:10]) <= scope.sheet.as_of:
+        return None, "within_days"
+    return fact.handle, None
+
+
+def _in_order(handles: Sequence[str]) -> list[Any]:
+    return sorted({handle for handle in handles if handle})

@@ -1,0 +1,118 @@
+"""How text is read before it is judged, and the words the gates look for.
+
+A number can be hidden from a plain search: full-width digits, letters of another script, zero-width characters inside a word,
+letters with blanks between them. Every gate therefore looks at the folded text, and the folding is here once.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: Letters of other scripts that look like Latin ones. NFKC has already folded full-width, mathematical and circled letters.
+_LOOKALIKES = str.maketrans(
+    "абвгеезіїјкмнорстухѕԁһӏԛԝАВЕЗІЈКМНОРСТУХЅԌ" "αβγεζηικνορτυχωΑΒΕΖΗΙΚΜΝΟΡΤΥΧ" "ıȷɑɡɩʟʀǀ∣",
+    "a6breeeiijkmhopctyxsdhlqwABE3IJKMHOPCTYXSG" "abyeznikvoptuxwABEZHIKMNOPTYX" "ijagilrll",
+)  # fmt: skip
+
+_NUMBER_WORD = (
+    "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|"
+    "twenty|thirty|forty|fourty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|trillion|dozen|nil|nought|naught"
+)
+_ORDINAL = (
+    "third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|"
+    "twentieth|thirtieth|fortieth|fiftieth|sixtieth|seventieth|eightieth|ninetieth|hundredth|thousandth|millionth"
+)
+_FRACTION = (
+    "half|halves|halve|halved|halving|double|doubles|doubled|doubling|triple|triples|tripled|tripling|treble|quadruple|quadrupled|quintuple|twice|thrice|"
+    "quarters|twofold|manyfold|tenths|percent|percents|percentage|percentages|percentile|pct|permille"
+)
+_CURRENCY_WORD = "dollar|dollars|usd|eur|euro|euros|gbp|pound|pounds|sterling|chf|franc|francs|sek|nok|dkk|krona|kronor|yen|jpy|cad|aud|inr|rupee|rupees|yuan|cny|cent|cents|pence|penny|bucks|buck|grand"
+_MONTH = (
+    "january|february|april|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|januar|februar|märz|juni|juli|oktober|dezember|janvier|fevrier|mars|avril|mai|juin|juillet|aout|septembre|octobre|novembre|decembre"
+)
+NUMBER_WORDS = re.compile(rf"\b(?:{_NUMBER_WORD}|{_ORDINAL})+(?:s|th|ths|fold|ish|some|odd)?\b|\b(?:{_FRACTION})\b|\b[a-z]+teens?\b|\b(?:couple|pair|score|gross|handful|brace) of\b|\bquarter of\b|\bper cent\b|\bbasis points?\b")
+CURRENCY_WORDS = re.compile(rf"\b(?:{_CURRENCY_WORD})\b")
+MONTH_WORDS = re.compile(rf"\b(?:{_MONTH})\b|\b(?:in|by|of|until|till|since|mid|early|late|before|after|from|to|this|next|last|during)[ -](?:may|march)\b")
+#: 'may' and 'march' are verbs too; with a capital they are taken for months (fail closed).
+CAPITAL_MONTHS = re.compile(r"\b(?:May|March)\b")
+#: Letters that stand in for digits: lOO, IO0.
+LETTER_DIGITS = re.compile(r"(?<![A-Za-z])(?=[lIO|]*[O])(?=[lIO|]*[lI|])[lIO|]{2,}(?![A-Za-z])|(?<![A-Za-z])O{2,}(?![A-Za-z])")
+
+#: Idioms that hold a number word and state no number.
+_HARMLESS = re.compile(r"\b(?:no[ -]one|one another)\b")
+
+FALLING = re.compile(r"\b(?:fell|fall|falls|falling|fallen|dropped|drop|drops|dropping|declin\w+|decreas\w+|shrank|shrunk|shrink\w*|slipped|slid|sank|below|less than|fewer than|lower than|smaller than|down from|dipped|lags?|lagging|eroded)\b")
+RISING = re.compile(r"\b(?:rose|risen|rises|rising|grew|grown|grows|growing|increas\w+|climbed|climbing|jumped|surged|exceed\w*|above|more than|higher than|larger than|greater than|up from|outgrew|doubled)\b")
+LEVEL = re.compile(r"\b(?:unchanged|flat|level with|the same as|equals?|equal to|stable|steady)\b")
+#: A word that bends an exact value: the renderer prints exact values, so 'almost {{F12}}' would be wrong.
+HEDGE_BEFORE_SLOT = re.compile(r"\b(?:about|around|almost|nearly|roughly|approximately|circa|some|over|under|only|up to|at least|at most|more than|less than|fewer than|minus|plus|times|another|well over)\s*\{\{F\d\d\}\}", re.I)
+
+COMMITMENT_VERBS = re.compile(
+    r"\b(?:will|can|could|shall|agree\w*|guarantee\w*|confirm\w*|commit\w*|promis\w+|waiv\w+|extend\w*|honou?r\w*|match\w*|lock\w*|includ\w+|offer\w*|grant\w*|giv\w+|gave|provid\w+|"
+    r"assur\w+|ensur\w+|approv\w+|authori[sz]\w+|entitled|ll|apply|applies|applied|reduc\w+|cut|lower\w*|cap|capped|freez\w+|frozen|hold|keep|drop|throw|credit\w*|refund\w*|reimburs\w+|happy to|able to|ready to)\b"
+)
+COMMERCIAL_NOUNS = re.compile(
+    r"\b(?:discount\w*|rebate\w*|price\w*|pricing|quote\w*|quotation|credit\w*|refund\w*|fee|fees|charge|charges|cost|costs|surcharge|invoice\w*|bill|billing|payment\w*|"
+    r"term|terms|termination|terminate|auto-?renew\w*|renewal terms?|notice period|sla|slas|uptime|penalt\w+|warrant\w+|liabilit\w+|indemni\w+|voucher\w*|bonus|concession\w*|waiver\w*|"
+    r"free (?:month|months|seat|seats|licen[cs]es?|upgrade|period|of charge|access)|price (?:lock|cap|hold|match)|release date|delivery date|ship date|general availability|competitor\w*)\b"
+)
+#: Phrases that promise by themselves.
+COMMITMENT_PHRASES = re.compile(
+    r"\b(?:on us|on the house|free of charge|at no (?:extra |additional )?(?:cost|charge)|no (?:extra|additional) (?:cost|charge)|no (?:price )?increase|for free|complimentary|money back|best price|"
+    r"price (?:lock|guarantee|match|freeze|cap)|(?:smaller|fewer|less|reduced?|cheaper) (?:contract|subscription|bill|invoice)|"
+    r"(?:reduc|cut|drop|remov|cancel|releas|downgrad|return|hand back|give back|giv)\w*\s+(?:\w+\s+){0,5}?(?:seats?|licen[cs]es?|contract|subscription)|legally binding|we undertake|you have (?:my|our) word)\b"
+)
+INTERNAL_WORDS = re.compile(
+    r"\b(?:at[ -]risk|churn\w*|risk (?:score|band|rating|level|register)|health score|(?:red|yellow|amber|green) account|shelf ?ware|wast(?:e|es|ed|ing|age)|down-?sell\w*|up-?sell\w*|cross-?sell\w*|expansion|"
+    r"save play|renewal risk|muda|mura|muri|lean risk|red flags?|detractor\w*|arr|nrr|grr|internal(?:ly)?|lifecycle phase|win-?back|post-?mortem|champion risk|escalation risk|competitor\w*|right-?siz\w+|headroom|over-?licen[cs]ed|over-?bought|over-?sold|opt-?out)\b"
+)
+LINKS = re.compile(r"https?:|www\.|://|mailto:|\b[\w.+-]+@[\w-]+\.\w+|\[[^\]]*\]\(|!\[|<[a-z/!]|\b[a-z0-9-]+\.(?:com|net|org|io|ai|co|de|eu|app|dev)\b|@(?:here|channel|everyone)\b")
+#: Text that tries to steer, which a source row may carry into a draft.
+STEERING = re.compile(r"\b(?:ignore (?:all|any|the|previous|prior)|disregard|system prompt|as an? (?:ai|language model)|new instructions?|instructions? above)\b")
+
+_ENGLISH = frozenset(
+    "the a an of to and in is are was were be been for on with by as at that this it its from or not no have has had which who what when where how can will would should their they them "
+    "there than then so if but into out all each every any before after until during more most other our we us you your he she his her i do does did may must up about between while".split()
+)
+
+
+def fold(text: str) -> str:
+    """`text` as the gates read it: NFKC, without zero-width and other format characters and accents, lookalike letters in Latin. Case is kept."""
+    plain = unicodedata.normalize("NFKC", text)
+    plain = "".join(letter for letter in plain if unicodedata.category(letter) not in ("Cf", "Mn", "Me") and letter not in "\u115f\u1160\u3164\u2800")
+    plain = plain.translate(_LOOKALIKES)
+    plain = unicodedata.normalize("NFKD", plain)
+    plain = "".join(letter for letter in plain if unicodedata.category(letter) not in ("Mn", "Me"))
+    plain = re.sub("[\u2018\u2019\u02bc\u0060\u00b4]", "'", plain)
+    return re.sub("[\u2010-\u2015\u2212]", "-", plain)
+
+
+def variants(text: str) -> tuple[str, ...]:
+    """Lower-case readings of folded `text`: as it stands, hyphens as blanks, and letters that are spaced out (`f i v e`) joined."""
+    lower = _HARMLESS.sub(" ", text.casefold())
+    joined = re.sub(r"\b(?:\w[\s._\-*/]+){2,}\w\b", lambda match: re.sub(r"[\s._\-*/]+", "", match[0]), lower)
+    # 'tw-enty', 'th*ree': marks inside a word
+    squeezed = re.sub(r"(?<=\w)[-_*'./](?=\w)", "", lower)
+    return tuple(dict.fromkeys((lower, lower.replace("-", " ").replace("_", " "), joined, squeezed)))
+
+
+def has_numeric_character(text: str) -> str | None:
+    """The first character that Unicode gives a numeric value (any script, superscripts, Roman numerals, CJK numerals), or None."""
+    return next((letter for letter in text if letter.isdecimal() or unicodedata.category(letter)[0] == "N" or unicodedata.numeric(letter, None) is not None), None)
+
+
+def currency_sign(text: str) -> str | None:
+    """The first currency sign, percent or per-mille sign, or None."""
+    return next((letter for letter in text if unicodedata.category(letter) == "Sc" or letter in "%‰‱٪﹪％"), None)
+
+
+def foreign_letter(text: str) -> str | None:
+    """The first letter that is not Latin after folding, or None: a text in another script cannot be checked by these lists."""
+    return next((letter for letter in text if letter.isalpha() and not unicodedata.name(letter, "").startswith("LATIN")), None)
+
+
+def looks_english(text: str) -> bool:
+    """Whether enough of the words are English function words; texts under nine words pass."""
+    words = re.findall(r"[a-z']+", text.casefold())
+    return len(words) < 9 or sum(word in _ENGLISH for word in words) / len(words) >= 0.12
