@@ -31,6 +31,11 @@
     cast(round({{ expression }}, 2) as decimal(18, 2))
 {%- endmacro %}
 
+{#- Sum of amounts in cents: the type of a sum of decimals differs from warehouse to warehouse. -#}
+{% macro money_sum(expression) -%}
+    cast(sum({{ expression }}) as decimal(18, 2))
+{%- endmacro %}
+
 {#- Percentile with linear interpolation between the neighbouring values, NULLs left out. -#}
 {% macro percentile(expression, share) -%}
     {{ adapter.dispatch("percentile", "value_in_motion")(expression, share) }}

@@ -15,6 +15,7 @@ from vim_pipelines.portfolio.entities import ENTITIES, SQL_TYPES, USAGE_EVENT_CO
 from vim_pipelines.settings import Settings
 from vim_pipelines.transform.project import run_dbt, write_profile
 from vim_pipelines.warehouse import Session, Warehouse, open_warehouse
+from vim_pipelines.warehouse.base import chunks
 
 AS_OF = date(2026, 6, 28)
 
@@ -181,7 +182,13 @@ def insert(session: Session, table: str, columns: list[str], rows: list[dict[str
 
     frame = pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=columns, dtype=object)
     text = frame.map(lambda value: None if value is None else str(value)).astype("string")
-    session.append(table, text)
+    if session.dialect == "duckdb":
+        session.append(table, text)
+        return
+    # The emulator has no bulk load without shims (tests/house): plain inserts in slices.
+    for part in chunks(list(text.itertuples(index=False, name=None)), 500):
+        values = ", ".join("(" + ", ".join("null" if value is pd.NA else "'" + value.replace("'", "''") + "'" for value in row) + ")" for row in part)
+        session.execute(f"insert into {table} ({', '.join(columns)}) select * from (values {values})")
 
 
 @pytest.fixture

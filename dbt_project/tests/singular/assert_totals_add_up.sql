@@ -5,8 +5,8 @@ with lines as (
 
     select
         account_key,
-        sum(waste_annual_portfolio) as waste_annual,
-        sum(unused_value_annual_portfolio) as unused_value_annual
+        {{ money_sum('waste_annual_portfolio') }} as waste_annual,
+        {{ money_sum('unused_value_annual_portfolio') }} as unused_value_annual
     from {{ ref('fct_license_waste') }}
     where as_of_date = {{ as_of_date() }}
     group by account_key
@@ -30,7 +30,7 @@ portfolio as (
 total as (
 
     select
-        sum(waste_annual) as waste_annual,
+        {{ money_sum('waste_annual') }} as waste_annual,
         count(*) as accounts
     from signals
 

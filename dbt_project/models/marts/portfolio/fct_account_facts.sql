@@ -93,10 +93,10 @@ waste_by_product as (
         account_key,
         product,
         case when min(currency) = max(currency) then min(currency) else {{ portfolio_currency() }} end as currency,
-        case when min(currency) = max(currency) then sum(unused_value_annual) else sum(unused_value_annual_portfolio) end as unused_value_annual,
-        case when min(currency) = max(currency) then sum(waste_annual) else sum(waste_annual_portfolio) end as waste_annual,
-        case when min(currency) = max(currency) then sum(waste_low) end as waste_low,
-        case when min(currency) = max(currency) then sum(waste_high) end as waste_high,
+        case when min(currency) = max(currency) then {{ money_sum('unused_value_annual') }} else {{ money_sum('unused_value_annual_portfolio') }} end as unused_value_annual,
+        case when min(currency) = max(currency) then {{ money_sum('waste_annual') }} else {{ money_sum('waste_annual_portfolio') }} end as waste_annual,
+        case when min(currency) = max(currency) then {{ money_sum('waste_low') }} end as waste_low,
+        case when min(currency) = max(currency) then {{ money_sum('waste_high') }} end as waste_high,
         case
             when min(currency) = max(currency) and min(net_unit_price_annual) = max(net_unit_price_annual) and count(*) = count(net_unit_price_annual)
                 then min(net_unit_price_annual)

@@ -8,8 +8,8 @@ waste as (
 
     select
         account_key,
-        sum(unused_value_annual_portfolio) as unused_value_annual,
-        sum(waste_annual_portfolio) as waste_annual,
+        {{ money_sum('unused_value_annual_portfolio') }} as unused_value_annual,
+        {{ money_sum('waste_annual_portfolio') }} as waste_annual,
         {{ any_true("status = 'unknown'") }} as has_unknown,
         {{ any_true("status = 'ok'") }} as has_ok
     from {{ ref('fct_license_waste') }}
