@@ -81,7 +81,7 @@ def _tickets(state: State, source: Any, ids: dict[str, int]) -> int:
     requesters = seeding.texts(seeding.column(source, "requester_key"))
     hashed = {key: hashed_id(key) for key in {*accounts, *requesters} if key}
     users = sorted({key for key in requesters if key})
-    system = {STAMP: [FIRST] * len(users), "IsDeleted": [0] * len(users)}
+    system: dict[str, Any] = {STAMP: [FIRST] * len(users), "IsDeleted": [0] * len(users)}
     state.seed("users", {"id": [hashed[key] for key in users], "external_id": users, **system})
     statuses = seeding.texts(seeding.column(source, "status"))
     return state.seed(

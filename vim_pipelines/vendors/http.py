@@ -222,11 +222,11 @@ class VendorHttp:
                 self.request_count += 1
             try:
                 response = self._client.request(method, url, headers=headers, params=params, json=json, data=data)
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
                 # Nothing was sent, so even a write may try again.
                 if is_last:
                     raise self._unreachable(error) from None
-            except (httpx.TimeoutException, httpx.TransportError) as error:
+            except httpx.RequestError as error:
                 if safety is not Safety.READ:
                     raise self._unknown(method, url, f"the connection failed ({type(error).__name__}) after the request was sent") from None
                 if is_last:
@@ -238,7 +238,7 @@ class VendorHttp:
                 is_failing = response.status_code >= 500
                 if not is_busy and not is_failing:
                     return response
-                if is_failing and not is_busy and not self._may_repeat(safety, response.status_code):
+                if is_failing and not is_busy and safety is not Safety.READ and (is_last or not self._may_repeat(safety, response.status_code)):
                     raise self._unknown(method, url, f"{self.vendor} answered HTTP {response.status_code} to a write")
                 wait = self._retry_after(response)
                 if is_last or (wait is not None and wait > retry.retry_after_limit_seconds):
@@ -247,6 +247,19 @@ class VendorHttp:
                 continue
             self._options.sleep(retry.wait_seconds(attempt, None, self._options.rng))
         raise AssertionError("unreachable")
+
+    def body_of(self, response: httpx.Response) -> Any:
+        """The JSON of an answer, or VIM-E013 where something else came: a proxy's or a login page instead of the vendor."""
+        try:
+            return response.json()
+        except ValueError:
+            raise VendorError(
+                "VIM-E013",
+                f"{self.vendor} answered HTTP {response.status_code} with something that is not JSON",
+                why=self.scrub(response.text),
+                fix=f"Check that {self.setting} is the address of the API and that no proxy answers in its place",
+                status=response.status_code,
+            ) from None
 
     @staticmethod
     def _may_repeat(safety: Safety, status: int) -> bool:
@@ -265,7 +278,7 @@ class VendorHttp:
         except (TypeError, ValueError):
             return None
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        return max(0.0, (until - self._options.now()).total_seconds())
+        return float(max(0.0, (until - self._options.now()).total_seconds()))
 
     def _unreachable(self, error: Exception) -> VendorError:
         return VendorError(

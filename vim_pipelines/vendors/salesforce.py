@@ -98,7 +98,7 @@ class SalesforceClient:
     ) -> None:
         self._options = options or TransportOptions()
         self._http = VendorHttp(
-            "Salesforce", base_url, setting="SALESFORCE_BASE_URL", allowed_hosts=allowed_hosts, per_second=50, burst=50, options=self._options
+            "Salesforce", base_url, setting="SALESFORCE_BASE_URL", allowed_hosts=allowed_hosts, per_second=100, burst=100, options=self._options
         )
         self._http.hide(client_secret)
         self._client_id, self._client_secret = client_id, client_secret
@@ -130,7 +130,7 @@ class SalesforceClient:
 
     def describe(self, object_name: str) -> Record:
         """Salesforce's description of an object; `fields` lists name, type, length and what may be written."""
-        return self._read(f"sobjects/{soql.name(object_name)}/describe").json()
+        return dict(self._http.body_of(self._read(f"sobjects/{soql.name(object_name)}/describe")))
 
     def query(self, text: str) -> Iterator[Record]:
         """Records of a SOQL query without their `attributes`, page by page; deleted ones are left out."""
@@ -172,7 +172,7 @@ class SalesforceClient:
             if error.vendor_code in GONE_CODES:
                 return None
             raise
-        return _plain(response.json())
+        return _plain(self._http.body_of(response))
 
     def find(self, object_name: str, field: str, value: soql.SoqlValue, fields: Sequence[str]) -> list[Record]:
         """All records whose `field` equals `value`: the read-back of a write whose answer was lost. Salesforce compares text without case."""
@@ -190,7 +190,7 @@ class SalesforceClient:
         response = self._call("PATCH", path, Safety.IDEMPOTENT_WRITE, params={"updateOnly": "true"} if update_only else None, json=_wire(fields))
         if response.status_code == 204:  # API versions before 46 say nothing of the record they updated
             return UpsertResult(self.find(object_name, external_field, value, [])[0]["Id"], created=False)
-        body = response.json()
+        body = self._http.body_of(response)
         return UpsertResult(body["id"], bool(body.get("created", response.status_code == 201)))
 
     def upsert_many(self, object_name: str, external_field: str, records: Sequence[Mapping[str, Any]]) -> list[ItemResult]:
@@ -210,7 +210,7 @@ class SalesforceClient:
 
     def create(self, object_name: str, fields: Mapping[str, Any]) -> str:
         """Create a record and return its Id. Not repeatable: after VIM-E015 look for the record before creating it again."""
-        return str(self._call("POST", f"sobjects/{soql.name(object_name)}", Safety.WRITE, json=_wire(fields)).json()["id"])
+        return str(self._http.body_of(self._call("POST", f"sobjects/{soql.name(object_name)}", Safety.WRITE, json=_wire(fields)))["id"])
 
     def update(self, object_name: str, record_id: str, fields: Mapping[str, Any]) -> None:
         """Set `fields` of the record with this Id; None clears a field."""
@@ -229,7 +229,7 @@ class SalesforceClient:
         retry = self._options.retry
         for attempt in range(1, retry.attempts + 1):
             body = {"allOrNone": False, "records": [{"attributes": {"type": object_name}, **_wire(records[item])} for item in open_items]}
-            answers = self._call("PATCH", path, Safety.IDEMPOTENT_WRITE, json=body).json()
+            answers = self._http.body_of(self._call("PATCH", path, Safety.IDEMPOTENT_WRITE, json=body))
             if len(answers) != len(open_items):
                 raise VendorError("VIM-E013", f"Salesforce answered {len(answers)} results to {len(open_items)} records of {object_name}")
             for item, answer in zip(open_items, answers, strict=True):
@@ -244,7 +244,7 @@ class SalesforceClient:
     def _pages(self, resource: str, text: str) -> Iterator[Record]:
         response = self._read(resource, params={"q": text}, headers={"Sforce-Query-Options": f"batchSize={self._batch_size}"})
         while True:
-            body = response.json()
+            body = self._http.body_of(response)
             for record in body["records"]:
                 yield _plain(record)
             if body["done"]:
@@ -323,7 +323,7 @@ class SalesforceClient:
         if response.status_code == 300:
             code, message = "MULTIPLE_CHOICES", "several records carry this external id"
         where = f"{response.request.method} {response.request.url.path}"
-        facts = {"status": response.status_code, "vendor_code": code, "vendor_message": message}
+        facts: dict[str, Any] = {"status": response.status_code, "vendor_code": code, "vendor_message": message}
         if code == "REQUEST_LIMIT_EXCEEDED":
             return VendorError(
                 "VIM-E014", "Salesforce's request limit is used up", why=message, fix="Run again when the rolling 24 hours have freed requests", **facts

@@ -96,7 +96,7 @@ class ZendeskClient:
         if include:
             params["include"] = ",".join(include)
         while True:
-            where = {"cursor": cursor} if cursor is not None else {"start_time": _epoch(start_time)}
+            where: dict[str, Any] = {"cursor": cursor} if cursor is not None else {"start_time": _epoch(start_time)}
             body = self._get("/api/v2/incremental/tickets/cursor.json", {**where, **params})
             following = body.get("after_cursor") or cursor
             is_end = bool(body["end_of_stream"])
@@ -143,7 +143,7 @@ class ZendeskClient:
                 break
             self._forget(token)
         if response.is_success:
-            return dict(response.json())
+            return dict(self._http.body_of(response))
         raise self._refusal(response)
 
     def _access_token(self) -> str:
@@ -177,7 +177,7 @@ class ZendeskClient:
     def _refusal(self, response: httpx.Response) -> VendorError:
         code, message = _error_of(response)
         message = self._http.scrub(message)
-        facts = {"status": response.status_code, "vendor_code": code, "vendor_message": message}
+        facts: dict[str, Any] = {"status": response.status_code, "vendor_code": code, "vendor_message": message}
         if response.status_code == 401:
             return VendorError(
                 "VIM-E011", "Zendesk refused our access token", why=f"{code}: {message}", fix="Check the OAuth client in the Admin Center", **facts

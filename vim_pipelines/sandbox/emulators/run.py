@@ -6,6 +6,7 @@ They bind 127.0.0.1 on a free port. Their client secrets are published here on p
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +42,7 @@ class Server:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((host, port))
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off", proxy_headers=False, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name=f"emulator {self.url}", daemon=True)
         self._thread.start()
@@ -49,9 +52,13 @@ class Server:
                 raise VimError("VIM-E099", "An emulator of the sandbox did not start", fix="Run again; if it stays, report it with the output above")
             time.sleep(0.005)
 
+    def ask_to_stop(self) -> None:
+        """Take no more requests; `stop` waits for the end."""
+        self._server.should_exit = True
+
     def stop(self) -> None:
         """Stop serving and free the port."""
-        self._server.should_exit = True
+        self.ask_to_stop()
         self._thread.join(timeout=10)
         self._socket.close()
 
@@ -92,8 +99,9 @@ class Running:
 
     def stop(self) -> None:
         """Stop both and close their databases."""
-        self.salesforce.stop()
+        self.salesforce.ask_to_stop()
         self.zendesk.stop()
+        self.salesforce.stop()
         for emulator in self.emulators:
             emulator.close()
 
@@ -120,9 +128,11 @@ def start_emulators(
 
     clock = SandboxClock(sandbox_dir / "clock.json")
     databases = sandbox_dir / "salesforce.db", sandbox_dir / "zendesk.db"
-    for database, seed in zip(databases, (seed_salesforce, seed_zendesk), strict=True):
-        if not database.is_file() and (sandbox_dir / "source").is_dir():
-            seed(sandbox_dir / "source", database)
+    sandbox_dir.mkdir(parents=True, exist_ok=True)
+    with _alone(sandbox_dir / "emulators.lock"):
+        for database, seed in zip(databases, (seed_salesforce, seed_zendesk), strict=True):
+            if not database.is_file() and (sandbox_dir / "source").is_dir():
+                seed(sandbox_dir / "source", database)
     salesforce = SalesforceEmulator(databases[0], clock, client_id=SALESFORCE_CLIENT_ID, client_secret=SALESFORCE_CLIENT_SECRET)
     zendesk = ZendeskEmulator(
         databases[1], clock, client_id=ZENDESK_CLIENT_ID, client_secret=ZENDESK_CLIENT_SECRET, requests_per_minute=zendesk_requests_per_minute
@@ -134,6 +144,14 @@ def start_emulators(
         first.stop()
         raise
     return Running(first, second, (salesforce, zendesk))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Only one process at a time: two that start together would seed over each other's open database."""
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def main(arguments: list[str] | None = None) -> int:

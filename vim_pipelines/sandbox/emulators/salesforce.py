@@ -105,8 +105,8 @@ class SalesforceEmulator:
                 if "locked" not in str(error):
                     raise
                 # Two processes write to one sandbox: what Salesforce says when two transactions want one row.
-                refusal = Refused(400, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records", [])
-                response = _answer([refusal.body()], 400)
+                locked = Refused(400, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records", [])
+                response = _answer([locked.body()], 400)
             response.headers.update(headers)
             return response
 
@@ -270,6 +270,8 @@ class SalesforceEmulator:
     async def _collection(self, request: Request) -> Response:
         sobject = _object(request)
         field = _external_field(sobject, request.path_params["field"])
+        if field.type == "id":  # 'Only external ids are supported. Don't use record ids.'
+            raise Refused(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {field.name}")
         body = _object_body(await request.body())
         records = body.get("records")
         if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):

@@ -62,14 +62,14 @@ def stamps(values: Any) -> list[str | None]:
     values = values.cast(arrow.timestamp("ms"), safe=False) if not arrow.types.is_null(values.type) else values.cast(arrow.timestamp("ms"))
     # On a millisecond column %S prints the three decimals.
     text = compute.strftime(values, format="%Y-%m-%dT%H:%M:%S")
-    return compute.binary_join_element_wise(text, "+0000", "").to_pylist()
+    return list(compute.binary_join_element_wise(text, "+0000", "").to_pylist())
 
 
 def dates(values: Any) -> list[str | None]:
     """Dates (or timestamps) as ISO text."""
     import pyarrow as arrow
 
-    return values.cast(arrow.timestamp("ms"), safe=False).cast(arrow.date32(), safe=False).cast(arrow.string()).to_pylist()
+    return list(values.cast(arrow.timestamp("ms"), safe=False).cast(arrow.date32(), safe=False).cast(arrow.string()).to_pylist())
 
 
 def numbers(values: Any) -> list[float | None]:
@@ -78,14 +78,14 @@ def numbers(values: Any) -> list[float | None]:
     from pyarrow import compute
 
     values = values.cast(arrow.float64())
-    return compute.if_else(compute.is_finite(values), values, None).to_pylist()
+    return list(compute.if_else(compute.is_finite(values), values, None).to_pylist())
 
 
 def flags(values: Any) -> list[int | None]:
     """Booleans as 0 and 1."""
     import pyarrow as arrow
 
-    return values.cast(arrow.bool_()).cast(arrow.int8()).to_pylist()
+    return list(values.cast(arrow.bool_()).cast(arrow.int8()).to_pylist())
 
 
 def texts(values: Any, words: dict[str, str] | None = None) -> list[str | None]:

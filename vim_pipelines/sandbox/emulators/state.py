@@ -254,4 +254,4 @@ def fold_steps(steps: Sequence[tuple[str, int, Mapping[str, Any]]]) -> dict[str,
 
 def same(left: Any, right: Any) -> bool:
     """Whether two stored values are equal; 200 and 200.0 are, 1 and true are."""
-    return left == right
+    return bool(left == right)

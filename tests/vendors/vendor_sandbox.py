@@ -1,0 +1,81 @@
+"""Small hand-made sources for the emulators, their clock, their control address, and a clock that moves only when something sleeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from vim_pipelines.portfolio.entities import ENTITIES
+
+NOW = datetime(2026, 6, 29, 6, 0)
+
+
+def write_source(directory: Path, entity: str, rows: list[dict[str, Any]]) -> None:
+    """Rows of one entity as the simulator writes them: canonical columns, `modified_at`, absent values null."""
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    kinds = {
+        "text": arrow.string(), "integer": arrow.int64(), "decimal": arrow.decimal128(18, 4), "boolean": arrow.bool_(), "date": arrow.date32(),
+        "timestamp": arrow.timestamp("us"),
+    }  # fmt: skip
+    columns = [(column.name, kinds[column.type]) for column in ENTITIES[entity].columns] + [("modified_at", arrow.timestamp("us"))]
+    table = arrow.table({name: arrow.array([row.get(name) for row in rows], type=kind) for name, kind in columns})
+    directory.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table, directory / f"{ENTITIES[entity].table}.parquet")
+
+
+def account(number: int, modified_at: datetime, **values: Any) -> dict[str, Any]:
+    return {"account_key": f"ACC-{number:05d}", "account_name": f"Customer {number}", "currency": "USD", "modified_at": modified_at, **values}
+
+
+def ticket(number: int, modified_at: datetime, **values: Any) -> dict[str, Any]:
+    plain = {"account_key": "ACC-00001", "subject": f"Ticket {number}", "priority": "P3", "status": "open", "opened_at": datetime(2026, 6, 1, 9)}
+    return {
+        "ticket_key": f"TCK-{number:06d}",
+        "requester_key": "U-000000001",
+        "reopen_count": 0,
+        "is_escalated": False,
+        **plain,
+        "modified_at": modified_at,
+        **values,
+    }
+
+
+def set_clock(directory: Path, now: datetime) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "clock.json").write_text(json.dumps({"now": now.isoformat()}), encoding="utf-8")
+
+
+class Waits:
+    """A clock that only moves when something sleeps."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.time = 1000.0
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self.time += seconds
+
+    def monotonic(self) -> float:
+        return self.time
+
+
+Control = Callable[..., Any]
+
+
+def control_of(base_url: str) -> Control:
+    """`control("POST", "faults", {...})` against an emulator's `/_sandbox/`."""
+
+    def call(method: str, name: str, body: Any = None) -> Any:
+        response = httpx.request(method, f"{base_url}/_sandbox/{name}", json=body, trust_env=False)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    return call
