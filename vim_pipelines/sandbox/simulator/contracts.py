@@ -95,13 +95,16 @@ def add_account(parameters: Parameters, profile: Profile, rows: Rows) -> None:
             day = profile.since + timedelta(days=int(rng.integers(20, span)))
             changes.append((moment(rng, day), {"owner_name": later.executive, "owner_email": later.executive_email}))
     if profile.truth == "notice_served":
-        changes.append((_noon(profile.defect["from"]), {"notice_received_on": profile.defect["from"]}))
+        changes.append((_noon(profile.defect.start), {"notice_received_on": profile.defect.start}))
     if profile.truth == "win_back":
-        changes.append((_noon(profile.defect["notice_on"]), {"notice_received_on": profile.defect["notice_on"]}))
-        changes.append((_noon(profile.defect["won_back_on"]), {"notice_received_on": None}))
+        changes.append((_noon(profile.defect.notice_on), {"notice_received_on": profile.defect.notice_on}))
+        changes.append((_noon(profile.defect.start), {"notice_received_on": None}))
+    last = datetime.min
     for when, change in sorted(changes, key=lambda item: item[0]):
+        # Two changes within one second would be two versions of one moment, and nobody could say which came last.
+        last = max(when, last + timedelta(seconds=1))
         state |= change
-        rows.add("accounts", when, **state)
+        rows.add("accounts", last, **state)
 
 
 def add_contacts(parameters: Parameters, profile: Profile, rows: Rows) -> People:
@@ -131,7 +134,7 @@ def add_contacts(parameters: Parameters, profile: Profile, rows: Rows) -> People
             rows.add("contacts", moment(rng, profile.since + timedelta(days=int(rng.integers(1, 9)))), **person)
         left: date | None = None
         if profile.truth == "sponsor_lost" and role == "sponsor":
-            left = profile.defect["from"]  # type: ignore[assignment]
+            left = profile.defect.start
         elif role == "user" and rng.random() < 0.12:
             left = profile.since + timedelta(days=int(rng.integers(60, 900)))
         if left is not None:
@@ -203,14 +206,13 @@ def add_opportunities(parameters: Parameters, profile: Profile, rows: Rows) -> N
         is_addon = arr_on(profile, begun - timedelta(days=1)) > 0 and all(
             line.start < begun <= line.end for line in profile.lines if line.end >= begun > line.start
         )
-        won_back = profile.defect.get("won_back_on")
+        won_back = profile.defect.start if profile.truth == "win_back" else None
         kind, title = ("new", "win-back") if begun == won_back else ("renewal", "renewal")
         if kind == "renewal" and is_addon and any(line.product == fresh[0].product and line.start < begun < line.end for line in profile.lines if fresh):
             kind, title = "expansion", "additional seats"
         deal(kind, title, amount, begun - timedelta(days=75), begun - timedelta(days=2), True)
     if profile.truth == "win_back":
-        lost, notice = profile.defect["lost_on"], profile.defect["notice_on"]
-        assert isinstance(lost, date) and isinstance(notice, date)
+        lost, notice = profile.defect.lost_on, profile.defect.notice_on
         deal("renewal", "renewal", arr_on(profile, lost), notice - timedelta(days=60), lost, False)
     current = profile.active_lines(parameters.today)
     if current:

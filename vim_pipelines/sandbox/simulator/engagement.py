@@ -80,8 +80,7 @@ def _milestones(rng: np.random.Generator, parameters: Parameters, profile: Profi
     since = profile.term_start
     key = f"MS-{profile.number}"
     is_late = profile.truth == "late_first_value"
-    due = profile.defect["from"] if is_late else kickoff + timedelta(days=int(rng.integers(45, 75)))
-    assert isinstance(due, date)
+    due = profile.defect.start if is_late else kickoff + timedelta(days=int(rng.integers(45, 75)))
     reached: date | None = None if is_late or profile.progress < 8 else kickoff + timedelta(days=int(rng.integers(20, 44)))
     if profile.progress >= 3 and profile.truth != "incomplete_handoff":
         values = {
@@ -199,8 +198,7 @@ def _tasks(rng: np.random.Generator, parameters: Parameters, profile: Profile, r
             "High",
         )
     if profile.truth == "notice_served":
-        served = profile.defect["from"]
-        assert isinstance(served, date)
+        served = profile.defect.start
         task("Call the sponsor about the notice", served + timedelta(days=1), served + timedelta(days=5), None, team.csm_email, "High")
     day = _visible_from(parameters, since) + timedelta(days=10)
     while day < parameters.window.end:

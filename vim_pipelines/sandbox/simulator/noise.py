@@ -41,8 +41,11 @@ def arrive(parameters: Parameters, profile: Profile, truth: UsageBlock) -> tuple
     recorded = truth.occurred + (np.minimum(minutes, 600) * 60e6 + days_late * MICROSECONDS_PER_DAY).astype(np.int64)
 
     is_future = (rng.random(count) < FUTURE_SHARE) & (not spared)
+    # A wrong clock can be wrong by days: such an event lands in a past week that it does not belong to. Where a truth or a twin must
+    # stay what it is, clocks are wrong by so much that the event stays in the future on every date of the sandbox.
     ahead = (rng.uniform(2, 400, count) * MICROSECONDS_PER_DAY).astype(np.int64)
-    occurred = np.where(is_future, recorded + ahead, truth.occurred)
+    base = np.full(count, window_end) if profile.is_clean else recorded
+    occurred = np.where(is_future, base + ahead, truth.occurred)
     first = UsageBlock(truth.event, truth.account, truth.user, truth.feature, occurred, recorded)
 
     again = np.flatnonzero(rng.random(count) < DUPLICATE_SHARE)

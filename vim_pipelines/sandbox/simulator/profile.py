@@ -5,7 +5,7 @@ Planted account and clean twin draw their profile from the same numbers, so that
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -45,6 +45,21 @@ class Adoption:
 
 
 @dataclass(frozen=True)
+class Defect:
+    """When and how strongly a planted truth acts; an account without one has a defect of size 1 that starts with it and does nothing.
+
+    `size`, by truth: shelfware: share of seats used; spiky: level of an off week; dropping, silence: share of people left;
+    ticket_overload: factor on the ordinary rate. `start` of a win-back is the day of the new contract.
+    """
+
+    start: date
+    size: float = 1.0
+    end: date = date.max
+    notice_on: date = date.max
+    lost_on: date = date.max
+
+
+@dataclass(frozen=True)
 class Profile:
     """One customer. `progress` is the first lifecycle phase whose artefacts are not complete (9: all of them are)."""
 
@@ -60,7 +75,7 @@ class Profile:
     adoption: tuple[Adoption, ...]
     progress: int
     tickets_per_week: float
-    defect: dict[str, date | float | int] = field(default_factory=dict)
+    defect: Defect
 
     @property
     def number(self) -> str:
@@ -82,8 +97,7 @@ class Profile:
     @property
     def term_start(self) -> date:
         """Start of the relation that counts: after a win-back it begins again."""
-        won_back = self.defect.get("won_back_on")
-        return won_back if isinstance(won_back, date) else self.since
+        return self.defect.start if self.truth == "win_back" else self.since
 
 
 def draw_profile(parameters: Parameters, role: Role) -> Profile:
@@ -103,7 +117,7 @@ def draw_profile(parameters: Parameters, role: Role) -> Profile:
     terms, progress = _terms(rng, truth, paired, today)
     has_overlap = rng.random() < 0.15
 
-    defect = _defect(rng, truth, today, terms) if paired else {}
+    defect = _defect(rng, truth, today, terms) if paired else Defect(terms[0][0])
     lines: list[Line] = []
     adoption: list[Adoption] = []
     for product in products:
@@ -115,7 +129,7 @@ def draw_profile(parameters: Parameters, role: Role) -> Profile:
     profile = Profile(
         role, account_key(role.index), "", "", segment, tier, currency, terms[0][0], tuple(lines), tuple(adoption), progress,
         tickets_per_week=float(np.clip(0.06 * np.sqrt(seats) * rng.lognormal(0, 0.3), 0.1, 3.0)),
-        defect=defect if role.kind == "planted" else {},
+        defect=defect if role.kind == "planted" else Defect(terms[0][0]),
     )  # fmt: skip
     if role.kind == "planted":
         profile = _with_defect(rng, profile, today)
@@ -201,40 +215,38 @@ def _features(product: str) -> tuple[str, ...]:
     return tuple(feature.name for feature in PRODUCT_FEATURES[product])
 
 
-def _defect(rng: np.random.Generator, truth: str, today: date, terms: list[tuple[date, date]]) -> dict[str, date | float | int]:
-    """Dates and sizes of a defect. Drawn for the twin as well and then thrown away, so that what follows is drawn alike."""
+def _defect(rng: np.random.Generator, truth: str, today: date, terms: list[tuple[date, date]]) -> Defect:
+    """Dates and size of a defect. Drawn for the twin as well and then thrown away, so that what follows is drawn alike."""
     monday = today - timedelta(days=today.weekday())
+    begin = terms[0][0]
     days_ago = int(rng.integers(0, 8))
     share = float(rng.uniform(0, 1))
     match truth:
         case "shelfware":
-            return {"from": terms[0][0], "used_share": 0.22 + 0.30 * share}
-        case "unused_features":
-            return {"from": terms[0][0]}
+            return Defect(begin, size=0.22 + 0.30 * share)
         case "spiky":
-            return {"from": monday - timedelta(weeks=39), "off_level": 0.15 + 0.15 * share}
+            return Defect(monday - timedelta(weeks=39), size=0.15 + 0.15 * share)
         case "gapped":
-            gap_start = today - timedelta(days=70 + days_ago)
-            return {"from": gap_start, "gap_end": gap_start + timedelta(days=20 + round(share * 5))}
+            start = today - timedelta(days=70 + days_ago)
+            return Defect(start, end=start + timedelta(days=20 + round(share * 5)))
         case "dropping":
-            return {"from": monday - timedelta(weeks=4 + days_ago % 3), "left_share": 0.40 + 0.15 * share}
+            return Defect(monday - timedelta(weeks=4 + days_ago % 3), size=0.40 + 0.15 * share)
         case "ticket_overload":
-            return {"from": today - timedelta(days=28), "factor": 5.0 + 3.0 * share}
+            return Defect(today - timedelta(days=28), size=5.0 + 3.0 * share)
         case "silence":
-            return {"from": monday - timedelta(weeks=15), "left_share": 0.35 + 0.10 * share}
+            return Defect(monday - timedelta(weeks=15), size=0.35 + 0.10 * share)
         case "sponsor_lost":
-            return {"from": today - timedelta(days=25 + 4 * days_ago)}
+            return Defect(today - timedelta(days=25 + 4 * days_ago))
         case "late_first_value":
-            return {"from": terms[0][0] + timedelta(days=75 + days_ago)}
-        case "incomplete_handoff":
-            return {"from": terms[0][0]}
+            return Defect(begin + timedelta(days=75 + days_ago))
         case "notice_served":
-            return {"from": today - timedelta(days=12 + 4 * days_ago)}
+            return Defect(today - timedelta(days=12 + 4 * days_ago))
         case "win_back":
             won_back = today - timedelta(days=110 + 6 * days_ago)
             lost = won_back - timedelta(days=100 + round(60 * share))
-            return {"from": won_back, "won_back_on": won_back, "lost_on": lost, "notice_on": lost - timedelta(days=75)}
-    raise KeyError(truth)
+            return Defect(won_back, lost_on=lost, notice_on=lost - timedelta(days=75))
+        case _:
+            return Defect(begin)
 
 
 def _with_defect(rng: np.random.Generator, profile: Profile, today: date) -> Profile:
@@ -243,16 +255,15 @@ def _with_defect(rng: np.random.Generator, profile: Profile, today: date) -> Pro
     if profile.truth == "shelfware":
         core = profile.adoption[0]
         seats = sum(line.seats for line in profile.active_lines(today) if line.product == "core")
-        fewer = replace(core, adopters=max(2, round(seats * float(defect["used_share"]))))
+        fewer = replace(core, adopters=max(2, round(seats * defect.size)))
         return replace(profile, adoption=(fewer, *profile.adoption[1:]))
     if profile.truth == "unused_features":
         return replace(profile, adoption=tuple(replace(a, features=_narrow(a.product)) for a in profile.adoption))
     if profile.truth == "notice_served":
-        lines = tuple(replace(ln, served_on=defect["from"], auto_renew=False) if ln.start <= today <= ln.end else ln for ln in profile.lines)  # type: ignore[arg-type]
+        lines = tuple(replace(ln, served_on=defect.start, auto_renew=False) if ln.start <= today <= ln.end else ln for ln in profile.lines)
         return replace(profile, lines=lines)
     if profile.truth == "win_back":
-        won, lost, notice = defect["won_back_on"], defect["lost_on"], defect["notice_on"]
-        assert isinstance(won, date) and isinstance(lost, date) and isinstance(notice, date)
+        won, lost, notice = defect.start, defect.lost_on, defect.notice_on
         products = [a.product for a in profile.adoption]
         old = [ln for ln in profile.lines if ln.start < notice]
         closed = [replace(ln, end=lost, served_on=notice, auto_renew=False, status="terminated") if ln.end >= notice else ln for ln in old]
@@ -306,4 +317,4 @@ def _headline(parameters: Parameters, role: Role) -> Profile:
     line = Line("core", 200, Decimal(360), Decimal(300), "USD", start, end, 60, True)
     adoption = Adoption("core", 50, 1.0, ((start, end),), _features("core"))
     name = HEADLINE_NAME
-    return Profile(role, account_key(0), name, f"{words.slug(name)}.example", "enterprise", "tier_1", "USD", start, (line,), (adoption,), 9, 0.5)
+    return Profile(role, account_key(0), name, f"{words.slug(name)}.example", "enterprise", "tier_1", "USD", start, (line,), (adoption,), 9, 0.5, Defect(start))

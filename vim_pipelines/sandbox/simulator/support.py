@@ -110,13 +110,12 @@ def _openings(rng: np.random.Generator, parameters: Parameters, profile: Profile
     rate = profile.tickets_per_week * np.where(weekday < 5, 0.19, 0.025)
     rate = rate * (days >= np.datetime64(profile.lines[0].start)) * _in_contract(profile, days)
     extra = np.zeros(len(days))
-    start = np.datetime64(profile.defect["from"]) if "from" in profile.defect else None
     if profile.truth == "silence":
         # Two quiet weeks more than the rule's 90 days.
         rate = np.where(days >= np.datetime64(parameters.today - timedelta(days=105)), 0.0, rate)
     if profile.truth == "ticket_overload":
         # At least four extra tickets a week, however small the ordinary rate is.
-        extra = np.where((days >= start) & (weekday < 5), max(4.0, profile.tickets_per_week * float(profile.defect["factor"])) / 5, 0.0)
+        extra = np.where((days >= np.datetime64(profile.defect.start)) & (weekday < 5), max(4.0, profile.tickets_per_week * profile.defect.size) / 5, 0.0)
     counts, extras = rng.poisson(rate), rng.poisson(extra)
     if profile.role.kind in ("headline", "twin") or (profile.is_clean and profile.truth != "silence"):
         # A clean account talks to support now and then: one sure ticket keeps chance from making it a silent one.

@@ -42,8 +42,7 @@ def account_truths(
         rows.append(row | {"mirrors_account_key": account_key(profile.role.mirrors or 0), "mirrors_truth": profile.role.truth})
     elif profile.truth is not None:
         expected, details = _details(parameters, profile, core, handoff, dates, tickets_28d)
-        start = profile.defect.get("from", profile.since)
-        rows.append(_row(profile, profile.truth, start, expected, details))
+        rows.append(_row(profile, profile.truth, profile.defect.start, expected, details))
     return rows
 
 
@@ -109,25 +108,25 @@ def _details(
             return len(core["used_features"]), {"used_features": {a.product: list(a.features) for a in profile.adoption}}
         case "spiky":
             weeks = [(window.start + timedelta(weeks=int(week))).isoformat() for week in off_weeks(profile, window)]
-            return len(weeks), {"off_weeks": weeks, "off_level": round(float(defect["off_level"]), 4)}
+            return len(weeks), {"off_weeks": weeks, "off_level": round(defect.size, 4)}
         case "gapped":
-            start, end = defect["from"], defect["gap_end"]
-            days = int(np.busday_count(start, end))  # type: ignore[arg-type]
+            start, end = defect.start, defect.end
+            days = int(np.busday_count(start, end))
             return days, {"gap_start": start, "gap_end": end, "business_days": days}
         case "dropping" | "silence":
-            return round(float(defect["left_share"]) - 1, 4), {"left_share": round(float(defect["left_share"]), 4)}
+            return round(defect.size - 1, 4), {"left_share": round(defect.size, 4)}
         case "ticket_overload":
             return tickets_28d, {"tickets_28d": tickets_28d, "ordinary_per_week": round(profile.tickets_per_week, 4)}
         case "sponsor_lost":
-            return None, {"contact_key": f"CON-{profile.number}-2", "left_on": defect["from"]}
+            return None, {"contact_key": f"CON-{profile.number}-2", "left_on": defect.start}
         case "late_first_value":
             return None, {"due_date": dates["fttv_due"]}
         case "incomplete_handoff":
             return len(handoff.missing), {"missing": list(handoff.missing)}
         case "notice_served":
-            return None, {"notice_served_on": defect["from"]}
+            return None, {"notice_served_on": defect.start}
         case "win_back":
-            return None, {"lost_on": defect["lost_on"], "notice_served_on": defect["notice_on"], "won_back_on": defect["won_back_on"]}
+            return None, {"lost_on": defect.lost_on, "notice_served_on": defect.notice_on, "won_back_on": defect.start}
         case "dirty_conflicting_seats":
             stated = handoff.stated_seats
             contracted = {line.product: line.seats for line in profile.lines if line.product in stated and line.start == profile.since}

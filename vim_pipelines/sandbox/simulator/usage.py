@@ -152,19 +152,15 @@ def _weekly_shape(profile: Profile, window: Window) -> tuple[np.ndarray, np.ndar
     """(share of people who are still there, factor on everybody's weekly rate), by week of the window."""
     weeks = window.week_count
     presence, level = np.ones(weeks), np.ones(weeks)
-    start = profile.defect.get("from")
-    if not isinstance(start, date):
-        return presence, level
-    first = (start - window.start).days // 7
+    first = (profile.defect.start - window.start).days // 7
     match profile.truth:
         case "spiky":
-            level[off_weeks(profile, window)] = float(profile.defect["off_level"])
+            level[off_weeks(profile, window)] = profile.defect.size
         case "dropping":
-            presence[max(0, first) :] = float(profile.defect["left_share"])
+            presence[max(0, first) :] = profile.defect.size
         case "silence":
-            left = float(profile.defect["left_share"])
             steps = np.clip((np.arange(weeks) - first + 1) / (window.weeks - first), 0, 1)
-            presence = 1 - (1 - left) * steps
+            presence = 1 - (1 - profile.defect.size) * steps
     return presence, level
 
 
@@ -173,7 +169,7 @@ def off_weeks(profile: Profile, window: Window) -> np.ndarray:
 
     Of the four newest complete weeks one is off, so that the account is jagged and not, at the same time, dropping.
     """
-    first = (profile.defect["from"] - window.start).days // 7  # type: ignore[operator]
+    first = (profile.defect.start - window.start).days // 7
     rng = np.random.default_rng([profile.role.index, first])
     blocks = range(window.weeks - 3, first - 1, -3)
     past = [block + int(rng.integers(0, 3 if block == window.weeks - 3 else 2)) for block in blocks]
@@ -190,14 +186,14 @@ def _is_open(window: Window, profile: Profile, adoption: Adoption, rng: np.rando
         in_term |= (numbers >= (start - window.start).days) & (numbers <= (end - window.start).days)
     in_term &= numbers < (window.end - window.start).days
     if profile.truth == "gapped":
-        gap_start, gap_end = profile.defect["from"], profile.defect["gap_end"]
-        in_term &= ~((numbers >= (gap_start - window.start).days) & (numbers < (gap_end - window.start).days))  # type: ignore[operator]
+        in_term &= ~((numbers >= (profile.defect.start - window.start).days) & (numbers < (profile.defect.end - window.start).days))
     first_day = min(start for start, _ in adoption.spans)
     # Half of the people begin within the first ten days, nearly all within two months; the fast start of clean accounts
     # keeps a planted handoff gap from looking like slow adoption.
     pace = 5.0 if profile.is_clean else 16.0
     first_days = (first_day - window.start).days + np.minimum(rng.exponential(pace, people), 75).astype(int)
-    return in_term[None, :] & (numbers[None, :] >= first_days[:, None])
+    is_open: np.ndarray = in_term[None, :] & (numbers[None, :] >= first_days[:, None])
+    return is_open
 
 
 def _features(rng: np.random.Generator, adoption: Adoption, count: int) -> np.ndarray:
