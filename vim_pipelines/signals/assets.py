@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from vim_pipelines.schedule import AS_OF_PARTITIONS, as_of_date
+from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 
 COMPUTED_SIGNALS = {
     "adoption_variance": "Mura: how jerky adoption is, with the probability of seeing it by chance.",
@@ -33,6 +33,7 @@ COMPUTED_SIGNALS = {
         for table, description in COMPUTED_SIGNALS.items()
     ],
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_A_RUN,
     pool="warehouse_writer",
     required_resource_keys={"settings"},
 )

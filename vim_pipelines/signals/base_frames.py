@@ -128,7 +128,7 @@ def read_base(session: Session, as_of: date) -> BaseFrames:
         features=query(_FEATURES, [as_of, as_of, as_of - timedelta(days=FEATURE_DAYS)]),
         evidence=query(
             "select account_key, sponsors_active, sponsors_left, sponsor_left_on, fttv_due_on, fttv_reached_on, handoff_fields_expected, handoff_fields_missing,"
-            " handoff_missing_fields, notice_on, notice_is_open from base.int_lifecycle_evidence"
+            " handoff_missing_fields, notice_on, notice_is_open, won_back_on from base.int_lifecycle_evidence"
         ),
         auto_renew_off=query(_AUTO_RENEW_OFF, [end_of_day(as_of)]),
     )

@@ -102,10 +102,9 @@ def assess(
     """
     import numpy as np
 
-    from vim_pipelines.signals.vectors import in_chunks, ratio, row_counts, row_mean, row_median, row_squares
+    from vim_pipelines.signals.vectors import ratio, row_counts, row_mean, row_median
 
-    accounts = len(active)
-    blank = np.full(accounts, np.nan)
+    blank = np.full(len(active), np.nan)
     gap = blank if gap_days is None else np.asarray(gap_days, dtype=float)
     usual_gap = blank if median_gap_days is None else np.asarray(median_gap_days, dtype=float)
     day_share = blank if active_day_share is None else np.asarray(active_day_share, dtype=float)
@@ -115,67 +114,92 @@ def assess(
     if masked is not None:
         weekly[masked[:, -rule.max_weeks :]] = np.nan
     counts = row_counts(weekly)
-    mean = row_mean(weekly)
-
+    status = _status(counts, seats, usage_status, rule)
+    judged = np.array([entry == "ok" for entry in status], dtype=bool)
     # More users than seats happens (shared contracts, overuse): the trials are then as many as ever were seen.
     trials = np.fmax(seats, np.where(np.isfinite(weekly), weekly, 0.0).max(axis=1, initial=0.0))
-    slope, decline_p = in_chunks(_trend, weekly)
-    weeks = np.where(np.isfinite(weekly), np.arange(weekly.shape[1], dtype=float), np.nan)
-    centred = weeks - row_mean(weeks)[:, None]
-    level = weekly - slope[:, None] * centred
-    squares = row_squares(level)
-    spread = np.sqrt(ratio(squares, np.maximum(counts - 1, 0)))
-    middle = row_median(level)
-    deviation = row_median(np.abs(level - middle[:, None]))
-    cv = ratio(spread, mean)
-    cv_robust = 1.4826 * deviation / np.maximum(middle, 1.0)
-    span = np.where(counts > 0, np.nanmax(np.where(np.isfinite(weeks), weeks, -1.0), axis=1, initial=-1.0), np.nan) - _first(weeks)
-    start_level = mean - slope * span / 2.0
-    decline_ratio = ratio(slope * span, np.where(start_level > 0, start_level, np.nan))
 
-    share = ratio(mean, trials)
-    variance = trials * share * (1.0 - share)
-    index = ratio(squares, np.where(variance > 1e-9, variance, np.nan))
-    # Everyone or no one, every week: nothing scatters, so nothing is unlikely.
-    index = np.where(np.isfinite(mean) & (squares <= 1e-9), 0.0, index)
+    gap_p = _gap_probability(gap, day_share, gap_window_days)
+    is_gapped = (gap >= np.fmax(float(rule.gap_floor_days), rule.gap_multiple * usual_gap)) & ~(gap_p >= rule.gap_level)
 
-    status = _status(counts, seats, usage_status, rule)
-    judged = np.array([entry == "ok" for entry in status])
-    rho = estimate_rho(index, counts, trials, segments, judged, rule)
+    # One silence is a gap and not an erratic rhythm: its empty weeks are left out of the scatter, or each gap would be found twice.
+    scatter = _scatter(np.where(is_gapped[:, None] & (weekly == 0), np.nan, weekly), trials)
+    rho = estimate_rho(scatter.index, scatter.counts, trials, segments, judged, rule)
     widened = 1.0 + np.maximum(trials - 1.0, 0.0) * rho
-    tail_weight = 1.0 + np.maximum(_beta_binomial_kurtosis(trials, share, rho), 0.0) / 2.0
-    dispersion_p = _chi2_tail(index / widened / tail_weight, (counts - 2) / tail_weight)
+    tail_weight = 1.0 + np.maximum(_beta_binomial_kurtosis(trials, scatter.share, rho), 0.0) / 2.0
+    dispersion_p = _chi2_tail(scatter.index / widened / tail_weight, (scatter.counts - 2) / tail_weight)
+    dispersion_p = np.where(scatter.counts >= rule.min_weeks, dispersion_p, np.nan)
+    is_spiky = (dispersion_p < rule.dispersion_level) & (scatter.cv >= rule.cv_floor)
 
     recent, prior = weekly[:, -rule.recent_weeks :], weekly[:, -(rule.recent_weeks + rule.prior_weeks) : -rule.recent_weeks]
     recent_median, prior_median = row_median(recent), row_median(prior)
     drop_ratio = ratio(recent_median, prior_median) - 1.0
     drop_p = _drop_probability(recent, prior, weekly[:, : -rule.recent_weeks], trials, widened)
-    base = np.where(
-        np.isfinite(prior), prior if events is None else events[:, -rule.max_weeks :][:, -(rule.recent_weeks + rule.prior_weeks) : -rule.recent_weeks], 0.0
-    )
-    base_events = np.nansum(base, axis=1)
-
-    gap_p = _gap_probability(gap, day_share, gap_window_days)
-    gap_limit = np.fmax(float(rule.gap_floor_days), rule.gap_multiple * usual_gap)
-
-    is_spiky = (dispersion_p < rule.dispersion_level) & (cv >= rule.cv_floor)
-    is_step = (drop_ratio <= rule.drop_ratio) & (drop_p < rule.drop_level) & (base_events >= rule.drop_base_events)
-    is_decline = (decline_ratio <= rule.decline_ratio) & (decline_p < rule.decline_level) & (base_events >= rule.drop_base_events)
-    is_gapped = (gap >= gap_limit) & ~(gap_p >= rule.gap_level)
+    counted = prior if events is None else events[:, -rule.max_weeks :][:, -(rule.recent_weeks + rule.prior_weeks) : -rule.recent_weeks]
+    has_base = np.nansum(np.where(np.isfinite(prior), counted, 0.0), axis=1) >= rule.drop_base_events
+    is_step = (drop_ratio <= rule.drop_ratio) & (drop_p < rule.drop_level) & has_base
+    is_decline = (scatter.decline_ratio <= rule.decline_ratio) & (scatter.decline_p < rule.decline_level) & has_base
 
     def verdict(flag: Any, measured: Any) -> Any:
         return np.where(judged & measured, flag.astype(float), np.nan)
 
     return MuraResult(
-        n_weeks=counts.astype(float), mean_active=mean, slope_per_week=slope, cv=cv, cv_robust=cv_robust,
-        dispersion_index=index, rho=np.where(judged, rho, np.nan), dispersion_p=np.where(judged, dispersion_p, np.nan),
+        n_weeks=counts.astype(float), mean_active=row_mean(weekly), slope_per_week=scatter.slope, cv=scatter.cv, cv_robust=scatter.cv_robust,
+        dispersion_index=scatter.index, rho=np.where(judged, rho, np.nan), dispersion_p=np.where(judged, dispersion_p, np.nan),
         recent_median=recent_median, prior_median=prior_median, drop_ratio=drop_ratio, drop_p=np.where(judged, drop_p, np.nan),
-        decline_ratio=decline_ratio, decline_p=np.where(judged, decline_p, np.nan), gap_days=gap, gap_p=gap_p,
+        decline_ratio=scatter.decline_ratio, decline_p=np.where(judged, scatter.decline_p, np.nan), gap_days=gap, gap_p=gap_p,
         is_spiky=verdict(is_spiky, np.isfinite(dispersion_p)),
         is_gapped=verdict(is_gapped, np.isfinite(gap)),
-        is_dropping=verdict(is_step | is_decline, np.isfinite(drop_p) | np.isfinite(decline_p)),
+        is_dropping=verdict(is_step | is_decline, np.isfinite(drop_p) | np.isfinite(scatter.decline_p)),
         status=status,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Scatter:
+    """Trend and scatter of each account's weeks; `share` is the mean share of the trials that is active."""
+
+    counts: Any
+    share: Vector
+    slope: Vector
+    cv: Vector
+    cv_robust: Vector
+    index: Vector
+    decline_ratio: Vector
+    decline_p: Vector
+
+
+def _scatter(weekly: Matrix, trials: Vector) -> _Scatter:
+    """Detrend each row (Theil-Sen) and measure what is left; decline is the fitted change from the first week to the last, as a share of the first."""
+    import numpy as np
+
+    from vim_pipelines.signals.vectors import in_chunks, ratio, row_counts, row_mean, row_median, row_squares
+
+    counts, mean = row_counts(weekly), row_mean(weekly)
+    slope, decline_p = in_chunks(_trend, weekly)
+    weeks = np.where(np.isfinite(weekly), np.arange(weekly.shape[1], dtype=float), np.nan)
+    level = weekly - slope[:, None] * (weeks - row_mean(weeks)[:, None])
+    squares, middle = row_squares(level), row_median(level)
+    deviation = row_median(np.abs(level - middle[:, None]))
+    cv = ratio(np.sqrt(ratio(squares, np.maximum(counts - 1, 0))), mean)
+
+    fitted_change = slope * _span(weeks)
+    first_level = mean - fitted_change / 2.0
+    share = ratio(mean, trials)
+    variance = trials * share * (1.0 - share)
+    index = ratio(squares, np.where(variance > 1e-9, variance, np.nan))
+    # Everyone or no one, every week: nothing scatters, so nothing is unlikely.
+    index = np.where(np.isfinite(mean) & (squares <= 1e-9), 0.0, index)
+    return _Scatter(
+        counts,
+        share,
+        slope,
+        cv,
+        1.4826 * deviation / np.maximum(middle, 1.0),
+        index,
+        ratio(fitted_change, np.where(first_level > 0, first_level, np.nan)),
+        decline_p,
+    )
 
 
 def estimate_rho(index: Vector, counts: Any, trials: Vector, segments: Sequence[Any] | None, usable: Mask, rule: MuraRule = RULE) -> Vector:
@@ -230,11 +254,14 @@ def _status(counts: Any, seats: Vector, usage_status: Sequence[str | None] | Non
     return result
 
 
-def _first(weeks: Matrix) -> Vector:
-    """Position of the first measured week of each row."""
+def _span(weeks: Matrix) -> Vector:
+    """Weeks from the first measured week of each row to the last."""
     import numpy as np
 
-    return np.where(np.isfinite(weeks).any(axis=1), np.min(np.where(np.isfinite(weeks), weeks, np.inf), axis=1, initial=np.inf), np.nan)
+    known = np.isfinite(weeks)
+    first = np.min(np.where(known, weeks, np.inf), axis=1, initial=np.inf)
+    last = np.max(np.where(known, weeks, -np.inf), axis=1, initial=-np.inf)
+    return np.where(known.any(axis=1), last - np.where(known.any(axis=1), first, 0.0), np.nan)
 
 
 def _trend(values: Matrix) -> tuple[Vector, ...]:

@@ -72,6 +72,8 @@ def build(base: BaseFrames, as_of: date) -> Signals:
     active = _weeks(base.account_weeks, "active_users", position, last_week, mura.RULE.max_weeks)
     events = _weeks(base.account_weeks, "events", position, last_week, mura.RULE.max_weeks)
     masked = np.nan_to_num(_weeks(base.account_weeks, "is_known_event_week", position, last_week, mura.RULE.max_weeks)) > 0
+    # The empty months between a lost contract and the win-back are neither a drop nor a scatter.
+    masked |= _before(_aligned(base.evidence, keys)["won_back_on"], last_week, mura.RULE.max_weeks)
     seats = _numbers(accounts["seats_contracted"])
     gap_days = _numbers(accounts["gap_days"])
     span = business_index(as_of + timedelta(days=1)) - _numbers(rhythm["first_index"])
@@ -213,6 +215,15 @@ def _weeks(frame: Any, column: str, position: Any, last_week: date, width: int) 
     keep = np.isfinite(row) & (back >= 0) & (back < width)
     result[row[keep].astype(int), width - 1 - back[keep]] = _numbers(frame[column])[keep]
     return result
+
+
+def _before(day: Any, last_week: date, width: int) -> Any:
+    """Accounts x weeks: whether the week begins before `day`; nowhere for accounts without a day."""
+    import numpy as np
+    import pandas as pd
+
+    weeks_ago = (pd.Timestamp(last_week) - pd.to_datetime(day)).dt.days.to_numpy(dtype=float) / 7.0
+    return np.arange(width)[None, ::-1] > np.nan_to_num(weeks_ago, nan=float(width))[:, None]
 
 
 def _aligned(frame: Any, keys: Any) -> Any:
