@@ -248,4 +248,9 @@ def record_id(key_prefix: str, number: int) -> str:
         number, rest = divmod(number, 62)
         digits = _BASE62[rest] + digits
     fifteen = f"{key_prefix}VM{digits:0>10}"
-    return fifteen + "".join(_CHECK[sum(1 << place for place in range(5) if fifteen[block + place].isupper())] for block in (0, 5, 10))
+    return fifteen + check_letters(fifteen)
+
+
+def check_letters(fifteen: str) -> str:
+    """The three letters that make a 15-character Id safe where case is lost: one bit per capital, five to a letter."""
+    return "".join(_CHECK[sum(1 << place for place in range(5) if fifteen[block + place].isupper())] for block in (0, 5, 10))
