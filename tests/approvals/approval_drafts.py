@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+from vim_pipelines.approvals.policy import load_policy
+from vim_pipelines.approvals.queue import decide, request_approvals, show_request
 from vim_pipelines.core.hashing import sha256_json, sha256_text
 from vim_pipelines.store.models import Draft
 
@@ -55,3 +57,14 @@ def make_draft(
             )
         )
     return draft_id
+
+
+def ask_and_approve(store, account="ACC-1", *, actor="dora", document="license_optimization_plan", version=1, text="150 of 200 seats are unused."):
+    """A draft, its request and its approval by a director; returns the request's id."""
+    draft_id = make_draft(store, account=account, document=document, version=version, facts=f"facts-{version}", text=text)
+    signals = {account: {"arr_amount": 60000, "currency": "USD", "risk_band": "green", "csm_email": "ada@vendor.example"}}
+    report = request_approvals(store, load_policy(), AS_OF, NOW, approval_hours=72, draft_ids=[draft_id], signals=signals)
+    (request_id,) = report.requested
+    request = show_request(store, request_id)
+    decide(store, request_id, "approve", actor=actor, role="director", channel="cli", version=request.version, note=None, now=NOW)
+    return request_id

@@ -77,33 +77,44 @@ def vim_key(request_id: str) -> str:
 
 
 def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str) -> list[dict[str, Any]]:
-    """The writes that approval carries out, field by field. The text itself stands once in the payload, under `text`."""
+    """The writes that approval carries out, field by field. The text itself stands once in the payload, under `text`.
+
+    Wording and dates come from the draft's playbook (`structured["actions"]`) where it has any, else from the policy. The key, the
+    hash and the line by which a Task is found again are always ours: they are what keeps a write from happening twice.
+    """
     rule, title, key = policy.rule(draft.document), policy.title(draft.document), vim_key(request_id)
+    heading = f"{title}: {draft.account_name}"
+    planned = {str(action["action"]): dict(action["fields"]) for action in draft.structured.get("actions") or ()}
+    names = tuple(planned) or rule.on_approve
     built: list[dict[str, Any]] = []
-    if "crm_note" in rule.on_approve:
-        fields = {
+    if "crm_note" in names:
+        fields = {"Title__c": heading} | planned.get("crm_note", {})
+        fields.pop("Body__c", None)
+        fields |= {
             "Account__c": draft.account_key,
             "Document__c": draft.document,
-            "Title__c": f"{title}: {draft.account_name}"[:SUBJECT_LENGTH],
             "Sha256__c": sha256_text(draft.rendered_text),
             "Version__c": str(draft.version),
             "As_Of_Date__c": draft.as_of_date.isoformat(),
             "Policy_Version__c": policy.version,
             "Request_Id__c": request_id,
         }
-        built.append({"action": "crm_note", "object": "VIM_Draft__c", "key": key, "fields": fields})
-    if "crm_task" in rule.on_approve:
-        task = {
-            "WhatId": draft.account_key,
-            "Subject": f"{title}: {draft.account_name}"[:SUBJECT_LENGTH],
-            "Description": f"Carry out the approved {title}. Its text is in the record {key}.\n\n{task_marker(request_id)}",
-            "Priority": rule.task.priority,
-            "ActivityDate": (draft.as_of_date + timedelta(days=rule.task.due_days)).isoformat(),
-        }
+        built.append({"action": "crm_note", "object": "VIM_Draft__c", "key": key, "fields": _written(fields)})
+    if "crm_task" in names:
+        due = (draft.as_of_date + timedelta(days=rule.task.due_days)).isoformat()
+        fields = {"Subject": heading, "Description": f"Carry out the approved {title}.", "Priority": rule.task.priority, "ActivityDate": due}
+        fields |= {name: value for name, value in planned.get("crm_task", {}).items() if value}
+        fields["WhatId"] = draft.account_key
+        fields["Description"] = f"{fields['Description'].strip()}\n\nThe approved text is in the record {key}.\n{task_marker(request_id)}"
         if info.csm_email:
-            task["Owner_Email__c"] = info.csm_email
-        built.append({"action": "crm_task", "object": "Task", "key": key, "fields": task})
+            fields["Owner_Email__c"] = info.csm_email
+        built.append({"action": "crm_task", "object": "Task", "key": key, "fields": _written(fields)})
     return built
+
+
+def _written(fields: Mapping[str, Any]) -> dict[str, Any]:
+    limits = {"Subject": SUBJECT_LENGTH, "Title__c": SUBJECT_LENGTH}
+    return {name: str(value)[: limits.get(name)] for name, value in fields.items() if value not in (None, "")}
 
 
 def task_marker(request_id: str) -> str:

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -31,9 +30,10 @@ from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.locks import exclusive
 from vim_pipelines.store.models import ApprovalRequest, OutboxEntry
-from vim_pipelines.vendors.http import VendorError, is_loopback
+from vim_pipelines.vendors.http import VendorError
 from vim_pipelines.vendors.salesforce import SalesforceClient
 from vim_pipelines.writeback.actions import ORDER, Intended, intended_writes
+from vim_pipelines.writeback.modes import may_write
 from vim_pipelines.writeback.plan import FieldChange, changes, conflicts
 from vim_pipelines.writeback.records import KINDS, TASK_STATUS, TASKS, Found, Target, effect_of
 
@@ -143,7 +143,7 @@ def write_back(
     E044 (the approval does not cover the stored text), E051 (the CRM changed since the proposal), E015 (an answer is missing and
     the write may still be on its way: run again later), and what the vendor's client raises.
     """
-    _may_write(settings)
+    may_write(settings)
     with store.session() as session:
         request_id = find_request(session, request_id).request_id
     if settings.write_mode == "dry_run":
@@ -178,7 +178,7 @@ def reconcile(
     report = ReconcileReport()
     if not open_ids and not has_mirror:
         return report
-    _may_write(settings)
+    may_write(settings)
     if settings.write_mode == "dry_run":
         return replace(report, resting=tuple(f"{request_id} is open; a dry run does not touch it" for request_id in open_ids))
     for request_id in open_ids:
@@ -477,7 +477,7 @@ def undo(
     Stops with VIM-E051 before touching a record that somebody worked on since (a Task that is under way, a field with a third value).
     Can be started again after a crash: what is back already is left alone.
     """
-    _may_write(settings)
+    may_write(settings)
     if settings.write_mode == "dry_run":
         raise VimError("VIM-E050", "A dry run undoes nothing", fix="Set VIMOTION_WRITE_MODE=live")
     with store.session() as session:
@@ -542,17 +542,6 @@ def _put_back(client: SalesforceClient, entry: OutboxEntry) -> None:
 
 
 # --- small steps --------------------------------------------------------------------------------------------------------
-
-
-def _may_write(settings: Settings) -> None:
-    if settings.write_mode == "off":
-        raise VimError("VIM-E050", "Writing to the CRM is off", fix="Set VIMOTION_WRITE_MODE to dry_run to see the difference, to live to write")
-    host = urlsplit(settings.salesforce_base_url or "").hostname or ""
-    if settings.write_mode == "live" and settings.is_sandbox and not is_loopback(host):
-        raise VimError(
-            "VIM-E052", f"The sandbox does not write to {host or 'an unnamed host'}", why="Its accounts are invented; a real CRM must not get them",
-            fix="Point SALESFORCE_BASE_URL to the emulator, or set VIMOTION_PORTFOLIO to your own portfolio file",
-        )  # fmt: skip
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from vim_pipelines.vendors import soql
 from vim_pipelines.vendors.http import VendorError
 from vim_pipelines.vendors.salesforce import ItemResult, SalesforceClient
 from vim_pipelines.warehouse.base import chunks
-from vim_pipelines.writeback.apply import _may_write
+from vim_pipelines.writeback.modes import may_write
 from vim_pipelines.writeback.plan import FieldChange, changes
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def write_mirror(
     E052, E044 (no standing approval, or a field outside it), E042 (another process is at it). An account that fails does not stop the
     others; killing this and starting again writes each account's values once more at most, to the same effect.
     """
-    _may_write(settings)
+    may_write(settings)
     standing = current_standing(store, policy)
     outside = sorted({name for fields in rows.values() for name in fields} - set(standing.fields))
     if outside:
