@@ -36,7 +36,6 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             "settings": dg.ResourceDefinition.hardcoded_resource(settings),
             "store": dg.ResourceDefinition(lambda _context: _open_store(settings)),
             "portfolio": dg.ResourceDefinition(lambda _context: _load_portfolio(settings)),
-            "portfolio_currency": dg.ResourceDefinition(lambda _context: _load_portfolio(settings).currency),
             "dbt": dbt,
         },
         executor=dg.in_process_executor,

@@ -6,8 +6,10 @@ import dagster as dg
 
 #: Accounts are rows, never partitions; a partition is an as-of date.
 AS_OF_PARTITIONS = dg.DailyPartitionsDefinition(start_date="2015-01-01", timezone="UTC")
+#: A backfill runs one date after the other: state folds over time, and only one run may hold the warehouse file.
+ONE_DATE_A_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 
 def as_of_date(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> date:
-    """The as-of date that a step of the night works for."""
-    return date.fromisoformat(context.partition_key)
+    """The as-of date that a step of the night works for: the run's partition (a check has no partition of its own, its run has)."""
+    return date.fromisoformat(context.run.tags["dagster/partition"])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from vim_pipelines.schedule import AS_OF_PARTITIONS, as_of_date
+from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 
 MIRRORED = {
     "approval_requests": "What a human is asked, and the answer.",
@@ -22,6 +22,7 @@ MIRRORED = {
         for table, description in MIRRORED.items()
     ],
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_A_RUN,
     required_resource_keys={"settings", "store"},
 )
 def approval_requests(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:

@@ -7,7 +7,7 @@ import dagster as dg
 from vim_pipelines.ingestion.ingest import ingest
 from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.portfolio.file import load_portfolio
-from vim_pipelines.schedule import AS_OF_PARTITIONS, as_of_date
+from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 
 USAGE_TABLE = "usage_events"
 
@@ -30,6 +30,7 @@ def _description(table: str) -> str:
     name="raw_sources",
     specs=[dg.AssetSpec(["raw", table], description=_description(table), group_name="raw", kinds={"dlt" if table not in (USAGE_TABLE,) else "parquet"}) for table in RAW_TABLES],
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_A_RUN,
     pool="warehouse_writer",
     required_resource_keys={"settings"},
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from vim_pipelines.schedule import AS_OF_PARTITIONS, as_of_date
+from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 
 COMPUTED_LIFECYCLE = {
     "requirements": "Each requirement of the account's open phases: met, unmet, waived, unknown or stale, with its proof.",
@@ -20,6 +20,7 @@ COMPUTED_LIFECYCLE = {
         for table, description in COMPUTED_LIFECYCLE.items()
     ],
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_A_RUN,
     pool="warehouse_writer",
     required_resource_keys={"settings", "store"},
 )

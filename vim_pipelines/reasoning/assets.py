@@ -2,13 +2,14 @@
 
 import dagster as dg
 
-from vim_pipelines.schedule import AS_OF_PARTITIONS, as_of_date
+from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 
 
 @dg.asset(
     key=["ops", "drafts"],
     deps=[["marts", "fct_account_facts"], ["marts", "fct_account_signals"], ["marts", "fct_risks"]],
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_A_RUN,
     group_name="drafts",
     kinds={"python", "anthropic"},
     pool="claude_api",

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from vim_pipelines.schedule import AS_OF_PARTITIONS
+from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN
 
 PUBLISHED_INPUTS = ("dim_accounts", "fct_account_signals", "fct_license_waste", "fct_portfolio_daily", "fct_plans", "fct_approvals", "fct_write_backs", "fct_llm_calls")
 
@@ -11,6 +11,7 @@ PUBLISHED_INPUTS = ("dim_accounts", "fct_account_signals", "fct_license_waste", 
     key=["published"],
     deps=[["marts", mart] for mart in PUBLISHED_INPUTS],
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_A_RUN,
     group_name="published",
     kinds={"duckdb", "parquet"},
     required_resource_keys={"settings"},

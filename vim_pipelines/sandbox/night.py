@@ -21,17 +21,8 @@ def serving(settings: Settings) -> Iterator[Settings]:
 
     ensure_sandbox(settings.sandbox_dir, seed=settings.sandbox_seed, accounts=settings.sandbox_accounts, weeks=settings.sandbox_weeks)
     with start_emulators(settings.sandbox_dir) as running:
-        yield settings.model_copy(
-            update={
-                "salesforce_base_url": running.salesforce_url,
-                "salesforce_client_id": running.salesforce_client_id,
-                "salesforce_client_secret": SecretStr(running.salesforce_client_secret),
-                "zendesk_base_url": running.zendesk_url,
-                "zendesk_client_id": running.zendesk_client_id,
-                "zendesk_client_secret": SecretStr(running.zendesk_client_secret),
-                "write_mode": "live",
-            }
-        )
+        secrets = {name: SecretStr(value) if name.endswith("secret") else value for name, value in running.credentials.items()}
+        yield settings.model_copy(update={**secrets, "write_mode": "live"})
 
 
 def environment(settings: Settings) -> dict[str, str]:
