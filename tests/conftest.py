@@ -1,0 +1,24 @@
+"""What every test shares: no keys, no telemetry, and the place of the third-party data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+for name in list(os.environ):
+    if name.startswith(("VIMOTION_", "ANTHROPIC_", "LANGSMITH_", "OPENAI_", "SALESFORCE_", "ZENDESK_", "SNOWFLAKE_")):
+        del os.environ[name]
+os.environ.update(DBT_SEND_ANONYMOUS_USAGE_STATS="false", DAGSTER_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", LANGSMITH_TEST_TRACKING="false")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the data sets that nobody here made; the test skips where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the third-party data folder (../shared/data beside the checkout) is not on this machine")
+    return SHARED_DATA
