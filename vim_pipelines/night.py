@@ -5,9 +5,10 @@ The command line adds nothing to the job but a summary: what Dagster runs at nig
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -99,17 +100,30 @@ def run_replans(settings: Settings) -> list[str]:
 
 def _run_job(settings: Settings, name: str, *, partition_key: str, debug: bool) -> None:
     prepare_dagster_home(settings)
-    logging.getLogger("dagster").setLevel(logging.ERROR)
-    import dagster as dg
+    with _captured(settings, name, show=debug):
+        import dagster as dg
 
-    from vim_pipelines.definitions import build_definitions
+        from vim_pipelines.definitions import build_definitions
 
-    job = build_definitions(settings).resolve_job_def(name)
-    quiet = {"loggers": {"console": {"config": {"log_level": "INFO" if debug else "CRITICAL"}}}}
-    with dg.DagsterInstance.get() as instance:
-        result = job.execute_in_process(instance=instance, partition_key=partition_key, run_config=quiet, raise_on_error=False)
-        if not result.success:
-            raise _failure(result)
+        job = build_definitions(settings).resolve_job_def(name)
+        console = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+        with dg.DagsterInstance.get() as instance:
+            result = job.execute_in_process(instance=instance, partition_key=partition_key, run_config=console, raise_on_error=False)
+    if not result.success:
+        raise _failure(result)
+
+
+@contextmanager
+def _captured(settings: Settings, name: str, *, show: bool) -> Iterator[None]:
+    """Send what Dagster, dbt and their libraries print to a log file: a person asked for a summary, not for six hundred lines."""
+    if show:
+        yield
+        return
+    log = settings.home / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as file, redirect_stdout(file), redirect_stderr(file), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _failure(result: Any) -> VimError:
@@ -125,9 +139,13 @@ def _failure(result: Any) -> VimError:
                 if error.cls_name == "VimError" and error.message:
                     return _parsed(error.message)
                 error = error.cause
-            first = event.step_failure_data.error
-            return VimError("VIM-E099", f"The step {event.step_key} failed", why=(first.message if first else "").strip()[:400], fix="Run again with --debug for the traceback")
-    return VimError("VIM-E099", "The run failed", fix="Run again with --debug for the traceback")
+            deepest = event.step_failure_data.error
+            while deepest is not None and deepest.cause is not None:
+                deepest = deepest.cause
+            why = (deepest.message if deepest else "").strip().splitlines()
+            code = "VIM-E023" if event.step_key.startswith("dbt_") else "VIM-E099"
+            return VimError(code, f"The step {event.step_key} failed", why=(why or [""])[0][:400], fix="The log is in the folder logs of the home folder; --debug shows it as it runs")
+    return VimError("VIM-E099", "The run failed", fix="The log is in the folder logs of the home folder; --debug shows it as it runs")
 
 
 def _parsed(message: str) -> VimError:

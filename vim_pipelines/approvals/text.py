@@ -1,0 +1,84 @@
+"""Approval requests as text and as JSON, for the command line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from vim_pipelines.core.money import format_money
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vim_pipelines.approvals.queue import Request, RequestDetail
+
+SHORT_ID = 12
+
+
+def title_of(document: str) -> str:
+    """`license_optimization_plan` as people call it."""
+    return document.replace("_", " ").title()
+
+
+def list_lines(requests: Sequence[Request]) -> list[str]:
+    """One line per request, the most urgent first, with the id that the other commands take."""
+    if not requests:
+        return ["Nothing waits for a decision."]
+    head = f"{'Request':<{SHORT_ID}}  {'Account':<28}  {'Document':<26}  {'Risk':<7}  {'ARR':>12}  {'Decide by':<16}  {'State':<10}  Role"
+    rows = [
+        f"{request.request_id[:SHORT_ID]:<{SHORT_ID}}  {request.account_name[:28]:<28}  {title_of(request.document)[:26]:<26}  {request.risk_band or 'unknown':<7}  "
+        f"{format_money(request.arr_amount, request.currency):>12}  {request.expires_at:%Y-%m-%d %H:%M}  {request.state:<10}  {request.approver_role}"
+        for request in requests
+    ]
+    return [head, *rows, "", f"{len(requests)} requests. Next: vimotion inbox show REQUEST, then approve or reject it"]
+
+
+def request_lines(request: RequestDetail, *, with_facts: bool) -> list[str]:
+    """The request as a reviewer reads it: what it is, the text, what approval will do, what happened so far."""
+    lines = [
+        f"{title_of(request.document)} for {request.account_name} ({request.account_key})",
+        f"Request {request.request_id}, version {request.version}, {request.state}; to be decided by a {request.approver_role} until {request.expires_at:%Y-%m-%d %H:%M} UTC",
+        f"ARR {format_money(request.arr_amount, request.currency)}, risk {request.risk_band or 'unknown'}, facts as of {request.as_of_date}, written by {request.written_by}",
+        f"Text and facts sha256 {request.payload_sha256}",
+        *[f"! {broken}" for broken in request.breaks],
+        "-" * 100,
+        request.text.rstrip(),
+        "-" * 100,
+        "Approval will:",
+        *[f"  {_action(action)}" for action in request.actions],
+    ]
+    if with_facts:
+        lines += ["", "Facts:", *[f"  {_fact(fact)}" for fact in request.facts]]
+    lines += ["", "History:", *[f"  {event.at:%Y-%m-%d %H:%M}  {event.action:<12} {event.actor} ({event.role}, {event.channel}){': ' + event.note if event.note else ''}" for event in request.events]]
+    return lines
+
+
+def request_json(request: Request) -> dict[str, Any]:
+    """All fields as plain values: decimals as text, times in ISO form."""
+    return {key: _plain(value) for key, value in asdict(request).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _action(action: dict[str, Any]) -> str:
+    fields = action.get("fields", {})
+    subject = fields.get("Subject") or fields.get("Title__c") or ""
+    record = {"crm_task": "create a task in the CRM", "crm_note": "store the text in the CRM (VIM_Draft__c)", "crm_fields": "set fields of the account"}
+    return f"{record.get(action['action'], action['action'])}{': ' + subject if subject else ''}"
+
+
+def _fact(fact: dict[str, Any]) -> str:
+    value = fact.get("rendered") or fact.get("value")
+    return f"{fact.get('handle', ''):<4} {fact.get('label', fact.get('metric')):<44} {value}   [{fact.get('source_table')} {fact.get('source_key')}]"

@@ -1,0 +1,68 @@
+"""One account from the published copy: what the last night found, for the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.money import format_money
+from vim_pipelines.reporting.publish import PUBLISHED_NAME
+from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
+
+PARTS = {
+    "signals": "select * from marts.fct_account_signals_current where account_key = ?",
+    "state": "select * from marts.fct_account_state_current where account_key = ?",
+    "requirements": "select * from marts.fct_requirements_current where account_key = ? order by phase, requirement_id",
+    "risks": "select * from marts.fct_risks_current where account_key = ? order by rule_id",
+    "waste": "select * from marts.fct_license_waste_current where account_key = ? order by product, opt_out_date, contract_line_key",
+}
+
+
+def read_account(published: Path, account_key: str) -> dict[str, Any]:
+    """Rows of the newest as-of date by part. VIM-E024 if nothing was published or the account is not in it."""
+    path = published / PUBLISHED_NAME
+    if not path.is_file():
+        raise VimError("VIM-E024", "Nothing is published yet", fix="Run vimotion audit first")
+    with DuckDBWarehouse(path).session(read_only=True) as session:
+        found: dict[str, Any] = {part: session.rows(sql, [account_key]) for part, sql in PARTS.items()}
+    if not found["signals"]:
+        raise VimError("VIM-E024", f"The published copy has no account {account_key}", fix="Look the key up in marts.dim_accounts")
+    return found
+
+
+def account_lines(found: dict[str, Any]) -> list[str]:
+    """The account as text: signals, waste by contract line, phase with what blocks it, risks."""
+    signals = found["signals"][0]
+    currency = signals["portfolio_currency"]
+    state = found["state"][0] if found["state"] else {}
+    waste = [
+        f"  {line['product']:<12} {line['seats']:>5} seats at {format_money(line['net_unit_price_annual'], line['currency'])} net"
+        f"   unused {_shown(line['unused_seats'])} = {format_money(line['unused_value_annual'], line['currency'])}"
+        f"   right-size gap {_shown(line['shelfware_seats'])} = {format_money(line['waste_annual'], line['currency'])}"
+        f" (range {format_money(line['waste_low'], line['currency'])} to {format_money(line['waste_high'], line['currency'])})"
+        f"   renews {_shown(line['renewal_date'])}{'' if line['status'] == 'ok' else '   ' + str(line['status_reason'] or line['status'])}"
+        for line in found["waste"]
+    ]
+    phase = state.get("phase")
+    open_requirements = [row for row in found["requirements"] if row["phase"] == phase and row["status"] != "met"]
+    return [
+        f"{signals['account_name']} ({signals['account_key']}), {signals['tier'] or 'no tier'}, as of {signals['as_of_date']}",
+        f"ARR {format_money(signals['arr_amount'], signals['currency'])}   CSM {signals['csm_name'] or 'unknown'}   renewal {_shown(signals['next_renewal_date'])}   opt-out {_shown(signals['next_opt_out_date'])}",
+        "",
+        f"Muda (waste)        {_shown(signals['active_users_28d'])} of {_shown(signals['seats_contracted'])} seats used in 28 days; unused {format_money(signals['unused_value_annual'], currency)} a year,"
+        f" right-size gap {format_money(signals['waste_annual'], currency)} a year",
+        *waste,
+        f"Mura (adoption)     variation {_shown(signals['cv_robust'])}, p = {_shown(signals['dispersion_p'])}, gap {_shown(signals['gap_days'])} business days ({signals['usage_status']})",
+        f"Muri (tickets)      {_shown(signals['tickets_28d'])} in 28 days, {_shown(signals['tickets_open'])} open, spike {_shown(signals['spike_level'])} ({signals['ticket_status']})",
+        f"Risk                {signals['risk_band']}, score {_shown(signals['lean_risk'])} from {_shown(signals['coverage'])} of the measures",
+        *[f"  {risk['severity']:<8} {risk['rule_id']:<16} {risk['summary']}" for risk in found["risks"]],
+        f"Phase               {_shown(phase)} {state.get('phase_name', '')}, since {_shown(state.get('entered_on'))}",
+        *[f"  {row['status']:<8} {row['requirement_id']:<28} {row['evidence'] or ''}" for row in open_requirements],
+    ]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
