@@ -77,6 +77,9 @@ def numbers(values: Any) -> list[float | None]:
     import pyarrow as arrow
     from pyarrow import compute
 
+    if arrow.types.is_decimal(values.type):
+        # Arrow's direct cast is off in the last bit (324.90 became 324.90000000000003); by way of text it rounds correctly.
+        values = values.cast(arrow.string())
     values = values.cast(arrow.float64())
     return list(compute.if_else(compute.is_finite(values), values, None).to_pylist())
 
