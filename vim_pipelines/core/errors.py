@@ -46,6 +46,8 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E030", "A prompt file is wrong", 2),
         ErrorCode("VIM-E031", "The language model refused or failed", 6),
         ErrorCode("VIM-E032", "The cost budget of the run is spent", 6),
+        ErrorCode("VIM-E033", "This as-of date may not call a language model", 6),
+        ErrorCode("VIM-E034", "LangSmith cannot be reached", 6),
         ErrorCode("VIM-E040", "The approval request does not exist", 7),
         ErrorCode("VIM-E041", "The decision names a stale version", 7),
         ErrorCode("VIM-E042", "The approval request was already decided", 7),

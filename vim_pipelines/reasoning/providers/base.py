@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -60,11 +60,13 @@ class Drafter(Protocol):
         ...
 
 
-async def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], *, concurrency: int = 20) -> list[DraftResult]:
+async def draft_all(
+    drafter: Drafter, requests: Sequence[DraftRequest], *, concurrency: int = 20, on_result: Callable[[DraftRequest, DraftResult], None] | None = None
+) -> list[DraftResult]:
     """All results in the order of `requests`.
 
     The first call of each document goes alone, so that the others find its system prompt in the vendor's cache (fifty
-    parallel first calls would all pay for writing it).
+    parallel first calls would all pay for writing it). `on_result` hears of each result as soon as it is there.
     """
     gate = asyncio.Semaphore(concurrency)
     results: dict[int, DraftResult] = {}
@@ -72,6 +74,8 @@ async def draft_all(drafter: Drafter, requests: Sequence[DraftRequest], *, concu
     async def one(position: int) -> None:
         async with gate:
             results[position] = await drafter.draft(requests[position])
+        if on_result is not None:
+            on_result(requests[position], results[position])
 
     async def group(positions: list[int]) -> None:
         await one(positions[0])

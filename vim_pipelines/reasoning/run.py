@@ -1,0 +1,309 @@
+"""A night's drafts: read the facts, close the warehouse, write what changed, gate it, store it.
+
+The warehouse connection is never held across a call to a model: DuckDB lets one process in, and a call can take a minute. Each
+draft is stored as soon as it is written, so that a night that dies keeps what it paid for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.hashing import sha256_json, sha256_text
+from vim_pipelines.reasoning import gates
+from vim_pipelines.reasoning.facts import FactSheet, sheet_from_rows
+from vim_pipelines.reasoning.ledger import Ledger
+from vim_pipelines.reasoning.materiality import draft_key, settled
+from vim_pipelines.reasoning.playbooks import Playbook, load_playbooks
+from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest, DraftResult
+from vim_pipelines.reasoning.providers.offline import SIGNATURE, OfflineDrafter
+from vim_pipelines.reasoning.providers.request import contract_sha256
+from vim_pipelines.reasoning.reading import newest_as_of, read_evidence, read_fact_sheets, read_signals
+from vim_pipelines.reasoning.render import fill, render
+from vim_pipelines.reasoning.triggers import Selection, select_documents
+from vim_pipelines.store.engine import Store
+from vim_pipelines.store.models import Draft
+
+if TYPE_CHECKING:
+    from vim_pipelines.settings import Settings
+    from vim_pipelines.warehouse.base import Session, Warehouse
+
+CAPACITY_DAYS = 7
+
+
+@dataclass
+class DraftReport:
+    """What a night wrote. `cut` are documents beyond the team's weekly capacity: called for, not written."""
+
+    written: int = 0
+    held: int = 0
+    reused: int = 0
+    cut: list[Selection] = field(default_factory=list)
+    cost_usd: Decimal | None = Decimal(0)
+    draft_ids: list[str] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
+    without_facts: list[str] = field(default_factory=list)
+
+    def metadata(self) -> dict[str, Any]:
+        """For Dagster."""
+        listed = [f"{item.account_key} {item.document}: {item.reason}" for item in self.cut]
+        return {
+            "written": self.written,
+            "held": self.held,
+            "reused": self.reused,
+            "cut": len(self.cut),
+            "cut_documents": listed[:200],
+            "cost_usd": "unknown" if self.cost_usd is None else float(self.cost_usd),
+            "outcomes": dict(self.outcomes),
+            "offline_reasons": dict(self.reasons),
+            "gate_findings": dict(self.findings),
+            "accounts_without_facts": self.without_facts[:200],
+        }
+
+    def lines(self) -> list[str]:
+        """For the command line."""
+        cost = "unknown" if self.cost_usd is None else f"{self.cost_usd:.4f} USD"
+        lines = [f"Drafts: {self.written} written, {self.held} held back by a gate, {self.reused} unchanged, {len(self.cut)} beyond the weekly capacity; cost {cost}."]
+        return lines + [f"Offline instead of Claude, {count} times: {reason}" for reason, count in sorted(self.reasons.items())]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A draft to be written: its request, and what is stored beside it."""
+
+    request: DraftRequest
+    version: int
+
+
+def make_drafter(settings: Settings, store: Store, as_of: date, now: datetime) -> Drafter:
+    """Who writes, by `VIMOTION_DRAFTER` and the key. Raises VIM-E001 if Claude is asked for without a key."""
+    if settings.drafter == "offline" or (settings.drafter == "auto" and settings.anthropic_api_key is None):
+        return OfflineDrafter()
+    settings.require("anthropic_api_key")
+    from vim_pipelines.reasoning.providers.claude import Budget, ClaudeDrafter
+
+    ledger, started = Ledger(store), time.monotonic()
+
+    def clock() -> datetime:
+        # `now` may be the sandbox's fixed today: the calls of a run still follow each other in time
+        return now + timedelta(seconds=time.monotonic() - started)
+
+    return ClaudeDrafter(settings, ledger, Budget(settings.budget_usd, spent=ledger.spent(as_of)), clock)
+
+
+def require_newest(session: Session, as_of: date) -> None:
+    """Raise VIM-E033 unless `as_of` is the newest as-of date of the marts: a backfill must not call a model."""
+    newest = newest_as_of(session)
+    if newest is None:
+        raise VimError("VIM-E024", f"The marts hold no account for {as_of}", fix="Run the audit for this date first")
+    if as_of != newest:
+        raise VimError("VIM-E033", f"{as_of} may not be drafted", why=f"The marts already hold {newest}", fix=f"Run the drafts for {newest}")
+
+
+def write_drafts(
+    warehouse: Warehouse,
+    store: Store,
+    settings: Settings,
+    as_of: date,
+    now: datetime,
+    *,
+    accounts: Sequence[str] | None = None,
+    drafter: Drafter | None = None,
+    playbooks: Mapping[str, Playbook] | None = None,
+) -> DraftReport:
+    """Write the drafts that the newest as-of date calls for; a second run of the same night writes nothing.
+
+    Raises VIM-E033 for an as-of date that is not the newest, VIM-E030 for a wrong prompt file. What a model or the network does
+    never raises: such drafts are written offline, with the reason in the report. `accounts` limits the run to these keys.
+    """
+    playbooks = playbooks or load_playbooks()
+    writer = drafter or make_drafter(settings, store, as_of, now)
+    report = DraftReport()
+    with warehouse.session(read_only=True) as session:
+        require_newest(session, as_of)
+        jobs = _plan(session, store, settings, as_of, writer, playbooks, report, accounts)
+    results = asyncio.run(_draft_and_store(writer, jobs, store, now, report)) if jobs else []
+    costs = [result.cost_usd for result in results if result.written_by == "claude" or result.cost_usd is not None]
+    report.cost_usd = None if any(cost is None for cost in costs) else sum((cost for cost in costs if cost is not None), Decimal(0))
+    return report
+
+
+def redraft(store: Store, settings: Settings, draft_id: str, note: str, now: datetime, *, drafter: Drafter | None = None) -> str:
+    """Write the next version of a draft with a reviewer's note in view, from the facts stored with it; returns the new draft's id.
+
+    The warehouse is not opened. The same note on the same draft gives the same version again, whatever died in between. A draft
+    that the note cannot change is held: a person must write it.
+    """
+    with store.session() as session:
+        last = session.get(Draft, draft_id)
+    if last is None:
+        raise VimError("VIM-E040", f"There is no draft {draft_id}", fix="See 'vimotion inbox list'")
+    playbook = load_playbooks().get(last.document)
+    if playbook is None:
+        raise VimError("VIM-E030", f"There is no prompt file for {last.document}", fix=f"Add prompts/{last.document}.yaml")
+    writer = drafter or make_drafter(settings, store, last.as_of_date, now)
+    sheet = sheet_from_rows(last.account_key, last.account_name, last.as_of_date, last.facts, last.evidence)
+    feedback = "\n".join(text for text in (last.feedback, note) if text and text.strip())
+    key = _key(sheet, playbook, writer.model_for(playbook), sha256_json([draft_id, feedback]))
+    with store.session() as session:
+        known = session.scalar(select(Draft.draft_id).where(Draft.draft_key == key, Draft.account_key == last.account_key, Draft.document == last.document))
+        highest = session.scalar(select(func.max(Draft.version)).where(Draft.account_key == last.account_key, Draft.document == last.document)) or 0
+    if known is not None:
+        return known
+    request = DraftRequest(key, last.account_key, last.account_name, last.as_of_date, playbook, sheet, feedback=feedback, previous_text=last.rendered_text)
+    report = DraftReport()
+    asyncio.run(_draft_and_store(writer, [_Job(request, highest + 1)], store, now, report))
+    return report.draft_ids[0]
+
+
+def _plan(
+    session: Session,
+    store: Store,
+    settings: Settings,
+    as_of: date,
+    writer: Drafter,
+    playbooks: Mapping[str, Playbook],
+    report: DraftReport,
+    accounts: Sequence[str] | None,
+) -> list[_Job]:
+    """What to write: every selected document whose key changed, in order of urgency, as far as the week's capacity goes."""
+    signals, risks = read_signals(session, as_of)
+    if accounts is not None:
+        wanted = set(accounts)
+        signals = [row for row in signals if row["account_key"] in wanted]
+    selections = select_documents(signals, risks, playbooks)
+    sheets = read_fact_sheets(session, as_of, [selection.account_key for selection in selections], with_evidence=False)
+    latest, room = _latest_drafts(store), settings.weekly_capacity - _drafted_this_week(store, as_of)
+    jobs = []
+    for selection in selections:
+        sheet, playbook = sheets.get(selection.account_key), playbooks[selection.document]
+        if sheet is None:
+            report.without_facts.append(selection.account_key)
+            continue
+        before = latest.get((selection.account_key, selection.document))
+        part = settled(sheet.only(playbook.facts, shareable=playbook.audience == "customer"), before.facts if before else None)
+        key = _key(part, playbook, writer.model_for(playbook), None)
+        if before is not None and key in before.keys:
+            report.reused += 1
+        elif room <= 0:
+            report.cut.append(replace(selection, is_cut=True))
+        else:
+            room -= 1
+            request = DraftRequest(key, selection.account_key, sheet.account_name, as_of, playbook, part)
+            jobs.append(_Job(request, before.version + 1 if before else 1))
+    evidence = read_evidence(session, as_of, {job.request.account_key: sheets[job.request.account_key] for job in jobs})
+    return [replace(job, request=replace(job.request, sheet=_with_evidence(job.request.sheet, evidence))) for job in jobs]
+
+
+def _with_evidence(sheet: FactSheet, evidence: Mapping[str, tuple[dict[str, Any], ...]]) -> FactSheet:
+    own = ({**entry, "fact_ids": [handle for handle in entry["fact_ids"] if handle in sheet.facts]} for entry in evidence.get(sheet.account_key, ()))
+    return replace(sheet, evidence=tuple(entry for entry in own if entry["fact_ids"]))
+
+
+def _key(sheet: FactSheet, playbook: Playbook, model: str, feedback: str | None) -> str:
+    return draft_key(sheet, document=playbook.id, prompt_sha256=playbook.sha256, schema_sha256=contract_sha256(), model=model, feedback=feedback)
+
+
+@dataclass(frozen=True)
+class _Latest:
+    """The newest version of a document: its number, its facts by handle, and the key of the night that asked for it.
+
+    A version written from a reviewer's note has a key of its own, but the facts it answers are those of the nightly draft before
+    it: as long as they hold, the night has nothing to add.
+    """
+
+    version: int
+    facts: dict[str, dict[str, Any]]
+    keys: frozenset[str]
+
+
+def _latest_drafts(store: Store) -> dict[tuple[str, str], _Latest]:
+    newest: dict[tuple[str, str], _Latest] = {}
+    with store.session() as session:
+        columns = (Draft.account_key, Draft.document, Draft.version, Draft.draft_key, Draft.feedback, Draft.facts)
+        for account, document, version, key, feedback, facts in session.execute(select(*columns).order_by(Draft.version)).all():
+            before = newest.get((account, document))
+            keys = before.keys | {key} if feedback and before else frozenset({key})
+            newest[account, document] = _Latest(version, {str(row["handle"]): row for row in facts}, keys)
+    return newest
+
+
+def _drafted_this_week(store: Store, as_of: date) -> int:
+    """Documents that the night has put before the team in the seven days up to `as_of`; answers to a note are not new work."""
+    first = as_of - timedelta(days=CAPACITY_DAYS - 1)
+    with store.session() as session:
+        count = select(func.count()).select_from(Draft).where(Draft.as_of_date >= first, Draft.as_of_date <= as_of, Draft.feedback.is_(None))
+        return int(session.scalar(count) or 0)
+
+
+async def _draft_and_store(writer: Drafter, jobs: Sequence[_Job], store: Store, now: datetime, report: DraftReport) -> list[DraftResult]:
+    from vim_pipelines.reasoning.providers.base import draft_all
+
+    by_key = {job.request.draft_key: job for job in jobs}
+
+    def keep(request: DraftRequest, result: DraftResult) -> None:
+        _store(by_key[request.draft_key], result, store, now, report)
+
+    return await draft_all(writer, [job.request for job in jobs], on_result=keep)
+
+
+def _store(job: _Job, result: DraftResult, store: Store, now: datetime, report: DraftReport) -> None:
+    draft = _row(job, result, now)
+    with store.session() as session:
+        session.add(draft)
+    report.draft_ids.append(draft.draft_id)
+    report.outcomes[result.outcome] += 1
+    if result.reason:
+        report.reasons[result.reason] += 1
+    report.findings.update(finding["gate"] for finding in draft.gate_findings)
+    if draft.status == "written":
+        report.written += 1
+    else:
+        report.held += 1
+
+
+def _row(job: _Job, result: DraftResult, now: datetime) -> Draft:
+    """The draft as stored: gated, rendered if its slots can be filled, held with the findings if not all is well."""
+    request, playbook, sheet = job.request, job.request.playbook, job.request.sheet
+    findings = gates.check(result.document, sheet, gates.demands_of(playbook))
+    if result.unmet_feedback:
+        findings.append(gates.Finding("feedback", "the offline drafter cannot act on this note: a person must write the text", "document"))
+    text, steps = _rendered(result, request, findings)
+    facts = sheet.rows()
+    structured = result.document.model_dump(mode="json") | {"outcome": result.outcome, "source_reason": result.reason, "rendered_steps": steps}
+    return Draft(
+        draft_id=sha256_json([request.draft_key, job.version])[:32], account_key=request.account_key, account_name=request.account_name, document=playbook.id,
+        audience=playbook.audience, as_of_date=request.as_of, version=job.version, draft_key=request.draft_key, facts=facts, facts_sha256=sha256_json(facts),
+        evidence=[dict(entry) for entry in sheet.evidence], structured=structured, rendered_text=text, rendered_sha256=sha256_text(text),
+        status="held" if findings else "written", gate_findings=gates.rows(findings), written_by=result.written_by, model=result.model,
+        prompt_sha256=playbook.sha256, cost_usd=result.cost_usd, feedback=request.feedback, created_at=now,
+    )  # fmt: skip
+
+
+def _rendered(result: DraftResult, request: DraftRequest, findings: list[gates.Finding]) -> tuple[str, list[dict[str, Any]]]:
+    """The text; a draft whose slots cannot be filled has none, only its findings."""
+    playbook, sheet = request.playbook, request.sheet
+    signature = SIGNATURE if result.written_by == "offline" else f"Written by {result.model} from the facts below its text; every figure is printed by code."
+    if result.reason:
+        signature += f" {result.reason[:1].upper()}{result.reason[1:]}." if playbook.audience == "internal" else ""
+    try:
+        rendered = render(result.document, sheet, playbook, signature=signature, feedback=request.feedback)
+    except (VimError, ValueError, KeyError) as error:
+        if not findings:  # the gates promise that a draft without findings can be rendered
+            findings.append(gates.Finding("render", str(error), "document"))
+        return "", []
+    body = "\n".join(fill(paragraph.text_with_slots, sheet) for section in result.document.sections for paragraph in section.paragraphs)
+    body += "\n" + "\n".join(f"{step['action']} {step['success_measure']}" for step in rendered.steps)
+    findings.extend(gates.check_rendered(body, playbook.audience))
+    return rendered.text, [dict(step) for step in rendered.steps]
