@@ -1,0 +1,176 @@
+"""The lifecycle map as data, read once and checked, with the line of what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.yaml_lines import load_with_lines
+
+PATH = Path(__file__).with_name("phases.yaml")
+
+Kind = Literal["spine", "overlay", "exception"]
+WHO = ("account_executive", "csm", "director", "customer", "support", "data")
+MANUAL = "manual"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One thing that must be true. `rule` is a name of `requirements.RULES`, or `manual`; `values` are its numbers."""
+
+    requirement_id: str
+    phase: int
+    title: str
+    is_mandatory: bool
+    rule: str
+    who_is_chased: str
+    action: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    freshness_days: int | None = None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of the map. `successor` is None for overlays and for the end of the spine."""
+
+    number: int
+    name: str
+    kind: Kind
+    goal: str
+    successor: int | None
+    requirements: tuple[Requirement, ...]
+
+    @property
+    def mandatory(self) -> tuple[Requirement, ...]:
+        return tuple(requirement for requirement in self.requirements if requirement.is_mandatory)
+
+
+@dataclass(frozen=True)
+class LifecycleMap:
+    """All phases by number, and the version of their rules."""
+
+    rule_version: str
+    phases: Mapping[int, Phase]
+
+    @property
+    def first(self) -> Phase:
+        return self.phases[1]
+
+    @property
+    def exception(self) -> Phase:
+        return next(phase for phase in self.phases.values() if phase.kind == "exception")
+
+    @property
+    def requirements(self) -> tuple[Requirement, ...]:
+        return tuple(requirement for phase in self.phases.values() for requirement in phase.requirements)
+
+
+@lru_cache
+def load_map(path: Path = PATH) -> LifecycleMap:
+    """Read and check phases.yaml; VIM-E005 names the line and what is wrong there."""
+    from vim_pipelines.lifecycle.requirements import RULES
+
+    data = load_with_lines(path)
+    entries = data.get("phases") if isinstance(data, Mapping) else None
+    if not isinstance(entries, list) or not data.get("rule_version"):
+        raise VimError("VIM-E005", f"{path.name} needs `rule_version` and a list called `phases`", fix=f"Restore {path.name}")
+    phases: dict[int, Phase] = {}
+    seen: dict[str, int] = {}
+    for entry in entries:
+        phase = _phase(entry, path, RULES, seen)
+        if phase.number in phases:
+            raise _wrong(path, entry, f"phase {phase.number} stands there twice")
+        phases[phase.number] = phase
+    _check_ways(phases, entries, path)
+    return LifecycleMap(str(data["rule_version"]), dict(sorted(phases.items())))
+
+
+def _phase(entry: Any, path: Path, rules: Mapping[str, Any], seen: dict[str, int]) -> Phase:
+    _needs(entry, ("number", "name", "kind", "goal", "requirements"), ("next",), path)
+    if not isinstance(entry["number"], int) or isinstance(entry["number"], bool):
+        raise _wrong(path, entry, f"the number of a phase must be a whole number, not {entry['number']!r}")
+    if entry["kind"] not in ("spine", "overlay", "exception"):
+        raise _wrong(path, entry, f"the kind of phase {entry['number']} is {entry['kind']!r}; it must be spine, overlay or exception")
+    requirements = []
+    for item in entry["requirements"]:
+        _needs(item, ("id", "title", "mandatory", "rule", "who", "action"), ("with", "freshness_days"), path)
+        if item["id"] in seen:
+            raise _wrong(path, item, f"the requirement {item['id']} stands there twice; first in line {seen[item['id']]}")
+        seen[item["id"]] = item["__line__"]
+        if item["rule"] != MANUAL and item["rule"] not in rules:
+            raise _wrong(path, item, f"there is no rule called {item['rule']!r}" + _near(item["rule"], [MANUAL, *rules]))
+        if item["who"] not in WHO:
+            raise _wrong(path, item, f"`who` is {item['who']!r}; it must be one of {', '.join(WHO)}")
+        if not isinstance(item["mandatory"], bool):
+            raise _wrong(path, item, f"`mandatory` of {item['id']} must be true or false")
+        freshness = item.get("freshness_days")
+        if freshness is not None and (not isinstance(freshness, int) or isinstance(freshness, bool) or freshness <= 0):
+            raise _wrong(path, item, f"`freshness_days` of {item['id']} must be a positive whole number")
+        values = _without_lines(item.get("with", {}))
+        expected = set() if item["rule"] == MANUAL else rules[item["rule"]].needs
+        if set(values) != expected:
+            raise _wrong(
+                path,
+                item,
+                f"the rule {item['rule']} takes {', '.join(sorted(expected)) or 'no values'} under `with`, not {', '.join(sorted(values)) or 'none'}",
+            )
+        requirements.append(
+            Requirement(
+                str(item["id"]), entry["number"], str(item["title"]), item["mandatory"], str(item["rule"]), item["who"], str(item["action"]), values, freshness
+            )
+        )
+    return Phase(entry["number"], str(entry["name"]), entry["kind"], str(entry["goal"]), entry.get("next"), tuple(requirements))
+
+
+def _check_ways(phases: Mapping[int, Phase], entries: list[Any], path: Path) -> None:
+    """Every way leads to a phase of the map, starts in 1, and no gate of the spine is without a mandatory requirement."""
+    lines = {entry["number"]: entry for entry in entries}
+    exceptions = [phase for phase in phases.values() if phase.kind == "exception"]
+    if 1 not in phases or phases[1].kind != "spine" or len(exceptions) != 1:
+        raise VimError("VIM-E005", f"{path.name} needs a spine that starts with phase 1 and exactly one exception phase", fix=f"Restore {path.name}")
+    walked, at = [1], phases[1]
+    while at.successor is not None:
+        if at.successor not in phases or phases[at.successor].kind != "spine" or at.successor in walked:
+            raise _wrong(path, lines[at.number], f"phase {at.number} leads to {at.successor}, which is no further phase of the spine")
+        if not at.mandatory:
+            raise _wrong(path, lines[at.number], f"phase {at.number} has no mandatory requirement: every account would pass it unseen")
+        at = phases[at.successor]
+        walked.append(at.number)
+    lost = [phase.number for phase in phases.values() if phase.kind == "spine" and phase.number not in walked]
+    if lost:
+        raise _wrong(path, lines[lost[0]], f"no way leads to phase {lost[0]}")
+    for phase in phases.values():
+        if phase.kind == "overlay" and phase.successor is not None:
+            raise _wrong(path, lines[phase.number], f"phase {phase.number} is an overlay and cannot have a `next`")
+    if exceptions[0].successor != 1:
+        raise _wrong(path, lines[exceptions[0].number], "the exception phase leads back to phase 1")
+
+
+def _needs(item: Any, required: tuple[str, ...], optional: tuple[str, ...], path: Path) -> None:
+    if not isinstance(item, Mapping):
+        raise VimError("VIM-E005", f"{path.name}: {item!r} stands where a mapping is expected", fix=f"Correct {path.name}")
+    for name in required:
+        if item.get(name) is None:
+            raise _wrong(path, item, f"{item.get('id') or item.get('name') or 'an entry'} has no `{name}`")
+    for name in item:
+        if name not in (*required, *optional, "__line__"):
+            raise _wrong(path, item, f"`{name}` means nothing here" + _near(str(name), [*required, *optional]))
+
+
+def _without_lines(value: Any) -> Any:
+    return {name: _without_lines(item) for name, item in value.items() if name != "__line__"} if isinstance(value, Mapping) else value
+
+
+def _near(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _wrong(path: Path, item: Mapping[str, Any], why: str) -> VimError:
+    return VimError("VIM-E005", f"{path.name} line {item.get('__line__', '?')}: {why}", fix=f"Correct that line of {path.name}")
