@@ -224,3 +224,13 @@ def test_a_week_has_work_days_and_a_year_has_a_turn(raw: Raw):
         )
     )
     assert daily[date(2025, 12, 29)] < 0.5 * daily[date(2026, 1, 12)]
+
+
+def test_a_customer_won_back_is_handed_over_anew(raw: Raw, truth: pd.DataFrame):
+    """A handoff of the lost relation would let the account pass a gate on promises that nobody keeps any more."""
+    for row in truth[truth.truth == "win_back"].itertuples():
+        won_back = date.fromisoformat(row.parameters["won_back_on"])
+        written = raw.value("select max(authored_on) from documents where account_key = ? and document_kind = 'handoff'", row.account_key)
+        assert 0 <= (written - won_back).days <= 10
+        assert raw.value("select count(*) from opportunities where account_key = ? and is_closed and not is_won", row.account_key) == 1
+        assert raw.value("select notice_received_on from accounts where account_key = ?", row.account_key) is None

@@ -82,7 +82,7 @@ def add_documents(parameters: Parameters, profile: Profile, people: People, pain
             author_email=author,
         )
 
-    start = profile.since
+    start = profile.term_start
     document("contract", f"Order form {profile.name}", _order_form(profile, first_lines), start - timedelta(days=2), team.executive_email)
     if exists:
         written = start + timedelta(days=int(rng.integers(1, 6)))

@@ -234,7 +234,7 @@ def _defect(rng: np.random.Generator, truth: str, today: date, terms: list[tuple
         case "ticket_overload":
             return Defect(today - timedelta(days=28), size=5.0 + 3.0 * share)
         case "silence":
-            return Defect(monday - timedelta(weeks=15), size=0.35 + 0.10 * share)
+            return Defect(monday - timedelta(weeks=12), size=0.25 + 0.10 * share)
         case "sponsor_lost":
             return Defect(today - timedelta(days=25 + 4 * days_ago))
         case "late_first_value":

@@ -96,7 +96,8 @@ def account_usage(parameters: Parameters, profile: Profile) -> UsageBlock:
     """All true events of one account inside the window, each once, with `recorded` still equal to `occurred`."""
     rng = rng_for(parameters, "usage", profile.role.index)
     window = parameters.window
-    parts = [_product_usage(rng, window, profile, adoption) for adoption in profile.adoption]
+    drift, mood_size = _temper(rng, profile, window)
+    parts = [_product_usage(rng, window, profile, adoption, drift, mood_size) for adoption in profile.adoption]
     slot, feature, occurred = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.argsort(occurred, kind="stable")
     slot, feature, occurred = slot[order], feature[order], occurred[order]
@@ -105,7 +106,9 @@ def account_usage(parameters: Parameters, profile: Profile) -> UsageBlock:
     return UsageBlock(event, account, profile.role.index * USERS_PER_ACCOUNT + slot, feature.astype(np.int16), occurred, occurred)
 
 
-def _product_usage(rng: np.random.Generator, window: Window, profile: Profile, adoption: Adoption) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _product_usage(
+    rng: np.random.Generator, window: Window, profile: Profile, adoption: Adoption, drift: np.ndarray, mood_size: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(user slot, feature number, occurred) of one product's events."""
     is_headline = profile.role.kind == "headline"
     people, weeks = adoption.adopters, window.week_count
@@ -113,11 +116,11 @@ def _product_usage(rng: np.random.Generator, window: Window, profile: Profile, a
 
     rate = np.ones(people) if is_headline else _personal_rates(rng, people, adoption.weekly_rate)
     # A small mood of the whole account: people work together, so their weeks are not independent.
-    mood = np.zeros(weeks) if is_headline else rng.normal(0.0, 0.15, weeks)
+    mood = np.zeros(weeks) if is_headline else rng.normal(0.0, mood_size, weeks)
     odds = np.log(np.clip(rate, 1e-6, 1 - 1e-6) / (1 - np.clip(rate, 1e-6, 1 - 1e-6)))
     chance = level / (1 + np.exp(-(odds[:, None] + mood)))
     rank = rng.permutation(people) / people
-    is_active = (rng.random((people, weeks)) < chance) & (rank[:, None] < presence)
+    is_active = (rng.random((people, weeks)) < chance) & (rank[:, None] < presence * drift)
     if is_headline:
         is_active[:] = True
     busy = rng.gamma(2.0, 0.34, people)
@@ -140,6 +143,25 @@ def _product_usage(rng: np.random.Generator, window: Window, profile: Profile, a
     replaced = _replacement_weeks(rng, people, weeks, is_headline)
     user = slot + people * (week >= replaced[slot])
     return user[keep], feature[keep], occurred[keep]
+
+
+def _temper(rng: np.random.Generator, profile: Profile, window: Window) -> tuple[np.ndarray, float]:
+    """(share of the adopters that is there, by week; size of the account's common weekly mood, standard deviation in log odds).
+
+    Clean accounts stand still and are even-tempered. Of the others a quarter grew into the product over a year, one in twelve
+    slowly loses people, and some are moody: growth and mood are what detectors mistake for trouble.
+    """
+    weeks = np.arange(window.week_count)
+    kind, far, since = rng.random(), rng.uniform(0, 1), int(rng.integers(0, max(1, window.weeks - 30)))
+    mood_size = float(rng.uniform(0.1, 0.5))
+    if profile.is_clean:
+        return np.ones(len(weeks)), 0.2
+    progress = np.clip((weeks - since) / 52, 0, 1)
+    if kind < 0.25:
+        return 0.5 + 0.3 * far + (0.5 - 0.3 * far) * progress, mood_size
+    if kind < 0.33:
+        return 1 - (0.1 + 0.25 * far) * progress, mood_size
+    return np.ones(len(weeks)), mood_size
 
 
 def _personal_rates(rng: np.random.Generator, people: int, mean: float) -> np.ndarray:
@@ -202,7 +224,8 @@ def _features(rng: np.random.Generator, adoption: Adoption, count: int) -> np.nd
     base = np.array([feature.weight for feature in used])
     taste = np.maximum(rng.dirichlet(60 * base / base.sum()), 0.5 * base / base.sum())
     numbers = np.array([_FEATURE_NUMBER[adoption.product, feature.name] for feature in used])
-    return numbers[np.searchsorted(np.cumsum(taste) / taste.sum(), rng.random(count), side="right").clip(0, len(used) - 1)]
+    chosen: np.ndarray = numbers[np.searchsorted(np.cumsum(taste) / taste.sum(), rng.random(count), side="right").clip(0, len(used) - 1)]
+    return chosen
 
 
 def _replacement_weeks(rng: np.random.Generator, people: int, weeks: int, is_headline: bool) -> np.ndarray:
