@@ -1,0 +1,134 @@
+"""The marts over the mirror: built by dbt from a store with one of everything, and from an empty one."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "approvals"))
+
+from approval_drafts import AS_OF, NOW, ask_and_approve, make_draft
+from stores import settings_for
+
+from vim_pipelines.approvals.policy import load_policy
+from vim_pipelines.approvals.queue import decide, list_requests, request_approvals
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.store import open_store
+from vim_pipelines.store.mirror import mirror_store
+from vim_pipelines.store.models import LlmCall, OutboxEntry
+from vim_pipelines.transform.project import RESERVED_SELECTIONS, run_dbt, write_profile
+from vim_pipelines.warehouse import open_warehouse
+
+MARTS = ("fct_plans", "fct_approvals", "fct_write_backs", "fct_llm_calls")
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    """One store and one warehouse for the module: dbt takes seconds to parse."""
+    home = tmp_path_factory.mktemp("operations")
+    settings = settings_for(f"sqlite:///{home / 'operations.db'}", home)
+    warehouse = open_warehouse(settings)
+    write_profile(settings, warehouse)
+    return settings, warehouse, open_store(settings)
+
+
+def build(night) -> dict[str, list[dict]]:
+    settings, warehouse, store = night
+    with warehouse.session() as session:
+        mirror_store(store, session)
+    run_dbt(settings, RESERVED_SELECTIONS["ops"], AS_OF, "USD")
+    with warehouse.session(read_only=True) as session:
+        return {mart: session.rows(f"select * from marts.{mart}") for mart in MARTS}
+
+
+def test_an_empty_store_builds_empty_marts_and_a_full_one_shows_every_decision_cost_and_write(night) -> None:
+    assert build(night) == {mart: [] for mart in MARTS}
+    _settings, _warehouse, store = night
+    approved = ask_and_approve(store)
+    held = make_draft(store, account="ACC-2", status="held")
+    rejected_draft = make_draft(store, account="ACC-3")
+    request_approvals(store, load_policy(), AS_OF, NOW, approval_hours=72)
+    (rejected,) = [request.request_id for request in list_requests(store, account_key="ACC-3")]
+    decide(store, rejected, "reject", actor="dora", role="director", channel="cli", version=1, note="not now", now=NOW + timedelta(minutes=90))
+    with store.session() as session:
+        session.add(
+            LlmCall(
+                call_id="call-1",
+                draft_key="k",
+                attempt=1,
+                account_key="ACC-1",
+                document="d",
+                provider="anthropic",
+                model="m",
+                prompt_sha256="p",
+                status="ok",
+                response={},
+                cost_usd="0.0125",
+                as_of_date=AS_OF,
+                created_at=NOW,
+            )
+        )
+        session.add(
+            OutboxEntry(
+                entry_id="out-1",
+                idempotency_key="i",
+                request_id=approved,
+                account_key="ACC-1",
+                kind="content",
+                action="crm_note",
+                target="salesforce",
+                object_name="VIM_Draft__c",
+                external_id="VIM-1",
+                proposed={"Document__c": "plan"},
+                before=None,
+                after=None,
+                approved_sha256="a",
+                state="planned",
+                attempts=0,
+                created_at=NOW,
+                updated_at=NOW,
+            )
+        )
+    marts = build(night)
+    plans = {row["draft_id"]: row for row in marts["fct_plans"]}
+    assert plans[held]["approval_state"] == "not_requested"
+    assert plans[rejected_draft]["approval_state"] == "rejected"
+    approvals = {row["request_id"]: row for row in marts["fct_approvals"]}
+    assert approvals[rejected]["minutes_to_decision"] == 90
+    assert approvals[approved]["writes_intended"] == 1
+    assert [str(row["cost_usd"]) for row in marts["fct_llm_calls"]] == ["0.012500"]
+    assert [(row["approved_by"], row["document"]) for row in marts["fct_write_backs"]] == [("dora", "license_optimization_plan")]
+
+
+def test_a_write_without_an_approval_fails_the_build(night) -> None:
+    """The invariant is checked where analysts look, too: an outbox row whose request nobody approved."""
+    _settings, _warehouse, store = night
+    make_draft(store, account="ACC-9")
+    (request_id,) = request_approvals(store, load_policy(), AS_OF, NOW, approval_hours=72).requested
+    with store.session() as session:
+        session.add(
+            OutboxEntry(
+                entry_id="out-9",
+                idempotency_key="i9",
+                request_id=request_id,
+                account_key="ACC-9",
+                kind="content",
+                action="crm_note",
+                target="salesforce",
+                object_name="VIM_Draft__c",
+                external_id="VIM-9",
+                proposed={},
+                before=None,
+                after=None,
+                approved_sha256="a",
+                state="sent",
+                attempts=1,
+                created_at=NOW,
+                updated_at=NOW,
+            )
+        )
+    with pytest.raises(VimError, match="VIM-E023.*fct_approvals"):
+        build(night)
