@@ -234,22 +234,32 @@ def _direction_words(sentence: str) -> set[str]:
 
 
 def _directions(paragraph: Paragraph, where: str, sheet: FactSheet) -> Iterator[Finding]:
-    """A comparison must be true, and a sentence with a direction word must show both facts of a comparison of that direction."""
+    """A comparison must be true, and a sentence with a direction word must show both facts of a comparison of that direction, in its order."""
     for item in paragraph.compares:
         left, right = sheet.facts.get(item.left), sheet.facts.get(item.right)
         actual = compare(left, right) if left is not None and right is not None else None
         if actual != item.relation:
             yield Finding("direction", f"{item.left} is not {item.relation} {item.right}: " + (f"it is {actual}" if actual else "they cannot be compared"), where)
     for sentence in _sentences(paragraph.text_with_slots):
-        slots = set(SLOT.findall(sentence))
         for direction in sorted(_direction_words(sentence)):
-            if not any(_states(item.relation, direction) and {item.left, item.right} <= slots for item in paragraph.compares):
-                yield Finding("direction", f"a sentence says {direction!r} without a comparison of two facts that it shows", where)
+            if not any(item.relation == direction and _reads_as(sentence, item.left, item.right, direction) for item in paragraph.compares):
+                yield Finding("direction", f"a sentence says {direction!r} without a comparison of two facts that it shows in that order", where)
 
 
-def _states(relation: str, direction: str) -> bool:
-    # 'A is below B' and 'B is above A' are one statement
-    return relation == direction or {relation, direction} == {"below", "above"}
+def _reads_as(sentence: str, left: str, right: str, direction: str) -> bool:
+    """Whether the sentence says 'left is <direction> right': `{{left}} ... {{right}}`, or `from {{right}} to {{left}}`.
+
+    Without the order, 'rose from sixty to forty' would pass with a true comparison.
+    """
+    order = SLOT.findall(sentence)
+    if left not in order or right not in order:
+        return False
+    if direction == "equal":
+        return True
+    change = re.search(r"\bfrom\s+\{\{(F\d{2})\}\}.*?\bto\s+\{\{(F\d{2})\}\}", sentence, re.I)
+    if change:
+        return (change[1], change[2]) == (right, left)
+    return order.index(left) < order.index(right)
 
 
 def _due(due_fact: str | None, due_relative: str | None, where: str, sheet: FactSheet) -> Iterator[Finding]:

@@ -71,10 +71,11 @@ def _step(fact: Fact, previous: Mapping[str, Any] | None) -> str | None:
     if kind == "days":
         return str(next((index for index, end in enumerate(DAY_BANDS) if value <= end), len(DAY_BANDS)))
     smallest = {"count": SMALLEST_COUNT_STEP, "money": Decimal(100), "ratio": RATIO_STEP, "score": SCORE_STEP}[kind]
+    has_fixed_width = kind in ("ratio", "score")
     last = _last_step(fact, previous)
-    size = smallest if kind in ("ratio", "score") else width(last if last is not None else value, smallest)
-    if last is not None and abs(value - last) < size and (value == 0) == (last == 0):
+    if last is not None and (value == 0) == (last == 0) and abs(value - last) < (smallest if has_fixed_width else width(last, smallest)):
         return format(last.normalize(), "f")
+    size = smallest if has_fixed_width else width(value, smallest)
     rounded = (value / size).to_integral_value(ROUND_HALF_UP) * size
     if rounded == 0 and value != 0:
         rounded = size.copy_sign(value)  # none and some are never the same step

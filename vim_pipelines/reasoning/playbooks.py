@@ -30,6 +30,14 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _Misplaced(ValueError):
+    """A value that is wrong because of another part of the file; `needle` is the text to look for to find its line."""
+
+    def __init__(self, message: str, needle: str) -> None:
+        super().__init__(message)
+        self.needle = needle
+
+
 class SignalTest(_Strict):
     """A test on a column of `marts.fct_account_signals`. Unknown (NULL) never passes."""
 
@@ -196,16 +204,16 @@ class Playbook(_Strict):
     def _facts_exist(self) -> Playbook:
         for name in self.facts:
             if name not in METRIC_NAMES:
-                raise ValueError(f"there is no fact {name}; the facts are {', '.join(sorted(METRIC_NAMES))}")
+                raise _Misplaced(f"there is no fact {name}; the facts are {', '.join(sorted(METRIC_NAMES))}", f"- {name}")
             if self.audience == "customer" and name not in _SHARED_NAMES:
-                raise ValueError(f"the fact {name} is internal and this document is for a customer")
+                raise _Misplaced(f"the fact {name} is internal and this document is for a customer", f"- {name}")
         for text, where in self._patterns():
             for name in slot_names(text):
                 plain = name.removeprefix("group.")
                 if plain not in self.facts:
-                    raise ValueError(f"{where} uses the fact {name}, which is not in the list facts")
+                    raise _Misplaced(f"{where} uses the fact {name}, which is not in the list facts", name)
         if self.changelog[-1].version != self.version:
-            raise ValueError(f"the changelog ends with version {self.changelog[-1].version}, the file says {self.version}")
+            raise _Misplaced(f"the changelog ends with version {self.changelog[-1].version}, the file says {self.version}", "changelog:")
         return self
 
     def _patterns(self) -> list[tuple[str, str]]:
@@ -255,7 +263,9 @@ def load_playbook(path: Path) -> Playbook:
         first = error.errors(include_url=False, include_input=False)[0]
         place = tuple(first["loc"])
         name = ".".join(str(part) for part in place) or "document"
-        raise _wrong(path, _line(tree, place), f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+        needle = getattr(first.get("ctx", {}).get("error"), "needle", None)
+        line = _line(tree, place) if needle is None else next((number for number, row in enumerate(text.splitlines(), 1) if needle in row), 1)
+        raise _wrong(path, line, f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
     if playbook.id != path.stem:
         raise _wrong(path, _line(tree, ("id",)), f"the id {playbook.id} differs from the file's name")
     return playbook
