@@ -14,6 +14,9 @@ MIRRORED = {
     "draft_versions": "Every draft version: hashes, gate findings, author. No secrets.",
 }
 
+#: What a request shows beside the draft: how much is at stake, and who gets the task.
+ASKED_WITH = ("account_key", "arr_amount", "currency", "risk_band", "csm_email")
+
 
 @dg.multi_asset(
     name="approval_requests",
@@ -32,9 +35,13 @@ def approval_requests(context: dg.AssetExecutionContext) -> Iterator[dg.Material
     from vim_pipelines.store.mirror import mirror_store
     from vim_pipelines.warehouse import open_warehouse
 
-    settings, store = context.resources.settings, context.resources.store
-    request_approvals(store, load_policy(), as_of_date(context), settings.now(), approval_hours=settings.approval_hours)
-    with open_warehouse(settings).session() as session:
+    settings, store, as_of = context.resources.settings, context.resources.store, as_of_date(context)
+    warehouse = open_warehouse(settings)
+    with warehouse.session(read_only=True) as session:
+        signals = {row["account_key"]: row for row in session.rows(f"select {', '.join(ASKED_WITH)} from marts.fct_account_signals where as_of_date = ?", [as_of])}
+    report = request_approvals(store, load_policy(), as_of, settings.now(), approval_hours=settings.approval_hours, signals=signals)
+    context.log.info("approval requests: %s", report.metadata())
+    with warehouse.session() as session:
         rows = mirror_store(store, session)
     for table in MIRRORED:
         yield dg.MaterializeResult(asset_key=["ops", table], metadata={"dagster/row_count": rows[table]})
