@@ -23,7 +23,10 @@ from vim_pipelines.portfolio.model import as_word
 CLOCK_TOLERANCE = timedelta(minutes=10)
 #: Columns that tell of something that happened. Others (a planned meeting, a due date) may well lie ahead.
 PAST_ONLY = {
-    "ticket": ("opened_at", "solved_at"), "ticket_event": ("occurred_at",), "survey_response": ("responded_at",), "training_completion": ("completed_at",),
+    "ticket": ("opened_at", "solved_at"),
+    "ticket_event": ("occurred_at",),
+    "survey_response": ("responded_at",),
+    "training_completion": ("completed_at",),
 }
 
 
@@ -235,5 +238,10 @@ def _number(value: Any) -> Decimal | None:
 
 
 CONVERTERS: dict[ColumnType, Callable[[Any], Any]] = {
-    "text": to_text, "integer": to_integer, "decimal": to_decimal, "boolean": to_boolean, "date": to_date, "timestamp": to_timestamp,
+    "text": to_text,
+    "integer": to_integer,
+    "decimal": to_decimal,
+    "boolean": to_boolean,
+    "date": to_date,
+    "timestamp": to_timestamp,
 }

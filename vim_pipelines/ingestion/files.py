@@ -34,7 +34,11 @@ def key_values(portfolio: Portfolio, source_name: str, pattern: str, key: str, w
         fields = file_fields(path, source)
         for name in (key, *where):
             if name not in fields:
-                raise VimError("VIM-E012", f"The file {path.name} has no column '{name}' that a cross-check of {portfolio.file.name} names", fix=f"It has {', '.join(fields)}")
+                raise VimError(
+                    "VIM-E012",
+                    f"The file {path.name} has no column '{name}' that a cross-check of {portfolio.file.name} names",
+                    fix=f"It has {', '.join(fields)}",
+                )
         for row in _rows(path, source, (key, *where)):
             if row[key] not in (None, "") and all(as_word(row[name]) == word for name, word in where.items()):
                 found.add(str(row[key]))

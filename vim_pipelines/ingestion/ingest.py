@@ -114,9 +114,15 @@ class IngestReport:
     def as_metadata(self) -> dict[str, Any]:
         """The report as plain values, for the materialisation's metadata and the command line."""
         return {
-            "load_id": self.load_id, "versions_added": self.versions_added, "rows_quarantined": self.rows_quarantined, "quarantine_reasons": dict(self.reasons),
-            "files_loaded": self.files_loaded, "files_for_later": self.files_for_later, "join_rate": self.join_rate,
-            "contradictions": {item.name: item.count for item in self.contradictions}, "entities": [asdict(item) for item in self.entities],
+            "load_id": self.load_id,
+            "versions_added": self.versions_added,
+            "rows_quarantined": self.rows_quarantined,
+            "quarantine_reasons": dict(self.reasons),
+            "files_loaded": self.files_loaded,
+            "files_for_later": self.files_for_later,
+            "join_rate": self.join_rate,
+            "contradictions": {item.name: item.count for item in self.contradictions},
+            "entities": [asdict(item) for item in self.entities],
         }
 
 
@@ -142,7 +148,14 @@ def ingest(settings: Settings, portfolio: Portfolio, as_of: date, captured_at: d
             usage = night.load_usage(fresh, changed, prepared, later)
             night.write_coverage()
             return IngestReport(
-                night.load_id, as_of, captured_at, tuple(night.loads), contradictions, dict(sorted(night.reasons.items())), usage.files_loaded, usage.files_for_later
+                night.load_id,
+                as_of,
+                captured_at,
+                tuple(night.loads),
+                contradictions,
+                dict(sorted(night.reasons.items())),
+                usage.files_loaded,
+                usage.files_for_later,
             )
 
 
@@ -163,7 +176,11 @@ class _Night:
             rejected_keys = frozenset(item.row_key for item in extracted.rejected if item.row_key)
             gone = set(known) - {row.key for row in extracted.rows} - rejected_keys
             versions = snapshot_versions(
-                known, extracted.rows, seen_at=snapshot_seen_at(self.as_of, self.captured_at), missing=_newest_rows(self.session, entity, sorted(gone)), kept_keys=rejected_keys
+                known,
+                extracted.rows,
+                seen_at=snapshot_seen_at(self.as_of, self.captured_at),
+                missing=_newest_rows(self.session, entity, sorted(gone)),
+                kept_keys=rejected_keys,
             )
         else:
             versions = new_versions(known, extracted.rows, captured_at=self.captured_at)
@@ -181,7 +198,9 @@ class _Night:
         )
         if usage.load_number is not None:
             append_rows(self.session, "raw.loaded_files", loaded_file_rows(self.session, source, [*fresh, *changed], usage.load_number, self.captured_at))
-        for row in self.session.rows("select reason, count(*) as n from raw.quarantine where load_id = ? and entity = ? group by reason", [self.load_id, USAGE]):
+        for row in self.session.rows(
+            "select reason, count(*) as n from raw.quarantine where load_id = ? and entity = ? group by reason", [self.load_id, USAGE]
+        ):
             self.reasons[row["reason"]] += row["n"]
         self._record(EntityLoad(USAGE, source, usage.rows_read, usage.rows_added, usage.rows_quarantined, usage.rows_unattributed), None)
         return usage
@@ -194,7 +213,10 @@ class _Night:
             mapping = self.portfolio.entities.get(name)
             rows.append(
                 {
-                    "entity": name, "is_fed": mapping is not None, "source_name": mapping.source if mapping else None, "history": mapping.history if mapping else None,
+                    "entity": name,
+                    "is_fed": mapping is not None,
+                    "source_name": mapping.source if mapping else None,
+                    "history": mapping.history if mapping else None,
                     "last_captured_at": self.captured_at if mapping else None,
                 }
             )
@@ -203,8 +225,13 @@ class _Night:
     def _version_row(self, source_name: str, version: Version) -> dict[str, Any]:
         row = version.row
         return row.values | {
-            "source_name": source_name, "source_modified_at": row.modified_at, "known_at": version.known_at, "captured_at": self.captured_at,
-            "content_hash": row.content_hash, "is_deleted": version.is_deleted, "load_id": self.load_id,
+            "source_name": source_name,
+            "source_modified_at": row.modified_at,
+            "known_at": version.known_at,
+            "captured_at": self.captured_at,
+            "content_hash": row.content_hash,
+            "is_deleted": version.is_deleted,
+            "load_id": self.load_id,
         }
 
     def _quarantine(self, name: str, source_name: str, rejected: Sequence[Rejected]) -> None:
@@ -229,7 +256,8 @@ class _Night:
     def _record(self, load: EntityLoad, cursor: str | None) -> None:
         self.loads.append(load)
         append_rows(
-            self.session, "raw.loads",
+            self.session,
+            "raw.loads",
             [{"load_id": self.load_id, "as_of_date": self.as_of, "cursor_value": cursor, "status": "ok", "captured_at": self.captured_at, **asdict(load)}],
         )
 
@@ -242,7 +270,8 @@ def known_versions(session: Session, entity: Entity, rows: Sequence[Row] | None)
         condition, parameters = f"where {entity.key} in ({', '.join('?' * len(keys))})", list(keys)
     found: dict[str, list[Known]] = {}
     for row in session.rows(
-        f"select {entity.key} as row_key, known_at, content_hash, is_deleted from raw.{entity.table} {condition} order by row_key, known_at, captured_at, load_id", parameters
+        f"select {entity.key} as row_key, known_at, content_hash, is_deleted from raw.{entity.table} {condition} order by row_key, known_at, captured_at, load_id",
+        parameters,
     ):
         found.setdefault(row["row_key"], []).append(Known(row["known_at"], row["content_hash"], row["is_deleted"]))
     return found
@@ -255,7 +284,8 @@ def _newest_rows(session: Session, entity: Entity, keys: Sequence[str]) -> dict[
     for start in range(0, len(keys), KEYS_PER_QUERY):
         part = keys[start : start + KEYS_PER_QUERY]
         for row in session.rows(
-            f"select {names}, content_hash from raw.{entity.table} where {entity.key} in ({', '.join('?' * len(part))}) order by known_at, captured_at, load_id", list(part)
+            f"select {names}, content_hash from raw.{entity.table} where {entity.key} in ({', '.join('?' * len(part))}) order by known_at, captured_at, load_id",
+            list(part),
         ):
             content_hash = row.pop("content_hash")
             newest[row[entity.key]] = Row(row[entity.key], row, None, True, content_hash)

@@ -9,10 +9,11 @@ are there, and a warehouse restored from a backup brings its own cursors with it
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -186,7 +187,7 @@ class Systems:
             def records() -> Iterator[Mapping[str, Any]]:
                 organizations = {item["id"]: item["external_id"] for item in client.organizations() if item.get("external_id")}
                 users: dict[int, str] = {}
-                start = {"cursor": cursor} if cursor else {"start_time": ZENDESK_BEGINNING}
+                start: dict[str, Any] = {"cursor": cursor} if cursor else {"start_time": ZENDESK_BEGINNING}
                 for page in client.incremental_tickets(**start):
                     users |= {item["id"]: item["external_id"] for item in page.users if item.get("external_id")}
                     for ticket in page.tickets:
@@ -216,11 +217,8 @@ class Systems:
 
     def _client(self, kind: str) -> Any:
         if kind not in self._clients:
-            if kind == "salesforce":
-                from vim_pipelines.vendors.salesforce import client_from_settings
-            else:
-                from vim_pipelines.vendors.zendesk import client_from_settings
-            self._clients[kind] = self._stack.enter_context(client_from_settings(self.settings))
+            module = importlib.import_module(f"vim_pipelines.vendors.{kind}")
+            self._clients[kind] = self._stack.enter_context(module.client_from_settings(self.settings))
         return self._clients[kind]
 
 
@@ -262,18 +260,20 @@ def import_dlt() -> Any:
     return dlt
 
 
-class _unwrapped(ExitStack):
-    """Raises the VimError that dlt wrapped in its own exceptions; anything else becomes VIM-E013 with its first line."""
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if error is None or isinstance(error, VimError) or not isinstance(error, Exception):
-            return False
+@contextmanager
+def _unwrapped() -> Iterator[None]:
+    """Raises the VimError that dlt wrapped in its own exceptions; what is not ours stays as it is."""
+    try:
+        yield
+    except VimError:
+        raise
+    except Exception as error:
         inner: BaseException | None = error
         while inner is not None:
             if isinstance(inner, VimError):
                 raise inner from None
             inner = inner.__cause__ or inner.__context__
-        return False
+        raise
 
 
 def _with_defaults(portfolio: Portfolio, name: str) -> EntityMap:

@@ -11,17 +11,38 @@ if TYPE_CHECKING:
     from vim_pipelines.warehouse import Session
 
 QUARANTINE = {
-    "load_id": "varchar", "source_name": "varchar", "entity": "varchar", "row_key": "varchar", "reason": "varchar", "detail": "varchar",
-    "row_json": "varchar", "captured_at": "timestamp",
+    "load_id": "varchar",
+    "source_name": "varchar",
+    "entity": "varchar",
+    "row_key": "varchar",
+    "reason": "varchar",
+    "detail": "varchar",
+    "row_json": "varchar",
+    "captured_at": "timestamp",
 }
 LOADS = {
-    "load_id": "varchar", "source_name": "varchar", "entity": "varchar", "as_of_date": "date", "rows_read": "bigint", "versions_added": "bigint",
-    "rows_quarantined": "bigint", "rows_unattributed": "bigint", "cursor_value": "varchar", "status": "varchar", "captured_at": "timestamp",
+    "load_id": "varchar",
+    "source_name": "varchar",
+    "entity": "varchar",
+    "as_of_date": "date",
+    "rows_read": "bigint",
+    "versions_added": "bigint",
+    "rows_quarantined": "bigint",
+    "rows_unattributed": "bigint",
+    "cursor_value": "varchar",
+    "status": "varchar",
+    "captured_at": "timestamp",
 }
 COVERAGE = {"entity": "varchar", "is_fed": "boolean", "source_name": "varchar", "history": "varchar", "last_captured_at": "timestamp"}
 LOADED_FILES = {
-    "source_name": "varchar", "path": "varchar", "size_bytes": "bigint", "modified_ns": "bigint", "content_hash": "varchar", "load_number": "bigint",
-    "rows_added": "bigint", "captured_at": "timestamp",
+    "source_name": "varchar",
+    "path": "varchar",
+    "size_bytes": "bigint",
+    "modified_ns": "bigint",
+    "content_hash": "varchar",
+    "load_number": "bigint",
+    "rows_added": "bigint",
+    "captured_at": "timestamp",
 }
 
 
@@ -34,7 +55,10 @@ def raw_tables() -> dict[str, dict[str, str]]:
     """Every raw table with its columns."""
     tables = {f"raw.{entity.table}": version_columns(entity) for entity in ENTITIES.values()}
     return tables | {
-        "raw.usage_events": _types(USAGE_EVENT_COLUMNS), "raw.quarantine": QUARANTINE, "raw.loads": LOADS, "raw.entity_coverage": COVERAGE,
+        "raw.usage_events": _types(USAGE_EVENT_COLUMNS),
+        "raw.quarantine": QUARANTINE,
+        "raw.loads": LOADS,
+        "raw.entity_coverage": COVERAGE,
         "raw.loaded_files": LOADED_FILES,
     }
 

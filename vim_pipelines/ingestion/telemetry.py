@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from vim_pipelines.warehouse import Session
 
 
-
 @dataclass(frozen=True)
 class UsageFile:
     """A telemetry file: `name` is its path under the source's folder, `recorded_on` the date in its name."""
@@ -88,7 +87,9 @@ def select_usage_files(session: Session, source_name: str, files: Sequence[Usage
     """
     known = {
         row["path"]: row
-        for row in session.rows("select path, size_bytes, modified_ns, content_hash from raw.loaded_files where source_name = ? order by load_number", [source_name])
+        for row in session.rows(
+            "select path, size_bytes, modified_ns, content_hash from raw.loaded_files where source_name = ? order by load_number", [source_name]
+        )
     }
     fresh, changed, later = [], [], 0
     for file in files:
@@ -103,8 +104,15 @@ def select_usage_files(session: Session, source_name: str, files: Sequence[Usage
 
 
 def load_usage_events(
-    session: Session, portfolio: Portfolio, fresh: Sequence[UsageFile], changed: Sequence[UsageFile], prepared: dict[Path, Path], *,
-    files_for_later: int, load_id: str, captured_at: datetime,
+    session: Session,
+    portfolio: Portfolio,
+    fresh: Sequence[UsageFile],
+    changed: Sequence[UsageFile],
+    prepared: dict[Path, Path],
+    *,
+    files_for_later: int,
+    load_id: str,
+    captured_at: datetime,
 ) -> UsageLoad:
     """Append the events of `fresh` and `changed` files to raw.usage_events, bad rows to raw.quarantine, both in the session's transaction.
 
@@ -142,8 +150,14 @@ def loaded_file_rows(session: Session, source_name: str, files: Sequence[UsageFi
     }
     return [
         {
-            "source_name": source_name, "path": file.name, "size_bytes": file.size_bytes, "modified_ns": file.modified_ns,
-            "content_hash": file_hash(file.path), "load_number": load_number, "rows_added": counted.get(file.path.name, 0), "captured_at": captured_at,
+            "source_name": source_name,
+            "path": file.name,
+            "size_bytes": file.size_bytes,
+            "modified_ns": file.modified_ns,
+            "content_hash": file_hash(file.path),
+            "load_number": load_number,
+            "rows_added": counted.get(file.path.name, 0),
+            "captured_at": captured_at,
         }
         for file in files
     ]
@@ -214,7 +228,8 @@ def _good_sql(rows: str, is_changed: bool) -> str:
 def _bad_sql(dialect: str, rows: str, is_changed: bool) -> str:
     names = [column.name for column in USAGE_MAPPED]
     packed = (
-        "cast(to_json({" + ", ".join(f"'{name}': {name}" for name in names) + "}) as varchar)" if dialect == "duckdb"
+        "cast(to_json({" + ", ".join(f"'{name}': {name}" for name in names) + "}) as varchar)"
+        if dialect == "duckdb"
         else "to_json(object_construct_keep_null(" + ", ".join(f"'{name}', {name}" for name in names) + "))"
     )
     return (
@@ -259,7 +274,11 @@ def _converted(portfolio: Portfolio, path: Path, source: Source, target: Path) -
             continue
         text = _column_sql("duckdb", rule)
         # A value that is no timestamp becomes empty, and the row goes to quarantine for want of it.
-        columns.append(f"try_cast(try_cast({text} as timestamptz) as timestamp) as {column.name}" if column.type == "timestamp" else f"nullif(cast({text} as varchar), '') as {column.name}")
+        columns.append(
+            f"try_cast(try_cast({text} as timestamptz) as timestamp) as {column.name}"
+            if column.type == "timestamp"
+            else f"nullif(cast({text} as varchar), '') as {column.name}"
+        )
     typed = "{" + ", ".join(f"{_literal(name)}: 'varchar'" for name in header) + "}"
     reader = (
         f"read_csv({_literal(str(path))}, columns = {typed}, auto_detect = false, header = true, delim = {_literal(source.delimiter)}, quote = '\"', escape = '\"',"
@@ -308,4 +327,6 @@ def _date(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise VimError("VIM-E017", f"'{text}' in the name of a telemetry file is not a date", fix="Name the file with the day it was recorded, YYYY-MM-DD") from None
+        raise VimError(
+            "VIM-E017", f"'{text}' in the name of a telemetry file is not a date", fix="Name the file with the day it was recorded, YYYY-MM-DD"
+        ) from None

@@ -67,7 +67,9 @@ def _read(path: Path) -> tuple[Any, dict[Place, int]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise VimError("VIM-E003", f"The portfolio file {path} cannot be read", why=reason or "", fix="Check the path given to --portfolio or VIMOTION_PORTFOLIO") from None
+        raise VimError(
+            "VIM-E003", f"The portfolio file {path} cannot be read", why=reason or "", fix="Check the path given to --portfolio or VIMOTION_PORTFOLIO"
+        ) from None
     lines: dict[Place, int] = {}
     twice: list[tuple[int, str]] = []
     loader = yaml.SafeLoader(text)
@@ -115,7 +117,9 @@ def _problem(item: Any, lines: Mapping[Place, int]) -> tuple[int, str]:
     if item["type"] == "extra_forbidden":
         known = _keys_at(place[:-1])
         near = get_close_matches(last, known, n=1)
-        return line_of(lines, place), f"'{last}' is not a key here" + (f"; did you mean '{near[0]}'?" if near else f"; the keys are {', '.join(known)}" if known else "")
+        return line_of(lines, place), f"'{last}' is not a key here" + (
+            f"; did you mean '{near[0]}'?" if near else f"; the keys are {', '.join(known)}" if known else ""
+        )
     if item["type"] == "missing":
         return line_of(lines, place), f"{_dotted(place[:-1])} lacks '{last}'"
     return line_of(lines, place), f"{_dotted(place)}: {message[0].lower() + message[1:]}"

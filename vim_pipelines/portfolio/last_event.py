@@ -35,7 +35,10 @@ def last_event_day(portfolio: Portfolio) -> date:
         found = connection.execute(f"select max({recorded}) from {relation} where {occurred} <= {recorded} + interval 1 day", parameters).fetchone()
     except duckdb.Error as error:
         raise VimError(
-            "VIM-E017", f"The usage events of {portfolio.name} cannot be read", why=str(error).splitlines()[0], fix=f"Check the files that {portfolio.file.name} names"
+            "VIM-E017",
+            f"The usage events of {portfolio.name} cannot be read",
+            why=str(error).splitlines()[0],
+            fix=f"Check the files that {portfolio.file.name} names",
         ) from None
     finally:
         connection.close()

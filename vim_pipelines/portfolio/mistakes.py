@@ -29,7 +29,10 @@ def mistakes(portfolio: Portfolio) -> Iterator[tuple[int, str]]:
         for side, keys in (("left", check.left), ("right", check.right)):
             source_of = portfolio.sources.get(keys.source)
             if source_of is None or source_of.kind not in FILE_KINDS:
-                yield portfolio.line("cross_checks", index, side, "source"), f"'{keys.source}' is not a file source" + _near(keys.source, list(portfolio.sources))
+                yield (
+                    portfolio.line("cross_checks", index, side, "source"),
+                    f"'{keys.source}' is not a file source" + _near(keys.source, list(portfolio.sources)),
+                )
 
 
 def _entity_mistakes(portfolio: Portfolio, name: str, entity: EntityMap) -> Iterator[tuple[int, str]]:
@@ -44,7 +47,10 @@ def _entity_mistakes(portfolio: Portfolio, name: str, entity: EntityMap) -> Iter
         if entity.object:
             yield portfolio.line(*here, "object"), f"'{entity.source}' is a file source: say path, not object"
         if name != USAGE and entity.history == "versions" and not entity.known_at:
-            yield portfolio.line(*here), f"{name} comes from a file: name the column that says when a row was last changed (known_at), or say 'history: snapshot'"
+            yield (
+                portfolio.line(*here),
+                f"{name} comes from a file: name the column that says when a row was last changed (known_at), or say 'history: snapshot'",
+            )
     else:
         if entity.path:
             yield portfolio.line(*here, "path"), f"'{entity.source}' is a {source.kind} source: say object, not path"

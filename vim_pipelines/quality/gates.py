@@ -65,7 +65,10 @@ def raise_if_blocked(results: Iterable[GateResult]) -> None:
     if blocking:
         said = "; ".join(f"{result.entity}: {result.name} ({_short(result.details)})" for result in blocking)
         raise VimError(
-            "VIM-E022", f"{len(blocking)} quality {'gate' if len(blocking) == 1 else 'gates'} stopped the run", why=said, fix="Look into raw.quarantine and raw.loads, correct the source or the mapping, and run again"
+            "VIM-E022",
+            f"{len(blocking)} quality {'gate' if len(blocking) == 1 else 'gates'} stopped the run",
+            why=said,
+            fix="Look into raw.quarantine and raw.loads, correct the source or the mapping, and run again",
         )
 
 
@@ -91,7 +94,9 @@ def _validate(entity: str, frame: pd.DataFrame, gates: list[Gate], reader: Any) 
         kind = getattr(vocabulary, "".join(word.capitalize() for word in gate.expectation.split("_")))
         expectations.append(kind(**gate.arguments, meta={"gate": gate.name}))
     batch = reader.get_batch({"dataframe": frame})
-    outcome = batch.validate(gx.ExpectationSuite(name=entity, expectations=expectations), result_format={"result_format": "BASIC", "partial_unexpected_count": 5})
+    outcome = batch.validate(
+        gx.ExpectationSuite(name=entity, expectations=expectations), result_format={"result_format": "BASIC", "partial_unexpected_count": 5}
+    )
     found = {item.expectation_config.meta["gate"]: item for item in outcome.results}
     return [_result(entity, gate, found[gate.name], frame) for gate in gates]
 
@@ -103,8 +108,10 @@ def _result(entity: str, gate: Gate, found: Any, frame: pd.DataFrame) -> GateRes
     result = found.result or {}
     if not found.success:
         details |= {
-            "unexpected_rows": result.get("unexpected_count"), "unexpected": [_plain(value) for value in result.get("partial_unexpected_list") or []],
-            "mismatched": result.get("details", {}).get("mismatched"), "error": _error(found),
+            "unexpected_rows": result.get("unexpected_count"),
+            "unexpected": [_plain(value) for value in result.get("partial_unexpected_list") or []],
+            "mismatched": result.get("details", {}).get("mismatched"),
+            "error": _error(found),
         }
     for bound in ("min_value", "max_value", "mostly"):
         if bound in gate.arguments:
@@ -178,4 +185,6 @@ def _plain(value: Any) -> Any:
 
 
 def _short(details: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in details.items() if name in ("observed", "max_value", "min_value", "unexpected_rows", "mismatched", "error"))
+    return ", ".join(
+        f"{name} {value}" for name, value in details.items() if name in ("observed", "max_value", "min_value", "unexpected_rows", "mismatched", "error")
+    )

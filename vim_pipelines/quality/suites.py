@@ -67,7 +67,12 @@ def suite(entity: str) -> Suite:
         )
     shape = ENTITIES[entity]
     rows = [
-        Gate("columns_are_there", "expect_table_columns_to_match_set", "error", {"column_set": [c.name for c in (*shape.columns, *VERSION_COLUMNS)], "exact_match": False}),
+        Gate(
+            "columns_are_there",
+            "expect_table_columns_to_match_set",
+            "error",
+            {"column_set": [c.name for c in (*shape.columns, *VERSION_COLUMNS)], "exact_match": False},
+        ),
         Gate("key_is_known", "expect_column_values_to_not_be_null", "error", {"column": shape.key}),
         Gate("known_at_is_known", "expect_column_values_to_not_be_null", "error", {"column": "known_at"}),
         Gate("version_stands_once", "expect_compound_columns_to_be_unique", "error", {"column_list": [shape.key, "content_hash", "known_at", "is_deleted"]}),
@@ -75,5 +80,7 @@ def suite(entity: str) -> Suite:
     if entity == "contract_line":
         rows.append(Gate("seats_are_not_negative", "expect_column_values_to_be_between", "error", {"column": "seats", "min_value": 0}))
     if entity != "account" and "account_key" in shape.column_by_name:
-        rows.append(Gate("account_exists", "expect_column_values_to_be_in_set", "warn", {"column": "account_key", "value_set": None, "mostly": KNOWN_ACCOUNT_SHARE}))
+        rows.append(
+            Gate("account_exists", "expect_column_values_to_be_in_set", "warn", {"column": "account_key", "value_set": None, "mostly": KNOWN_ACCOUNT_SHARE})
+        )
     return Suite(entity, tuple(rows), (quarantine, _facts("has_rows", "row_count", "error" if entity in MANDATORY else "warn", low=1)))
