@@ -140,9 +140,7 @@ def project_fingerprint() -> str:
     return digest.hexdigest()
 
 
-def run_dbt(
-    settings: Settings, select: Sequence[str], as_of: date, portfolio_currency: str, *, unit_tests: bool = False, full_refresh: bool = False
-) -> DbtRun:
+def run_dbt(settings: Settings, select: Sequence[str], as_of: date, portfolio_currency: str, *, unit_tests: bool = False, full_refresh: bool = False) -> DbtRun:
     """`dbt build` of a selection inside this process, for the as-of date.
 
     Raises VIM-E023 with the name and the first line of the first model or test that failed. The warehouse file must be closed.
@@ -158,7 +156,8 @@ def dbt_failure(results: Sequence[Mapping[str, Any]], reason: str = "") -> VimEr
     if not failed:
         return VimError("VIM-E023", "dbt stopped before any model ran", why=_first_line(reason), fix="Look into logs/dbt.log below the dbt folder")
     first = failed[0]
-    kind, name = first["unique_id"].split(".")[0], first["unique_id"].split(".")[2]
+    kind, _, *names = first["unique_id"].split(".")
+    name = names[-1] if kind == "unit_test" else names[0]
     others = f" ({len(failed) - 1} more failed)" if len(failed) > 1 else ""
     return VimError(
         "VIM-E023",
