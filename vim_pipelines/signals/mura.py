@@ -37,12 +37,14 @@ class MuraRule:
     drop_ratio: float = -0.25
     drop_base_events: int = 20
     #: Level of one look. Looks are weekly and overlap; the rate over a year of looks is measured, not derived.
-    drop_level: float = 0.001
+    drop_level: float = 0.0005
     decline_ratio: float = -0.30
-    decline_level: float = 0.001
+    decline_level: float = 0.0005
     gap_floor_days: int = 10
     gap_multiple: float = 3.0
     gap_level: float = 0.01
+    #: Correlation between users that the gap test assumes: an account of few users is empty in some weeks without a reason.
+    gap_rho: float = 0.05
     #: Fewest accounts from which a segment's own rho is estimated; below it the whole book's, below it the default.
     min_accounts_for_rho: int = 15
     default_rho: float = 0.02
@@ -119,7 +121,7 @@ def assess(
     # More users than seats happens (shared contracts, overuse): the trials are then as many as ever were seen.
     trials = np.fmax(seats, np.where(np.isfinite(weekly), weekly, 0.0).max(axis=1, initial=0.0))
 
-    gap_p = _gap_probability(gap, day_share, gap_window_days)
+    gap_p = np.fmax(_gap_probability(gap, day_share, gap_window_days), _empty_weeks_probability(gap, weekly, trials, gap_window_days, rule.gap_rho))
     is_gapped = (gap >= np.fmax(float(rule.gap_floor_days), rule.gap_multiple * usual_gap)) & ~(gap_p >= rule.gap_level)
 
     # One silence is a gap and not an erratic rhythm: its empty weeks are left out of the scatter, or each gap would be found twice.
@@ -351,3 +353,26 @@ def _gap_probability(gap: Vector, active_day_share: Vector, window_days: int) ->
     return np.where(
         np.isfinite(gap) & np.isfinite(active_day_share), np.minimum(places * (1.0 - np.clip(active_day_share, 0.0, 1.0)) ** np.maximum(gap, 0.0), 1.0), np.nan
     )
+
+
+def _empty_weeks_probability(gap: Vector, weekly: Matrix, trials: Vector, window_days: int, rho: float) -> Vector:
+    """Upper bound for the probability of the whole weeks inside the silence being empty by chance; NaN where the gap or the use is unknown.
+
+    Days are not independent: who does not come this week does not come on any day of it. With 10 seats and 10 % of them in use a week, a
+    test by days alone called 32 % of stable accounts gapped. A week is empty with the beta-binomial probability of zero users, or as often
+    as it was empty outside the silence, whichever is more.
+    """
+    import numpy as np
+    from scipy.special import betaln
+
+    from vim_pipelines.signals.vectors import ratio, row_counts
+
+    silent_weeks = gap / 5.0
+    outside = np.maximum(row_counts(weekly) - silent_weeks, 1.0)
+    share = np.clip(ratio(np.nansum(weekly, axis=1) / outside, trials), 1e-9, 1.0 - 1e-9)
+    total = 1.0 / rho - 1.0
+    modelled = np.exp(betaln(share * total, (1.0 - share) * total + trials) - betaln(share * total, (1.0 - share) * total))
+    observed = np.maximum((weekly == 0).sum(axis=1) - silent_weeks, 0.0) / outside
+    whole_weeks = np.maximum(np.floor((gap - 4.0) / 5.0), 0.0)
+    bound = np.minimum(window_days / 5.0 * np.fmax(modelled, observed) ** whole_weeks, 1.0)
+    return np.where(np.isfinite(gap) & np.isfinite(share), bound, np.nan)
