@@ -53,14 +53,14 @@ def request_id_of(draft_id: str, version: int) -> str:
     return f"req-{sha256_json([draft_id, version])[:12]}"
 
 
-def build_payload(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str) -> dict[str, Any]:
-    """The payload as plain JSON values: what is hashed is what a database gives back."""
+def build_payload(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str, planned: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """The payload as plain JSON values: what is hashed is what a database gives back. `planned` as for `actions`."""
     payload = {
         "text": draft.rendered_text,
         "facts": draft.facts,
         "facts_sha256": draft.facts_sha256,
         "evidence": capped(draft.evidence, policy.evidence_rows_per_fact),
-        "actions": actions(draft, policy, info, request_id=request_id),
+        "actions": actions(draft, policy, info, request_id=request_id, planned=planned),
         "policy_version": policy.version,
     }
     return json.loads(canonical_json(payload))  # type: ignore[no-any-return]
@@ -76,19 +76,19 @@ def vim_key(request_id: str) -> str:
     return f"VIM-{request_id}"
 
 
-def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str) -> list[dict[str, Any]]:
+def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str, planned: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """The writes that approval carries out, field by field. The text itself stands once in the payload, under `text`.
 
-    Wording and dates come from the draft's playbook (`structured["actions"]`) where it has any, else from the policy. The key, the
-    hash and the line by which a Task is found again are always ours: they are what keeps a write from happening twice.
+    Which ones, their wording and their dates come from `planned`, the draft's playbook filled in, where there is one, else from the policy.
+    The key, the hash and the line by which a Task is found again are always ours: they are what keeps a write from happening twice.
     """
     rule, title, key = policy.rule(draft.document), policy.title(draft.document), vim_key(request_id)
     heading = f"{title}: {draft.account_name}"
-    planned = {str(action["action"]): dict(action["fields"]) for action in draft.structured.get("actions") or ()}
-    names = tuple(planned) or rule.on_approve
+    given = {str(action["action"]): dict(action["fields"]) for action in planned}
+    names = tuple(given) or rule.on_approve
     built: list[dict[str, Any]] = []
     if "crm_note" in names:
-        fields = {"Title__c": heading} | planned.get("crm_note", {})
+        fields = {"Title__c": heading} | given.get("crm_note", {})
         fields.pop("Body__c", None)
         fields |= {
             "Account__c": draft.account_key,
@@ -103,7 +103,7 @@ def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str)
     if "crm_task" in names:
         due = (draft.as_of_date + timedelta(days=rule.task.due_days)).isoformat()
         fields = {"Subject": heading, "Description": f"Carry out the approved {title}.", "Priority": rule.task.priority, "ActivityDate": due}
-        fields |= {name: value for name, value in planned.get("crm_task", {}).items() if value}
+        fields |= {name: value for name, value in given.get("crm_task", {}).items() if value}
         fields["WhatId"] = draft.account_key
         fields["Description"] = f"{fields['Description'].strip()}\n\nThe approved text is in the record {key}.\n{task_marker(request_id)}"
         if info.csm_email:
@@ -115,6 +115,20 @@ def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str)
 def _written(fields: Mapping[str, Any]) -> dict[str, Any]:
     limits = {"Subject": SUBJECT_LENGTH, "Title__c": SUBJECT_LENGTH}
     return {name: str(value)[: limits.get(name)] for name, value in fields.items() if value not in (None, "")}
+
+
+def planned_actions(draft: Draft, policy: Policy) -> list[dict[str, Any]]:
+    """`on_approve` of the draft's playbook with every field filled in; empty for a document that has no playbook."""
+    from vim_pipelines.reasoning.playbooks import actions_for, load_playbooks
+
+    playbook = load_playbooks().get(draft.document)
+    if playbook is None:
+        return []
+    names = {str(fact["metric"]): str(fact.get("value_text") or "") for fact in draft.facts if str(fact.get("metric", "")).endswith("_name")}
+    return actions_for(
+        playbook, account_key=draft.account_key, draft_key=draft.draft_key, title=f"{policy.title(draft.document)}: {draft.account_name}", text=draft.rendered_text,
+        sha256=sha256_text(draft.rendered_text), steps=draft.structured.get("rendered_steps") or (), names=names,
+    )  # fmt: skip
 
 
 def task_marker(request_id: str) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, defer
 
 from vim_pipelines.approvals import events
 from vim_pipelines.approvals.events import SYSTEM, append, chained, step, verify_chain
-from vim_pipelines.approvals.payload import account_info, build_payload, payload_sha256, request_id_of
+from vim_pipelines.approvals.payload import account_info, build_payload, payload_sha256, planned_actions, request_id_of
 from vim_pipelines.approvals.policy import Actor, Policy, load_policy
 from vim_pipelines.approvals.states import DECISIONS, NOTE_NEEDED
 from vim_pipelines.core.errors import VimError
@@ -210,7 +210,7 @@ def insert_request(
         known = {"arr_amount": latest.arr_amount, "currency": latest.currency, "risk_band": latest.risk_band, "csm_email": _task_owner(latest)}
     info = account_info(draft, signals if signals is not None else known)
     request_id = request_id_of(draft.draft_id, version)
-    payload = build_payload(draft, policy, info, request_id=request_id)
+    payload = build_payload(draft, policy, info, request_id=request_id, planned=planned_actions(draft, policy))
     request = ApprovalRequest(
         request_id=request_id,
         draft_id=draft.draft_id,
@@ -255,7 +255,8 @@ def _outcome(session: Session, latest: ApprovalRequest | None, draft: Draft, pol
         return "request"
     if latest.state == "dismissed" and latest.decided_at is not None and now < latest.decided_at + timedelta(days=policy.dismiss_cooldown_days):
         return "cooling_down"
-    if latest.state == "replanning" or (latest.state in ("rejected", "changes_requested") and latest.replan_round < policy.max_replan_rounds):
+    may_replan = latest.replan_round < policy.max_replan_rounds and latest.attempt < MAX_REPLAN_ATTEMPTS
+    if latest.state == "replanning" or (latest.state in ("rejected", "changes_requested") and may_replan):
         return "replan_open"
     if _basis_key(session, latest) == draft.draft_key:
         return "request" if latest.state == "expired" else "unchanged"

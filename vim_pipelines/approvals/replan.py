@@ -123,8 +123,8 @@ def _ask_again(store: Store, request_id: str, new_draft_id: str, now: datetime, 
     with store.session() as session:
         draft = session.get(Draft, new_draft_id)
         refused = "the new draft was not stored" if draft is None else "a gate held the new draft back" if draft.status != "written" else ""
-    if refused:
-        return _failed(store, request_id, now, policy, refused)
+    if refused:  # the same note on the same facts gives the same draft again: trying once more would change nothing
+        return _failed(store, request_id, now, policy, refused, is_final=True)
     with chained(store) as session:
         request = find_request(session, request_id)
         draft = session.get_one(Draft, new_draft_id)
@@ -143,12 +143,13 @@ def _ask_again(store: Store, request_id: str, new_draft_id: str, now: datetime, 
         return ReplanReport(request_id, request.account_name, request.document, request.state, rounds, new.request_id)
 
 
-def _failed(store: Store, request_id: str, now: datetime, policy: Policy, reason: str) -> ReplanReport:
+def _failed(store: Store, request_id: str, now: datetime, policy: Policy, reason: str, *, is_final: bool = False) -> ReplanReport:
     with chained(store) as session:
         request = find_request(session, request_id)
         step(session, request, "replan_failed", actor=SYSTEM, now=now, note=reason[:1000])
-        if request.attempt >= MAX_REPLAN_ATTEMPTS:
-            step(session, request, "human_must_write", actor=SYSTEM, now=now, note=f"{request.attempt} tries to draft it again failed")
+        if is_final or request.attempt >= MAX_REPLAN_ATTEMPTS:
+            given_up = {"attempt": MAX_REPLAN_ATTEMPTS}  # what keeps it out of the list of requests to re-plan
+            step(session, request, "human_must_write", actor=SYSTEM, now=now, note=f"a person must write this document: {reason}"[:1000], values=given_up)
         return ReplanReport(request_id, request.account_name, request.document, request.state, request.replan_round, None, reason)
 
 
