@@ -234,3 +234,13 @@ def test_a_customer_won_back_is_handed_over_anew(raw: Raw, truth: pd.DataFrame):
         assert 0 <= (written - won_back).days <= 10
         assert raw.value("select count(*) from opportunities where account_key = ? and is_closed and not is_won", row.account_key) == 1
         assert raw.value("select notice_received_on from accounts where account_key = ?", row.account_key) is None
+
+
+def test_accounts_with_a_cadence_have_a_call_ahead(raw: Raw):
+    """A customer team plans the next call in the last one; without it every young account looked as if nobody cared."""
+    ahead = raw.rows(
+        f"select account_key, count(*) from meetings where meeting_kind = 'cadence' and status = 'planned' and held_at >= timestamp '{TODAY}' group by 1"
+    )
+    kicked_off = {key for (key,) in raw.rows("select account_key from meetings where meeting_kind = 'kickoff' and status = 'held'")}
+    assert {key for key, _ in ahead} >= kicked_off
+    assert {count for _, count in ahead} == {1}

@@ -43,13 +43,14 @@ def _is_customer(profile: Profile, day: date) -> bool:
 def _meetings(rng: np.random.Generator, parameters: Parameters, profile: Profile, kickoff: date, rows: Rows) -> None:
     number = 0
 
-    def meeting(kind: str, subject: str, day: date, notes: str, fate: str = "held") -> None:
-        """Planned some days before; then held with notes, or cancelled."""
+    def meeting(kind: str, subject: str, day: date, notes: str, fate: str = "held", planned_on: date | None = None) -> None:
+        """Planned some days before, or on `planned_on`; then held with notes, or cancelled."""
         nonlocal number
         number += 1
         held_at = moment(rng, day, 8, 16).replace(second=0, microsecond=0)
         values = {"meeting_key": f"MTG-{profile.number}-{number:03d}", "account_key": profile.key, "meeting_kind": kind, "subject": subject, "held_at": held_at}
-        rows.add("meetings", held_at - timedelta(days=int(rng.integers(3, 12))), **values, status="planned", notes=None)
+        planned = held_at - timedelta(days=int(rng.integers(3, 12))) if planned_on is None else moment(rng, planned_on, 17, 20)
+        rows.add("meetings", planned, **values, status="planned", notes=None)
         done = held_at + timedelta(minutes=int(rng.integers(60, 600)))
         rows.add("meetings", done, **values, status=fate, notes=notes if fate == "held" else None)
 
@@ -67,12 +68,14 @@ def _meetings(rng: np.random.Generator, parameters: Parameters, profile: Profile
     if profile.progress < 4:
         return
     step = {"tier_1": 28, "tier_2": 42}.get(profile.tier, 63)
-    day = kickoff + timedelta(days=step)
+    # The next call is put into the calendar on the day of the last one: there is always one ahead.
+    previous, day = kickoff, kickoff + timedelta(days=step)
     first_kept = _visible_from(parameters, since)
-    while day < parameters.window.end + timedelta(days=20):
+    while day < parameters.window.end + timedelta(days=80):
         if day >= first_kept and _is_customer(profile, day):
             fate = "held" if profile.is_clean or rng.random() < 0.88 else "cancelled"
-            meeting("cadence", "Regular call", workday(day), str(rng.choice(words.CADENCE_NOTES)), fate)
+            meeting("cadence", "Regular call", workday(day), str(rng.choice(words.CADENCE_NOTES)), fate, planned_on=previous)
+            previous = workday(day)
         day += timedelta(days=step + int(rng.integers(-3, 4)))
 
 
