@@ -157,7 +157,7 @@ def test_a_truncated_parquet_file_is_named(desk, tmp_path):
         desk.ingest()
 
 
-@pytest.mark.parametrize("step", ["load_entity", "load_usage", "write_coverage"])
+@pytest.mark.parametrize("step", ["load_entity", "load_usage", "write_loads", "write_coverage"])
 def test_a_failure_between_two_writes_leaves_nothing(desk, monkeypatch, step):
     desk.ingest()
     before = desk.fingerprint()

@@ -146,6 +146,7 @@ def ingest(settings: Settings, portfolio: Portfolio, as_of: date, captured_at: d
                 night.load_entity(name, extracted)
             # Events last: their accounts are found through tonight's licence assignments and contract lines.
             usage = night.load_usage(fresh, changed, prepared, later)
+            night.write_loads()
             night.write_coverage()
             return IngestReport(
                 night.load_id,
@@ -167,6 +168,7 @@ class _Night:
         number = int(session.scalar("select count(distinct load_id) from raw.loads") or 0) + 1
         self.load_id = f"L{number:08d}"  # sorts by time, also where two runs share one captured_at
         self.loads: list[EntityLoad] = []
+        self.load_rows: list[dict[str, Any]] = []
         self.reasons: Counter[str] = Counter()
 
     def load_entity(self, name: str, extracted: Extracted) -> None:
@@ -204,6 +206,10 @@ class _Night:
             self.reasons[row["reason"]] += row["n"]
         self._record(EntityLoad(USAGE, source, usage.rows_read, usage.rows_added, usage.rows_quarantined, usage.rows_unattributed), None)
         return usage
+
+    def write_loads(self) -> None:
+        """The rows of raw.loads, with the cursors that the next night starts from."""
+        append_rows(self.session, "raw.loads", self.load_rows)
 
     def write_coverage(self) -> None:
         """One row per entity: what no source feeds is unknown further up, never zero."""
@@ -255,10 +261,8 @@ class _Night:
 
     def _record(self, load: EntityLoad, cursor: str | None) -> None:
         self.loads.append(load)
-        append_rows(
-            self.session,
-            "raw.loads",
-            [{"load_id": self.load_id, "as_of_date": self.as_of, "cursor_value": cursor, "status": "ok", "captured_at": self.captured_at, **asdict(load)}],
+        self.load_rows.append(
+            {"load_id": self.load_id, "as_of_date": self.as_of, "cursor_value": cursor, "status": "ok", "captured_at": self.captured_at, **asdict(load)}
         )
 
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 #: Statements that open the session's transaction. Snowflake commits on every DDL statement, so tables are made before rows are written.
-WRITING = ("insert", "delete", "update", "merge")
+WRITING = ("insert", "delete", "update", "merge", "copy")
+#: Where Parquet files land before they are selected from: fixed columns of text, empty outside a transaction.
+STAGING = "raw.vim_staging"
+STAGING_COLUMNS = 60
 
 
 class SnowflakeSession(Session):
@@ -67,20 +70,29 @@ class SnowflakeSession(Session):
         return len(frame)
 
     def load_parquet(self, table: str, files: Sequence[Path], select: str, parameters: Sequence[Any] = ()) -> int:
-        """Stage the files with PUT and read them with the warehouse's own Parquet reader."""
+        """One upload and one COPY into the session's staging table, then `select` over it; the types are the Parquet files' own.
+
+        Everything here is DML or PUT: a CREATE (even of a temporary stage) would commit what the session wrote so far. The values
+        travel as text, because a timestamp without its logical type arrives as a number.
+        """
         if not files:
             return 0
-        import pyarrow.parquet as pq
+        import tempfile
+        import uuid
 
-        stage = f"{table.split('.')[0]}.vim_load"
-        self.execute(f"create temporary stage if not exists {stage} file_format = (type = parquet)")
-        for path in files:
-            self.execute(f"put 'file://{path.resolve()}' @{stage} auto_compress = false overwrite = true")
-        columns = ", ".join(f"$1:{field.name}::{_snowflake_type(field.type)} as {field.name}" for field in pq.read_schema(files[0]))
-        source = f"select {columns}, metadata$filename as filename from @{stage}"
+        name = f"{uuid.uuid4().hex}.parquet"
+        with tempfile.TemporaryDirectory() as folder:
+            columns = _write_as_text(files, Path(folder) / name)
+            self.execute(f"put 'file://{Path(folder).resolve() / name}' @raw.%vim_staging auto_compress = false overwrite = true")
+        self.execute(
+            f"copy into {STAGING} from @raw.%vim_staging/{name} file_format = (type = parquet) match_by_column_name = case_insensitive purge = true"
+        )
+        typed = [f"cast(c{number:02d} as {_snowflake_type(kind)}) as {column}" for number, (column, kind) in enumerate(columns)]
+        source = f"select {', '.join(typed)}, filename from {STAGING}"
         names = [column[0].lower() for column in self._cursor(f"with source as ({source}) {select} limit 0", parameters).description]
         before = self.scalar(f"select count(*) from {table}")
         self.execute(f"insert into {table} ({', '.join(names)}) with source as ({source}) {select}", parameters)
+        self.execute(f"delete from {STAGING}")
         return int(self.scalar(f"select count(*) from {table}")) - int(before)
 
     def table_exists(self, table: str) -> bool:
@@ -135,6 +147,8 @@ class SnowflakeWarehouse(Warehouse):
             if not read_only:
                 for schema in SCHEMAS:
                     session.execute(f"create schema if not exists {schema}")
+                staged = ", ".join(f"c{number:02d} varchar" for number in range(STAGING_COLUMNS))
+                session.execute(f"create table if not exists {STAGING} ({staged}, filename varchar)")
             try:
                 yield session
             except BaseException:
@@ -157,8 +171,38 @@ class SnowflakeWarehouse(Warehouse):
         return {key: value for key, value in (profile | self._address()).items() if value is not None}
 
 
+def _write_as_text(files: Sequence[Path], target: Path) -> list[tuple[str, Any]]:
+    """All rows of the Parquet files in one file with columns c00, c01, ... of text and `filename`; returns the columns' names and Arrow types."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, Any] = {}
+    for path in files:
+        for field in pq.read_schema(path):
+            columns.setdefault(field.name, field.type)
+    if len(columns) > STAGING_COLUMNS:
+        raise ValueError(f"{len(columns)} columns do not fit into {STAGING}")
+    schema = pa.schema([*((f"c{number:02d}", pa.string()) for number in range(len(columns))), ("filename", pa.string())])
+    with pq.ParquetWriter(target, schema) as writer:
+        for path in files:
+            table = pq.read_table(path)
+            texts = [_text(table[name]) if name in table.column_names else pa.nulls(len(table), pa.string()) for name in columns]
+            writer.write_table(pa.table([*texts, pa.array([str(path)] * len(table), pa.string())], schema=schema))
+    return list(columns.items())
+
+
+def _text(column: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us", "UTC") if column.type.tz else pa.timestamp("us")).cast(pa.timestamp("us"))
+    return column.cast(pa.string())
+
+
 def _snowflake_type(arrow_type: Any) -> str:
     text = str(arrow_type)
+    if text.startswith("decimal128"):
+        return text.replace("decimal128", "number")
     for prefix, sql_type in (("timestamp", "timestamp_ntz"), ("date", "date"), ("int", "bigint"), ("double", "double"), ("bool", "boolean")):
         if text.startswith(prefix):
             return sql_type
