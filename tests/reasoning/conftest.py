@@ -110,3 +110,15 @@ def marts(tmp_path):
     from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
 
     return Marts(DuckDBWarehouse(tmp_path / "warehouse.duckdb"))
+
+
+@pytest.fixture
+def quick_retries(monkeypatch):
+    """The SDK waits between its retries; its waiting is not what is tested."""
+    import anyio
+    from anthropic import _base_client
+
+    async def no_wait(_seconds):
+        await anyio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(_base_client.anyio, "sleep", no_wait)

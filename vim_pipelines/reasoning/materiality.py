@@ -20,6 +20,8 @@ DAY_BANDS = (0, 30, 60, 90, 120, 180, 270, 365, 730)
 SCORE_STEP = Decimal(5)
 RATIO_STEP = Decimal("0.05")
 SMALLEST_COUNT_STEP = Decimal(2)
+#: A step is kept up to so many widths away. A value lies up to half a width from its own step, so this leaves a whole width to move.
+HOLD = Decimal("1.5")
 
 
 def settled(sheet: FactSheet, previous: Mapping[str, Mapping[str, Any]] | None = None) -> FactSheet:
@@ -73,7 +75,7 @@ def _step(fact: Fact, previous: Mapping[str, Any] | None) -> str | None:
     smallest = {"count": SMALLEST_COUNT_STEP, "money": Decimal(100), "ratio": RATIO_STEP, "score": SCORE_STEP}[kind]
     has_fixed_width = kind in ("ratio", "score")
     last = _last_step(fact, previous)
-    if last is not None and (value == 0) == (last == 0) and abs(value - last) < (smallest if has_fixed_width else width(last, smallest)):
+    if last is not None and (value == 0) == (last == 0) and abs(value - last) < HOLD * (smallest if has_fixed_width else width(last, smallest)):
         return format(last.normalize(), "f")
     size = smallest if has_fixed_width else width(value, smallest)
     rounded = (value / size).to_integral_value(ROUND_HALF_UP) * size

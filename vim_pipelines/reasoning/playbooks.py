@@ -94,6 +94,7 @@ class When(_Strict):
     equal: tuple[str, str] | None = None
     risk: tuple[str, ...] = ()
     no_risk: tuple[str, ...] = ()
+    has_risk: bool | None = None
     severity: tuple[str, ...] = ()
     groups: Literal["none", "single", "several"] | None = None
     first: bool | None = None

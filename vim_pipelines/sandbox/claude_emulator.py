@@ -46,7 +46,8 @@ class Refused(Exception):
 class Fault:
     """A planned fault for the next `times` requests whose body contains `match`.
 
-    `kind`: `status` (with `status`, `retry_after`, `error_code`), `refusal`, `max_tokens`, `bad_json`, `wrong_schema`, `text`, `delay` (seconds before the answer), `drop`.
+    `kind`: `status` (with `status`, `retry_after`, `error_code`), `refusal`, `max_tokens`, `bad_json`, `wrong_schema`, `text`, `delay` (seconds before the answer),
+    `drop` (the connection breaks within the answer).
     """
 
     kind: str
@@ -112,12 +113,12 @@ class Emulator:
                 fault = self.next_fault(raw.decode("utf-8", "replace"))
                 if fault is not None and fault.seconds:
                     await asyncio.sleep(fault.seconds)
-                if fault is not None and fault.kind == "drop":
-                    raise ConnectionResetError("planned fault")
                 if fault is not None and fault.kind == "status":
                     raise planned_error(fault)
                 message = self.answer(body, fault.kind if fault else None)
                 entry["stop_reason"] = message["stop_reason"]
+                if fault is not None and fault.kind == "drop":  # fewer bytes than announced: the server closes the connection
+                    return Response(json.dumps(message)[:20], headers={"content-length": "100000", "request-id": request_id}, media_type="application/json")
                 return JSONResponse(message, headers={"request-id": request_id})
             except Refused as refused:
                 entry["status"] = refused.status

@@ -44,8 +44,8 @@ class Pause(Exception):
     """The vendor asks for more patience than a night has: no more calls in this run."""
 
 
-class CallTimedOut(Exception):
-    """No answer in time. Not retried: the call may have been billed, and there is no idempotency key for messages."""
+class AnswerLost(Exception):
+    """No answer, or half of one. Not retried: the call may have been billed, and there is no idempotency key for messages."""
 
 
 @dataclass
@@ -179,8 +179,8 @@ class ClaudeDrafter:
         if isinstance(error, Pause):
             self.paused = str(error)
             return "paused", f"Claude asked to pause: {error}"
-        if isinstance(error, CallTimedOut):
-            return "timeout", f"no answer within {self.timeout_seconds:g} seconds; not repeated, because the call may have been billed"
+        if isinstance(error, AnswerLost):
+            return "timeout", f"{error}; not repeated, because the call may have been billed"
         status = getattr(error, "status_code", None)
         return "error", f"{type(error).__name__}" + (f" (HTTP {status})" if status else "") + f": {str(error)[:300]}"
 
@@ -229,13 +229,18 @@ REFUSED = "Claude refused to write this document"
 
 
 async def _guard(request: Any, call_next: Any) -> Any:
-    """Runs for each HTTP attempt: a spend cap or a long Retry-After becomes a pause, a time-out is not repeated."""
-    from anthropic import APITimeoutError
+    """Runs for each HTTP attempt: a spend cap or a long Retry-After becomes a pause; a request that may have been carried out is not repeated."""
+    from anthropic import APIConnectionError
+    from httpx2 import ConnectError, ConnectTimeout, PoolTimeout, TimeoutException
 
     try:
         response = await call_next(request)
-    except APITimeoutError as error:
-        raise CallTimedOut from error
+    except APIConnectionError as error:
+        cause = error.__cause__
+        if isinstance(cause, ConnectError | ConnectTimeout | PoolTimeout):
+            raise  # nothing was sent: the SDK may try again
+        # `from None`: the SDK walks the chain of causes and would retry a time-out that it finds there
+        raise AnswerLost("no answer in time" if isinstance(cause, TimeoutException) else "the connection broke before the answer was complete") from None
     if response.status_code == 429:
         code = _error_code(await response.read())
         wait = _seconds(response.headers.get("retry-after"))

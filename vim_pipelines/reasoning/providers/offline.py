@@ -158,6 +158,8 @@ def _applies(when: When, scope: _Scope) -> bool:
     rules = {scope.risk.scope} if scope.risk is not None else {risk.scope for risk in scope.sheet.risks}
     if (when.risk and not rules & set(when.risk)) or rules & set(when.no_risk):
         return False
+    if when.has_risk is not None and when.has_risk != bool(scope.sheet.risks):
+        return False
     if when.severity and (scope.risk is None or scope.risk.detail not in when.severity):
         return False
     count = len(scope.sheet.groups)
