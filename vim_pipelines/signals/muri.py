@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ class MuriResult:
 def assess(
     weekly: Matrix,
     *,
-    first_week: Vector | None = None,
     growth: Vector | None = None,
     segments: Sequence[Any] | None = None,
     ticket_status: Sequence[str | None] | None = None,
@@ -64,8 +62,8 @@ def assess(
 ) -> MuriResult:
     """Spike test of each account. `weekly`: tickets opened per complete ISO week, oldest first; the newest 28 columns are used.
 
-    `first_week`: index (in those 28) of the first whole week the customer was one: earlier zeros are not a calm baseline. `growth`:
-    recent over baseline use, from `growth_factor`. Fewer than 12 baseline weeks: `insufficient`, no verdict.
+    Weeks before the customer was one must be NaN: earlier zeros are not a calm baseline. `growth`: recent over baseline use, from
+    `growth_factor`. Fewer than 12 baseline weeks: `insufficient`, no verdict.
     """
     import numpy as np
 
@@ -73,8 +71,6 @@ def assess(
     counts = np.array(weekly[:, -width:], dtype=float)
     if counts.shape[1] < width:
         counts = np.concatenate([np.full((len(counts), width - counts.shape[1]), np.nan), counts], axis=1)
-    if first_week is not None:
-        counts[np.arange(width)[None, :] < np.nan_to_num(np.asarray(first_week, dtype=float), nan=0.0)[:, None]] = np.nan
     baseline, recent = counts[:, : rule.baseline_weeks], counts[:, rule.baseline_weeks :]
     baseline_weeks = np.isfinite(baseline).sum(axis=1)
     baseline_sum = np.nansum(baseline, axis=1)
@@ -161,15 +157,6 @@ def growth_factor(active: Matrix, rule: MuriRule = RULE) -> Vector:
     enough = (row_counts(before) >= rule.min_baseline_weeks) & (row_counts(recent) >= 2)
     factor = ratio(row_mean(recent), row_mean(before))
     return np.where(enough & np.isfinite(factor), factor, 1.0)
-
-
-def first_whole_week(contract_age_days: Vector, as_of: date, last_week: date, rule: MuriRule = RULE) -> Vector:
-    """Index in the 28 weeks ending with `last_week` (its Monday) of the first whole week after the contract's start; 0 where the age is unknown."""
-    import numpy as np
-
-    first_monday = last_week - timedelta(weeks=rule.recent_weeks + rule.baseline_weeks - 1)
-    start_offset = (as_of - first_monday).days - np.nan_to_num(np.asarray(contract_age_days, dtype=float), nan=1e6)
-    return np.clip(np.ceil(start_offset / 7.0), 0, rule.recent_weeks + rule.baseline_weeks)
 
 
 def proximity(days_to_opt_out: Vector) -> Vector:

@@ -38,7 +38,8 @@ MEASURES: tuple[str, ...] = (
 )  # fmt: skip
 
 OPERATORS = (">=", ">", "<=", "<", "==")
-_SLOT = re.compile(r"\{(?P<name>[a-z0-9_]+)(?:\|(?P<form>[a-z]+))?\}")
+# Anything in braces is a slot: a misspelt one must fail on load, not stand in a sentence.
+_SLOT = re.compile(r"\{(?P<name>[^{}|]*)(?:\|(?P<form>[^{}]*))?\}")
 _FORMS = ("number", "percent", "ratio", "p", "date", "text")
 
 

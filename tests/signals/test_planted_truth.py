@@ -1,0 +1,174 @@
+"""From raw rows through dbt to risks: what was planted is found, twins are clean, and the same night twice is the same night."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from planted_portfolio import AS_OF, Planted
+
+from vim_pipelines.evaluation.calibrate import Case, judge, rendered
+from vim_pipelines.evaluation.detectors import Claims, evaluate_detectors, pool, read_claims, with_bounds
+from vim_pipelines.evaluation.intervals import wilson
+from vim_pipelines.signals.base_frames import business_index, read_base
+from vim_pipelines.signals.risks import MEASURES
+from vim_pipelines.signals.run import build, compute_signals
+from vim_pipelines.signals.tables import TABLES
+
+
+@pytest.fixture(scope="module")
+def claims(planted: Planted) -> Claims:
+    with planted.warehouse.session() as session:
+        compute_signals(session, AS_OF)
+        return read_claims(session, AS_OF)
+
+
+def test_every_planted_truth_is_found_and_no_twin_is_accused(planted: Planted, claims: Claims) -> None:
+    table = evaluate_detectors(planted.ground_truth, claims)
+    assert (table["planted"] > 0).all()
+    assert table["missed"].sum() == []
+    assert table["false_alarms"].sum() == []
+
+
+def test_the_headline_account_is_red_for_its_shelfware_alone(planted: Planted, claims: Claims) -> None:
+    assert {rule for account, rule in claims.flagged if account == "ACC-HEADLINE"} == {"MUDA_SHELFWARE"}
+    with planted.warehouse.session(read_only=True) as session:
+        score = session.rows("select * from computed.account_scores where account_key = 'ACC-HEADLINE' and as_of_date = ?", [AS_OF])[0]
+        risk = session.rows("select * from computed.risks where account_key = 'ACC-HEADLINE' and as_of_date = ?", [AS_OF])[0]
+    assert (score["muda_score"], score["mura_score"], score["risk_band"], score["coverage"]) == (100.0, 0.0, "red", 1.0)
+    assert risk["summary"] == "145 of 200 seats are beyond need with headroom (73 %)."
+    assert json.loads(risk["inputs"])["shelfware_seats"] == 145
+    assert json.loads(risk["threshold"])["all"][0] == {"measure": "shelfware_seats", "op": ">=", "value": 5}
+
+
+def test_the_same_night_twice_changes_nothing(planted: Planted, claims: Claims) -> None:
+    with planted.warehouse.session() as session:
+        before = {table: session.rows(f"select * from computed.{table} order by all") for table in TABLES}
+        report = compute_signals(session, AS_OF)
+        assert {table: session.rows(f"select * from computed.{table} order by all") for table in TABLES} == before
+        assert report.rows == {table: len(rows) for table, rows in before.items()}
+        assert sum(report.accounts_by_band.values()) == report.rows["account_scores"]
+
+
+def test_one_row_per_account_unknown_is_null_and_no_number_is_infinite(planted: Planted, claims: Claims) -> None:
+    with planted.warehouse.session(read_only=True) as session:
+        accounts = session.scalar("select count(*) from base.int_accounts")
+        for table in ("adoption_variance", "ticket_spikes", "account_scores"):
+            assert session.scalar(f"select count(distinct account_key) from computed.{table} where as_of_date = ?", [AS_OF]) == accounts
+            for column, kind in TABLES[table].items():
+                if kind == "double":
+                    assert session.scalar(f"select count(*) from computed.{table} where isnan({column}) or isinf({column})") == 0
+        no_verdict = session.rows("select status, is_spiky, is_dropping, is_gapped from computed.adoption_variance where status <> 'ok'")
+        assert no_verdict and all(row[flag] is None for row in no_verdict for flag in ("is_spiky", "is_dropping", "is_gapped"))
+
+
+def test_renamed_and_shuffled_accounts_have_the_same_risks(planted: Planted) -> None:
+    """Metamorphic: names and the order of rows carry no information."""
+    with planted.warehouse.session(read_only=True) as session:
+        base = read_base(session, AS_OF)
+    original = build(base, AS_OF)
+
+    def renamed(frame):  # type: ignore[no-untyped-def]
+        frame = frame.sample(frac=1.0, random_state=3).copy()
+        frame["account_key"] = "Z" + frame["account_key"].str[::-1]
+        return frame
+
+    other = build(type(base)(**{name: renamed(frame) for name, frame in vars(base).items()}), AS_OF)
+    strip = ["rule_id", "severity", "inputs", "summary"]
+    mine = sorted(("Z" + row.account_key[::-1], *(getattr(row, name) for name in strip)) for row in original.risks.itertuples())
+    assert mine == sorted((row.account_key, *(getattr(row, name) for name in strip)) for row in other.risks.itertuples())
+
+
+def test_measures_are_exactly_those_that_rules_may_name(planted: Planted) -> None:
+    with planted.warehouse.session(read_only=True) as session:
+        assert tuple(build(read_base(session, AS_OF), AS_OF).measures.columns) == ("account_key", *MEASURES)
+
+
+def test_taking_the_telemetry_away_leaves_no_finding_about_use(planted: Planted) -> None:
+    """Evidence ablation on the real frames: unknown use must not read as no use."""
+    with planted.warehouse.session(read_only=True) as session:
+        base = read_base(session, AS_OF)
+    blind = base.accounts.assign(
+        usage_status="unknown", active_users_28d=None, utilization_28d=None, shelfware_seats=None, gap_days=None, last_activity_date=None
+    )
+    none = {name: getattr(base, name).iloc[:0] for name in ("account_weeks", "rhythm")}
+    signals = build(type(base)(**(vars(base) | none | {"accounts": blind})), AS_OF)
+    assert not signals.risks["rule_id"].str.startswith(("MUDA", "MURA", "SILENCE")).any()
+    assert (signals.adoption_variance["status"] == "unknown").all()
+    assert signals.account_scores["muda_score"].isna().all()
+    assert (signals.account_scores["coverage"] <= 0.3).all()
+    assert signals.account_scores.loc[signals.account_scores["floor_reason"].isna(), "risk_band"].eq("unknown").all()
+
+
+def test_a_ground_truth_of_another_portfolio_is_refused(planted: Planted, claims: Claims) -> None:
+    with pytest.raises(ValueError, match="different portfolios"):
+        evaluate_detectors(planted.ground_truth, Claims(claims.flagged, frozenset(list(claims.accounts)[:5])))
+
+
+def test_an_evaluation_counts_misses_and_false_alarms(planted: Planted, claims: Claims) -> None:
+    """The evaluation itself must be able to fail: a deaf detector misses everything, a nervous one accuses every twin."""
+    deaf = evaluate_detectors(planted.ground_truth, Claims(frozenset(), claims.accounts))
+    assert deaf["found"].sum() == 0 and (deaf["planted"] == deaf["missed"].map(len)).all()
+    nervous = Claims(frozenset((account, "MUDA_SHELFWARE") for account in claims.accounts), claims.accounts)
+    verdict = judge([Case("a", planted.ground_truth, nervous), Case("b", planted.ground_truth, Claims(frozenset(), claims.accounts))])
+    assert any(failure.startswith("MUDA_SHELFWARE: flags 50.00%") for failure in verdict.failures)
+    assert any(failure.startswith("shelfware of more than 20 seats") for failure in verdict.failures)
+    assert "bar missed" in rendered(verdict)
+    good = judge([Case("a", planted.ground_truth, claims)])
+    assert good.failures == () and rendered(good).endswith("Every bar holds.")
+
+
+def test_counts_are_pooled_before_rates_are_formed(planted: Planted, claims: Claims) -> None:
+    table = evaluate_detectors(planted.ground_truth, claims)
+    both = with_bounds(pool([table, table]))
+    assert both["planted"].tolist() == (2 * table["planted"]).tolist()
+    row = both[both["rule_id"] == "MURA_SPIKY"].iloc[0]
+    assert (row["recall"], row["recall_low"]) == (1.0, pytest.approx(wilson(int(row["planted"]), int(row["planted"]))[0]))
+
+
+def test_wilson_bounds_are_those_of_the_metrics_page() -> None:
+    """5 of 20: 0.11 to 0.47; 125 of 500: 0.21 to 0.29 (METRICS section 1)."""
+    assert [round(bound, 2) for bound in wilson(5, 20)] == [0.11, 0.47]
+    assert [round(bound, 2) for bound in wilson(125, 500)] == [0.21, 0.29]
+    assert wilson(0, 10)[0] == 0.0 and wilson(10, 10)[1] == 1.0 and wilson(0, 0) == (0.0, 1.0)
+
+
+def test_business_days_are_counted_like_the_calendar() -> None:
+    import numpy as np
+
+    start = date(2026, 3, 2)
+    for offset in range(40):
+        day = start + timedelta(days=offset)
+        assert business_index(day) - business_index(start) == np.busday_count(start, day)
+
+
+def test_the_rhythm_of_an_account_counts_business_days(planted: Planted) -> None:
+    """The query against a plain count: median of silent business days between active days, active business days, people seen."""
+    import numpy as np
+
+    with planted.warehouse.session(read_only=True) as session:
+        rhythm = read_base(session, AS_OF).rhythm.set_index("account_key")
+        for account in ("ACC-HEADLINE", "ACC-00003", "ACC-00010"):
+            days = session.rows(
+                "select distinct activity_date as day from base.int_usage_daily where account_key = ? and known_date <= ? and activity_date <= ? and activity_date > ?",
+                [account, AS_OF, AS_OF, AS_OF - timedelta(days=182)],
+            )
+            active = sorted(row["day"] for row in days)
+            silent = [int(np.busday_count(a + timedelta(days=1), b)) for a, b in zip(active, active[1:], strict=False)]
+            assert rhythm.loc[account, "median_gap_days"] == np.median(silent)
+            assert rhythm.loc[account, "active_days"] == sum(day.weekday() < 5 for day in active)
+
+
+def test_importing_the_slice_loads_no_heavy_library() -> None:
+    """A sensor or the help text must not pay for numpy, scipy or pandas."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, vim_pipelines.signals, vim_pipelines.signals.run, vim_pipelines.lifecycle.run, vim_pipelines.evaluation.calibrate;"
+        " print(sorted({'numpy', 'scipy', 'pandas', 'yaml', 'duckdb', 'dagster'} & set(sys.modules)))"
+    )
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parents[2])
+    assert seen.stdout.strip() == "[]"
