@@ -74,6 +74,7 @@ def test_a_file_that_grew_adds_its_new_events_only(desk):
     report = desk.ingest()
     assert report.versions_added == 1
     assert [row["event_id"] for row in desk.rows("select event_id from raw.usage_events order by event_id")] == ["E1", "E2", "E3", "E5"]
+    assert len(desk.rows("select * from raw.quarantine")) == 2, "nor are its bad rows"
 
 
 def test_a_file_that_was_only_touched_is_not_read_again(desk):

@@ -232,9 +232,16 @@ def _bad_sql(dialect: str, rows: str, is_changed: bool) -> str:
         if dialect == "duckdb"
         else "to_json(object_construct_keep_null(" + ", ".join(f"'{name}', {name}" for name in names) + "))"
     )
-    return (
+    bad = (
         f"select cast(? as varchar) as load_id, cast(? as varchar) as source_name, '{USAGE}' as entity, event_id as row_key, split_part(fault, ': ', 1) as reason,"
         f" split_part(fault, ': ', 2) as detail, {packed} as row_json, cast(? as timestamp) as captured_at from {_judged(rows, is_changed)} where fault is not null"
+    )
+    if not is_changed:
+        return bad
+    # A file that grows all day brings the same bad rows every night.
+    return (
+        f"select * from ({bad}) as bad where not exists"
+        f" (select 1 from raw.quarantine as there where there.entity = '{USAGE}' and there.source_name = bad.source_name and there.row_json = bad.row_json)"
     )
 
 
