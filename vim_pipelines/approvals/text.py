@@ -80,5 +80,5 @@ def _action(action: dict[str, Any]) -> str:
 
 
 def _fact(fact: dict[str, Any]) -> str:
-    value = fact.get("rendered") or fact.get("value")
-    return f"{fact.get('handle', ''):<4} {fact.get('label', fact.get('metric')):<44} {value}   [{fact.get('source_table')} {fact.get('source_key')}]"
+    value = fact.get("shown") or "unknown"
+    return f"{fact.get('handle', ''):<4} {fact.get('label', fact.get('metric')):<50} {value}   [{fact.get('source_table')} {fact.get('source_key')}]"

@@ -1,0 +1,110 @@
+"""The whole night as a user starts it: `vimotion audit` on the sandbox, then again, then the next day, then late."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import date
+from decimal import Decimal
+
+import duckdb
+
+#: Tables that record each run itself: a second run of the same day adds a line there and nowhere else.
+RUN_RECORDS = ("loads",)
+
+
+def store_rows(home, sql: str) -> list[tuple]:
+    with sqlite3.connect(home.path / "operations.db") as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_the_headline_account_shows_its_money_to_the_dollar(first_night):
+    """150 unused of 200 seats at $300 net is $45,000 a year; with ten per cent headroom 145 seats, $43,500 (DESIGN.md section 1)."""
+    home, _ = first_night
+    line = home.rows(
+        "select seats, active_users_28d, unused_seats, unused_value_annual, shelfware_seats, waste_annual, currency"
+        " from marts.fct_license_waste_current where account_key = 'ACC-HEADLINE'"
+    )
+    assert line == [(200, 50, 150, Decimal("45000.00"), 145, Decimal("43500.00"), "USD")]
+
+
+def test_the_headline_account_gets_a_roadmap_long_before_its_renewal(first_night):
+    home, _ = first_night
+    [(text, state)] = store_rows(
+        home,
+        "select d.rendered_text, r.state from drafts d join approval_requests r using (draft_id) where d.account_key = 'ACC-HEADLINE' and d.document = 'value_realization_roadmap'",
+    )
+    [(renewal,)] = home.rows("select next_renewal_date from marts.fct_account_signals_current where account_key = 'ACC-HEADLINE'")
+    assert (renewal - date(2026, 6, 28)).days > 180
+    assert state == "pending" and "150 seats" in text and "23 February 2027" in text
+    assert "$" not in text, "a customer's text names no money that the contract does not state"
+
+
+def test_the_internal_plan_shows_both_money_figures_with_their_names(first_night):
+    home, _ = first_night
+    [(text,)] = store_rows(home, "select rendered_text from drafts where account_key = 'ACC-HEADLINE' and document = 'license_optimization_plan'")
+    assert "$45,000" in text and "$43,500" in text and "145 seats" in text and "no language model" in text
+
+
+def test_the_summary_counts_what_the_tables_hold(first_night):
+    home, summary = first_night
+    [(accounts, waste)] = home.rows("select count(*), sum(waste_annual) from marts.fct_account_signals_current")
+    assert (summary["accounts"], Decimal(summary["waste_annual"])) == (accounts, waste)
+    assert sum(summary["accounts_by_band"].values()) == sum(summary["accounts_by_phase"].values()) == accounts
+    assert summary["as_of_date"] == "2026-06-28"
+    assert [(summary["awaiting_approval"],)] == store_rows(home, "select count(*) from approval_requests where state = 'pending'")
+    assert summary["drafts_written"] == summary["awaiting_approval"] > 5
+    assert summary["cost_usd"] == "0"
+
+
+def test_the_published_copy_equals_the_marts_and_holds_nothing_else(first_night):
+    home, _ = first_night
+    with duckdb.connect(str(home.path / "published" / "vim.duckdb"), read_only=True) as connection:
+        schemas = {row[0] for row in connection.execute("select distinct table_schema from information_schema.tables").fetchall()}
+        published = connection.execute("select account_key, waste_annual from marts.fct_account_signals_current order by all").fetchall()
+    assert schemas == {"marts"}
+    assert published == home.rows("select account_key, waste_annual from marts.fct_account_signals_current order by all")
+    assert (home.path / "published" / "parquet" / "fct_license_waste.parquet").is_file()
+
+
+def test_the_same_day_again_changes_nothing(home):
+    before, store_before = home.fingerprint(without=RUN_RECORDS), store_rows(home, "select * from drafts order by 1") + store_rows(home, "select * from approval_events order by 1")
+    again = home.audit()
+    assert home.fingerprint(without=RUN_RECORDS) == before
+    assert store_rows(home, "select * from drafts order by 1") + store_rows(home, "select * from approval_events order by 1") == store_before
+    assert again["as_of_date"] == "2026-06-28"
+
+
+def test_a_day_run_late_gives_what_it_gave_on_time_and_drafts_nothing(home):
+    """The scheduler was down for two nights; the first of them was run again afterwards and must not know the future."""
+    marts = ("fct_license_waste", "fct_account_signals", "fct_adoption_variance", "fct_ticket_load", "fct_risks", "fct_account_state", "fct_requirements", "fct_account_facts")
+    on_time = {mart: home.rows(f"select * from marts.{mart} where as_of_date = '2026-06-28' order by all") for mart in marts}
+    home.run("sandbox", "advance", "--days", "2")
+    later = home.audit()
+    assert later["as_of_date"] == "2026-06-30"
+    drafts = store_rows(home, "select count(*) from drafts")
+    home.audit("--as-of", "2026-06-28")
+    for mart in marts:
+        assert home.rows(f"select * from marts.{mart} where as_of_date = '2026-06-28' order by all") == on_time[mart], mart
+    assert store_rows(home, "select count(*) from drafts") == drafts
+    [(newest,)] = home.rows("select max(as_of_date) from marts.dim_accounts")
+    assert newest == date(2026, 6, 30), "the newest view must not fall back to the old day"
+
+
+def test_rows_known_later_do_not_change_an_earlier_day(home):
+    """Deletes every row version with a later known_at and rebuilds the day: the marts must be the same."""
+    home.run("sandbox", "advance", "--days", "2")
+    home.audit()
+    home.audit("--as-of", "2026-06-28")
+    marts = ("fct_license_waste", "fct_account_signals", "fct_risks", "fct_account_state")
+    with_later_rows = {mart: home.rows(f"select * from marts.{mart} where as_of_date = '2026-06-28' order by all") for mart in marts}
+    deleted = 0
+    with duckdb.connect(str(home.path / "warehouse.duckdb")) as connection:
+        tables = connection.execute("select table_name from information_schema.columns where table_schema = 'raw' and column_name = 'known_at'").fetchall()
+        for (table,) in tables:
+            deleted += connection.execute(f"delete from raw.{table} where known_at >= '2026-06-29'").fetchone()[0]
+        deleted += connection.execute("delete from raw.usage_events where recorded_at >= '2026-06-29'").fetchone()[0]
+        connection.execute("delete from base.int_usage_daily where known_date > '2026-06-28'")
+    assert deleted > 100
+    home.audit("--as-of", "2026-06-28")
+    for mart in marts:
+        assert home.rows(f"select * from marts.{mart} where as_of_date = '2026-06-28' order by all") == with_later_rows[mart], mart
