@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from vim_pipelines.settings import Settings
@@ -19,11 +20,26 @@ from vim_pipelines.settings import Settings
 def postgres_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a PostgreSQL server of this test session; `{database}` is still to be named."""
     pgserver = pytest.importorskip("pgserver", reason="pgserver (test extra) is not installed: no real PostgreSQL here")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    server = _started(pgserver, tmp_path_factory.mktemp("postgres"))
+    address = server.get_uri(database="{database}").replace("%7Bdatabase%7D", "{database}")
+    with psycopg.connect(address.format(database="postgres"), autocommit=True) as connection:
+        connection.execute("alter system set fsync = off")  # no test cuts the power
+        connection.execute("select pg_reload_conf()")
     try:
-        yield server.get_uri(database="{database}").replace("%7Bdatabase%7D", "{database}")
+        yield address
     finally:
         server.cleanup()
+
+
+def _started(pgserver: Any, folder: Path) -> Any:
+    """pgserver waits ten seconds for the server, which a busy machine exceeds; the second call finds it started, or starts it."""
+    for attempt in range(4):
+        try:
+            return pgserver.get_server(folder)
+        except Exception:
+            if attempt == 3:
+                raise
+    raise AssertionError("unreachable")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -36,8 +52,6 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def empty_postgres(address: str) -> str:
     """Address of a database made just now."""
-    import psycopg
-
     name = f"vim_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(address.format(database="postgres"), autocommit=True) as connection:
         connection.execute(f"create database {name}")

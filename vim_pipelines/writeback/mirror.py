@@ -27,6 +27,7 @@ from vim_pipelines.vendors.salesforce import ItemResult, SalesforceClient
 from vim_pipelines.warehouse.base import chunks
 from vim_pipelines.writeback.modes import may_write
 from vim_pipelines.writeback.plan import FieldChange, changes
+from vim_pipelines.writeback.records import effect_of
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
@@ -282,11 +283,11 @@ def _outbox(
 
 
 def _write(client: SalesforceClient, rows: Mapping[str, dict[str, Any]]) -> list[ItemResult | None]:
-    """A collections upsert by Id: one request for 200 accounts. None where the whole request's answer is missing; the read-back decides."""
+    """One request for 200 accounts. None where the whole request's answer is missing: the read-back decides."""
     try:
-        return list(client.upsert_many("Account", "Id", [{"Id": key, **fields} for key, fields in rows.items()]))
+        return list(client.update_many("Account", [{"Id": key, **fields} for key, fields in rows.items()]))
     except VendorError as error:
-        if error.code not in ("VIM-E013", "VIM-E015"):
+        if effect_of(error) != "unknown":
             raise
         return [None] * len(rows)
 

@@ -11,7 +11,22 @@ from vim_pipelines.store.models import OutboxEntry
 if TYPE_CHECKING:
     from vim_pipelines.store.engine import Store
 
-SHOWN = ("entry_id", "request_id", "account_key", "kind", "action", "object_name", "external_id", "record_id", "state", "attempts", "before", "proposed", "after", "error")
+SHOWN = (
+    "entry_id",
+    "request_id",
+    "account_key",
+    "kind",
+    "action",
+    "object_name",
+    "external_id",
+    "record_id",
+    "state",
+    "attempts",
+    "before",
+    "proposed",
+    "after",
+    "error",
+)
 LATEST = 200
 
 

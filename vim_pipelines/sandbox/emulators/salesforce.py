@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 from array import array
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,7 @@ class SalesforceEmulator:
             (f"{data}/sobjects/{{object}}/describe", self._describe, ["GET"], True),
             (f"{data}/sobjects/{{object}}/{{record}}", self._record, ["GET", "PATCH", "DELETE"], True),
             (f"{data}/sobjects/{{object}}/{{field}}/{{value:path}}", self._external, ["GET", "PATCH"], True),
+            (f"{data}/composite/sobjects", self._update_collection, ["PATCH"], True),
             (f"{data}/composite/sobjects/{{object}}/{{field}}", self._collection, ["PATCH"], True),
         ]
         every = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -272,7 +273,14 @@ class SalesforceEmulator:
         field = _external_field(sobject, request.path_params["field"])
         if field.type == "id":  # 'Only external ids are supported. Don't use record ids.'
             raise Refused(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {field.name}")
-        body = _object_body(await request.body())
+        return self._answer_collection(await request.body(), lambda records: self._collection_results(sobject, field, records))
+
+    async def _update_collection(self, request: Request) -> Response:
+        """'sObject Collections: Update': records by Id, each naming its type."""
+        return self._answer_collection(await request.body(), lambda records: [self._update_item(record) for record in records])
+
+    def _answer_collection(self, raw: bytes, write: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Response:
+        body = _object_body(raw)
         records = body.get("records")
         if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
             raise Refused(400, "JSON_PARSER_ERROR", "records has to be a list of sObjects")
@@ -281,11 +289,28 @@ class SalesforceEmulator:
         all_or_none = bool(body.get("allOrNone", False))
         with self.state.transaction() as connection:
             connection.execute("savepoint collection")
-            results = self._collection_results(sobject, field, records)
+            results = write(records)
             if all_or_none and not all(result["success"] for result in results):
                 connection.execute("rollback to collection")
                 results = [_rolled_back(result) if result["success"] else result for result in results]
         return _answer(results)
+
+    def _update_item(self, record: dict[str, Any]) -> dict[str, Any]:
+        identity = str(_value_of(record, "Id") or "")
+        try:
+            kind = str((record.get("attributes") or {}).get("type") or "")
+            sobject = BY_LOWER_NAME.get(kind.lower())
+            if sobject is None:
+                raise Refused(400, "INVALID_TYPE", f"sObject type '{kind}' is not supported.")
+            if not identity:
+                raise Refused(400, "MISSING_ARGUMENT", "Id not specified in an update call", ["Id"])
+            fields = self._checked(sobject, {name: value for name, value in record.items() if name.lower() != "id"}, is_new=False)
+            self._one(sobject, identity)
+            self._check_uniqueness(sobject, fields, identity)
+            self._write(sobject, identity, "updated", fields)
+        except Refused as refusal:
+            return {"success": False, "errors": [{"statusCode": refusal.code, "message": refusal.message, "fields": refusal.fields or []}]}
+        return {"id": identity, "success": True, "errors": []}
 
     def _collection_results(self, sobject: SObject, field: Field, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         results = []
