@@ -199,14 +199,14 @@ class SalesforceClient:
         A record that fails does not stop the others (`allOrNone` false); one that met a locked row is sent again. If a whole
         request fails, the VendorError's `completed` holds the results of the requests before it.
         """
-        results: list[ItemResult] = []
-        for start in range(0, len(records), UPSERT_MANY_LIMIT):
-            try:
-                results += self._upsert_chunk(object_name, external_field, records[start : start + UPSERT_MANY_LIMIT])
-            except VendorError as error:
-                error.completed = tuple(results)
-                raise
-        return results
+        return self._collection(f"composite/sobjects/{soql.name(object_name)}/{soql.name(external_field)}", object_name, records)
+
+    def update_many(self, object_name: str, records: Sequence[Mapping[str, Any]]) -> list[ItemResult]:
+        """Update records of one object, each with its `Id` among its fields, 200 to a request; otherwise as `upsert_many`, and never creates.
+
+        For objects without an external id of ours, such as Account: 'sObject Collections: Update'.
+        """
+        return self._collection("composite/sobjects", object_name, records)
 
     def create(self, object_name: str, fields: Mapping[str, Any]) -> str:
         """Create a record and return its Id. Not repeatable: after VIM-E015 look for the record before creating it again."""
@@ -222,8 +222,17 @@ class SalesforceClient:
 
     # ---- inside
 
-    def _upsert_chunk(self, object_name: str, external_field: str, records: Sequence[Mapping[str, Any]]) -> list[ItemResult]:
-        path = f"composite/sobjects/{soql.name(object_name)}/{soql.name(external_field)}"
+    def _collection(self, path: str, object_name: str, records: Sequence[Mapping[str, Any]]) -> list[ItemResult]:
+        results: list[ItemResult] = []
+        for start in range(0, len(records), UPSERT_MANY_LIMIT):
+            try:
+                results += self._collection_chunk(path, object_name, records[start : start + UPSERT_MANY_LIMIT])
+            except VendorError as error:
+                error.completed = tuple(results)
+                raise
+        return results
+
+    def _collection_chunk(self, path: str, object_name: str, records: Sequence[Mapping[str, Any]]) -> list[ItemResult]:
         results: list[ItemResult | None] = [None] * len(records)
         open_items = list(range(len(records)))
         retry = self._options.retry
