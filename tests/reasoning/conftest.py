@@ -68,7 +68,14 @@ RISK_COLUMNS = {
     "account_key": "varchar", "as_of_date": "date", "rule_id": "varchar", "rule_version": "bigint", "severity": "varchar", "inputs": "varchar",
     "threshold": "varchar", "summary": "varchar",
 }  # fmt: skip
-TICKET_COLUMNS = {"account_key": "varchar", "ticket_key": "varchar", "priority": "varchar", "status": "varchar", "opened_at": "timestamp", "solved_at": "timestamp"}
+TICKET_COLUMNS = {
+    "account_key": "varchar",
+    "ticket_key": "varchar",
+    "priority": "varchar",
+    "status": "varchar",
+    "opened_at": "timestamp",
+    "solved_at": "timestamp",
+}
 
 
 class Marts:

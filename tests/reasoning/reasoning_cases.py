@@ -26,7 +26,9 @@ UNITS = {
 CONTRACTED = {"seats_contracted", "net_unit_price_annual", "renewal_date", "opt_out_date", "arr_amount"}
 
 
-def fact_row(metric: str, value: Any, scope: str = "account", *, status: str | None = None, currency: str = "USD", account: str = "ACC-HEADLINE", **other: Any) -> dict[str, Any]:
+def fact_row(
+    metric: str, value: Any, scope: str = "account", *, status: str | None = None, currency: str = "USD", account: str = "ACC-HEADLINE", **other: Any
+) -> dict[str, Any]:
     """One row of `marts.fct_account_facts`."""
     unit = UNITS.get(metric, "text")
     is_text = unit in ("text", "date")

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from reasoning_cases import AS_OF, DOCUMENTS, HEADLINE_ACCOUNT, HEADLINE_CORE, fact_row, fact_rows, headline, part_for, risk
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.reasoning.facts import ACCOUNT_HANDLES, GROUP_HANDLES, HANDLES, METRIC_OF_HANDLE, build_sheet, clean_text, compare, sheet_from_rows, show, show_list
+from vim_pipelines.reasoning.facts import (
+    ACCOUNT_HANDLES,
+    GROUP_HANDLES,
+    HANDLES,
+    METRIC_OF_HANDLE,
+    build_sheet,
+    clean_text,
+    compare,
+    sheet_from_rows,
+    show,
+    show_list,
+)
 from vim_pipelines.reasoning.providers.offline import SIGNATURE, write
 from vim_pipelines.reasoning.render import due_date, fill, render
 from vim_pipelines.reasoning.schema import PlanStep

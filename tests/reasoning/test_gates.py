@@ -35,7 +35,10 @@ def step(action="Go through the seat list with the customer", fact_ids=(), due_f
     return PlanStep(action=action, owner_role="csm", due_fact=due_fact, due_relative=due_relative, fact_ids=list(fact_ids), success_measure=measure)
 
 
-def gates_of(doc, sheet=PLAN, demands=Demands("internal")):
+INTERNAL = Demands("internal")
+
+
+def gates_of(doc, sheet=PLAN, demands=INTERNAL):
     return {finding.gate for finding in check(doc, sheet, demands)}
 
 
@@ -90,7 +93,9 @@ def test_a_word_for_a_currency_is_caught(word):
     assert "currency" in found(f"It costs many {word} a year.")
 
 
-@pytest.mark.parametrize("text", ["in February", "by Jan", "until may", "in May", "in mid-March", "on the last day of Sept", "FEBRUARY", "Februаry", "Feb\u200bruary"])
+@pytest.mark.parametrize(
+    "text", ["in February", "by Jan", "until may", "in May", "in mid-March", "on the last day of Sept", "FEBRUARY", "Februаry", "Feb\u200bruary"]
+)
 def test_a_month_is_caught(text):
     assert "month" in found(f"The contract renews {text} and that is soon.")
 
@@ -107,7 +112,22 @@ def test_letters_that_stand_for_digits_are_caught(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["{{F12}}0 seats", "{{F16}}k unused", "-{{F12}} seats", "{{F12}}{{F13}}", "{{F12}} {{F10}}", "{{F12}}.5", "{F12}", "{{ F12 }}", "{{F1}}", "{{F123}}", "{{f12}}", "~{{F12}}", "F12}}", "x{{F12}}"],
+    [
+        "{{F12}}0 seats",
+        "{{F16}}k unused",
+        "-{{F12}} seats",
+        "{{F12}}{{F13}}",
+        "{{F12}} {{F10}}",
+        "{{F12}}.5",
+        "{F12}",
+        "{{ F12 }}",
+        "{{F1}}",
+        "{{F123}}",
+        "{{f12}}",
+        "~{{F12}}",
+        "F12}}",
+        "x{{F12}}",
+    ],
 )
 def test_a_slot_with_something_glued_to_it_or_misspelled_is_caught(text):
     """`{{F16}}k` would print $45,000k."""
@@ -182,7 +202,20 @@ def test_a_promise_to_a_customer_is_caught(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["You are at risk.", "We fear churn.", "Your health score is low.", "That is shelfware.", "So much waste.", "a red account", "We plan an upsell.", "ch\u200burn", "ｃhurn", "c h u r n", "сhurn"]
+    "text",
+    [
+        "You are at risk.",
+        "We fear churn.",
+        "Your health score is low.",
+        "That is shelfware.",
+        "So much waste.",
+        "a red account",
+        "We plan an upsell.",
+        "ch\u200burn",
+        "ｃhurn",
+        "c h u r n",
+        "сhurn",
+    ],
 )
 def test_an_internal_word_to_a_customer_is_caught(text):
     assert "internal_word" in found(text, "customer", ROADMAP)
@@ -266,7 +299,7 @@ def test_a_name_from_the_crm_cannot_promise_anything():
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_digit_put_anywhere_into_a_whole_draft_holds_it(name, data):
     """Titles, paragraphs, actions and measures: no field is a way around the gate."""
     playbook, part = part_for(name)
@@ -283,7 +316,7 @@ def test_a_digit_put_anywhere_into_a_whole_draft_holds_it(name, data):
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_text_crashes_a_gate(text):
     for audience in ("internal", "customer"):
         check_text(text, "here", audience, PLAN)

@@ -42,7 +42,15 @@ def test_the_headline_account_reads_well_in_every_document(document):
 def test_the_license_plan_shows_the_arithmetic_of_the_headline():
     """$45,000 = 150 unused seats at $300; $43,500 = 145 seats beyond the right size of 55."""
     text = body(text_of("license_optimization_plan"))
-    for part in ("200 seats", "50 users", "25%", "150 seats unused, worth $45,000 a year", "55 seats", "right-size gap of 145 seats, worth $43,500 a year", "$300 a seat"):
+    for part in (
+        "200 seats",
+        "50 users",
+        "25%",
+        "150 seats unused, worth $45,000 a year",
+        "55 seats",
+        "right-size gap of 145 seats, worth $43,500 a year",
+        "$300 a seat",
+    ):
         assert part in text
     assert "23 February 2027" in text and "25 December 2026" in text and "240 days" in text
     assert "Priya Raman" in text and "Daniel Okafor" in text and "audit log and forecasting" in text
@@ -70,8 +78,22 @@ def test_the_risk_plan_takes_the_risks_worst_first_with_a_step_for_each():
 
 
 def test_one_seat_is_one_seat():
-    core = HEADLINE_CORE | {"seats_contracted": 20, "active_users_28d": 1, "unused_seats": 1, "shelfware_seats": 1, "unused_value_annual": 300, "waste_annual": 300}
-    account = HEADLINE_ACCOUNT | {"seats_contracted": 20, "active_users_28d": 1, "unused_seats": 1, "shelfware_seats": 1, "days_to_renewal": 1, "tickets_open": 1}
+    core = HEADLINE_CORE | {
+        "seats_contracted": 20,
+        "active_users_28d": 1,
+        "unused_seats": 1,
+        "shelfware_seats": 1,
+        "unused_value_annual": 300,
+        "waste_annual": 300,
+    }
+    account = HEADLINE_ACCOUNT | {
+        "seats_contracted": 20,
+        "active_users_28d": 1,
+        "unused_seats": 1,
+        "shelfware_seats": 1,
+        "days_to_renewal": 1,
+        "tickets_open": 1,
+    }
     sheet = build_sheet("A", "Small Ltd", AS_OF, fact_rows(account, {"core": core}), [risk("MUDA_SHELFWARE"), risk("MURI_SPIKE")])
     for document in DOCUMENTS:
         assert not re.search(r"\b1 (?:seats|users|tickets|days)\b|\b1 (?:seat|user|ticket|day) (?:are|have|were|stand)\b", body(text_of(document, sheet)))

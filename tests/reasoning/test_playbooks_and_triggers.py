@@ -113,7 +113,12 @@ def test_a_risk_of_another_account_selects_nothing():
 
 
 def test_the_order_is_severity_then_money_times_nearness():
-    rows = [signal("A", waste_annual=1000), signal("B", waste_annual=90000), signal("C", waste_annual=90000, days_to_opt_out=20), signal("D", waste_annual=None)]
+    rows = [
+        signal("A", waste_annual=1000),
+        signal("B", waste_annual=90000),
+        signal("C", waste_annual=90000, days_to_opt_out=20),
+        signal("D", waste_annual=None),
+    ]
     rows = [row | {"days_to_renewal": 100} for row in rows]
     risks = [risk("MUDA_SHELFWARE", "medium", key) for key in "ABCD"] + [risk("MURA_DROP", "critical", "A")]
     chosen = [(item.account_key, item.document) for item in select_documents(rows, risks, load_playbooks())]

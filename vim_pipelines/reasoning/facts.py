@@ -343,10 +343,9 @@ def _groups(by_key: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[dict[st
             row = by_key.get((metric.name, scope))
             if row is not None:
                 group[metric.name] = _fact(metric, row)
-        for name, bound in (("low", "waste_low"), ("high", "waste_high")):
-            row, waste = by_key.get((bound, scope)), group.get("waste_annual")
-            if row is not None and waste is not None and row.get("status") == "ok":
-                group["waste_annual"] = replace(waste, **{name: _decimal(row.get("value_number"))})
+        waste = group.get("waste_annual")
+        if waste is not None:
+            group["waste_annual"] = replace(waste, low=_bound(by_key, "waste_low", scope), high=_bound(by_key, "waste_high", scope))
         names = group.get("unused_feature_names")
         if names is not None and names.value_text:
             group["unused_feature_names"] = replace(names, value_text=show_list(feature_words(names.value_text)))
@@ -355,6 +354,11 @@ def _groups(by_key: Mapping[tuple[str, str], Mapping[str, Any]]) -> list[dict[st
     currencies = {fact.currency for group in built if (fact := group.get("unused_value_annual")) is not None and fact.is_known}
     built.sort(key=lambda group: _group_order(group, by_money=len(currencies) <= 1))
     return built if len(built) <= GROUPS else [*built[: GROUPS - 1], _pool(built[GROUPS - 1 :])]
+
+
+def _bound(by_key: Mapping[tuple[str, str], Mapping[str, Any]], metric: str, scope: str) -> Decimal | None:
+    row = by_key.get((metric, scope))
+    return _decimal(row.get("value_number")) if row is not None and row.get("status") == "ok" else None
 
 
 def _group_order(group: Mapping[str, Fact], *, by_money: bool) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ of a contact is somebody else's text too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from vim_pipelines.reasoning import words
 from vim_pipelines.reasoning.facts import GROUP_HANDLES, Fact, FactSheet, compare
 
 if TYPE_CHECKING:
+    from vim_pipelines.reasoning.playbooks import Playbook
     from vim_pipelines.reasoning.schema import DraftDocument, Paragraph
 
 Audience = Literal["internal", "customer"]
@@ -239,7 +240,9 @@ def _directions(paragraph: Paragraph, where: str, sheet: FactSheet) -> Iterator[
         left, right = sheet.facts.get(item.left), sheet.facts.get(item.right)
         actual = compare(left, right) if left is not None and right is not None else None
         if actual != item.relation:
-            yield Finding("direction", f"{item.left} is not {item.relation} {item.right}: " + (f"it is {actual}" if actual else "they cannot be compared"), where)
+            yield Finding(
+                "direction", f"{item.left} is not {item.relation} {item.right}: " + (f"it is {actual}" if actual else "they cannot be compared"), where
+            )
     for sentence in _sentences(paragraph.text_with_slots):
         for direction in sorted(_direction_words(sentence)):
             if not any(item.relation == direction and _reads_as(sentence, item.left, item.right, direction) for item in paragraph.compares):
@@ -290,7 +293,9 @@ def _whole(document: DraftDocument, sheet: FactSheet, demands: Demands) -> Itera
     text = " ".join(paragraph.text_with_slots for _, paragraph in _paragraphs(document)) + " " + " ".join(step.action for step in document.steps)
     if len(text.split()) > demands.max_words:
         yield Finding("length", f"{len(text.split())} words, at most {demands.max_words}", "document")
-    cited = {handle for _, paragraph in _paragraphs(document) for handle in paragraph.fact_ids} | {handle for step in document.steps for handle in step.fact_ids}
+    cited = {handle for _, paragraph in _paragraphs(document) for handle in paragraph.fact_ids} | {
+        handle for step in document.steps for handle in step.fact_ids
+    }
     if demands.cite_risks_from is not None:
         yield from _omitted_risks(cited, sheet, demands.cite_risks_from)
     if demands.step_for_each_group is not None:
@@ -336,8 +341,8 @@ def rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     return [finding.row() for finding in findings]
 
 
-def demands_of(playbook: Mapping[str, Any] | Any) -> Demands:
-    """What `playbook` (playbooks.Playbook) demands of a document."""
+def demands_of(playbook: Playbook) -> Demands:
+    """What `playbook` demands of a document."""
     return Demands(
         audience=playbook.audience,
         required_sections=tuple(section.kind for section in playbook.sections if section.required),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
@@ -75,7 +75,9 @@ def export_calls(store: Store, settings: Settings, now: datetime) -> ExportRepor
         client.close()
     left = len(waiting) - exported
     if left:
-        return ExportReport(exported, left, f"LangSmith at {endpoint} took {exported} calls and then failed ({errors[0]}); {left} stay in the ledger for the next export.")
+        return ExportReport(
+            exported, left, f"LangSmith at {endpoint} took {exported} calls and then failed ({errors[0]}); {left} stay in the ledger for the next export."
+        )
     return ExportReport(exported, 0, f"{exported} calls exported to the LangSmith project {settings.langsmith_project}.")
 
 
@@ -127,7 +129,7 @@ def _run(client: Any, row: LlmCall, settings: Settings) -> dict[str, Any]:
     """One back-dated run as the SDK sends it."""
     from langsmith.run_trees import RunTree
 
-    started = row.created_at.replace(tzinfo=timezone.utc)
+    started = row.created_at.replace(tzinfo=UTC)
     tree = RunTree(
         id=uuid.uuid5(_NAMESPACE, row.call_id), name=row.document, run_type="llm", start_time=started, ls_client=client, project_name=settings.langsmith_project,
         inputs={"draft_key": row.draft_key, "prompt_sha256": row.prompt_sha256}, extra={"metadata": _metadata(row)},

@@ -49,15 +49,11 @@ class Ledger:
                 return None
             return FinishedCall(best.call_id, best.status, str((best.response or {}).get("text", "")), best.stop_reason, best.cost_usd)
 
-    def start(
-        self, *, draft_key: str, account_key: str, document: str, provider: str, model: str, prompt_sha256: str, as_of: date, now: datetime
-    ) -> str:
+    def start(self, *, draft_key: str, account_key: str, document: str, provider: str, model: str, prompt_sha256: str, as_of: date, now: datetime) -> str:
         """Write the row of a call that is about to be made; rows for the same key that never finished are closed as lost. Returns its id."""
         call_id = uuid.uuid4().hex
         with self.store.session() as session:
-            session.execute(
-                update(LlmCall).where(LlmCall.draft_key == draft_key, LlmCall.status == "started").values(status="error", error=LOST)
-            )
+            session.execute(update(LlmCall).where(LlmCall.draft_key == draft_key, LlmCall.status == "started").values(status="error", error=LOST))
             last = session.scalar(select(func.max(LlmCall.attempt)).where(LlmCall.draft_key == draft_key)) or 0
             session.add(
                 LlmCall(

@@ -294,7 +294,9 @@ def _line(node: yaml.Node | None, place: Sequence[Any]) -> int:
     return line
 
 
-def actions_for(playbook: Playbook, *, account_key: str, draft_key: str, title: str, text: str, sha256: str, steps: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[dict[str, Any]]:
+def actions_for(
+    playbook: Playbook, *, account_key: str, draft_key: str, title: str, text: str, sha256: str, steps: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """What approval of this text would carry out, with every field's value: part of what the approver signs."""
     values = {
         "account_key": account_key, "draft_key": draft_key, "document": playbook.id, "title": title, "text": text, "sha256": sha256,

@@ -96,13 +96,8 @@ def load_models(path: Path | None = None) -> ModelCatalogue:
 
 def _spec(name: str, row: Mapping[str, Any]) -> ModelSpec:
     prices = sorted(
-        (
-            Price(item["effective"], *(Decimal(str(item[kind])) for kind in ("input", "output", "cache_write", "cache_read")))
-            for item in row["prices"]
-        ),
+        (Price(item["effective"], *(Decimal(str(item[kind])) for kind in ("input", "output", "cache_write", "cache_read"))) for item in row["prices"]),
         key=lambda price: price.effective,
     )
     long_prompt = row.get("long_prompt") or {}
-    return ModelSpec(
-        name, row["thinking"], row.get("effort"), tuple(prices), long_prompt.get("above_tokens"), Decimal(str(long_prompt.get("multiplier", 1)))
-    )
+    return ModelSpec(name, row["thinking"], row.get("effort"), tuple(prices), long_prompt.get("above_tokens"), Decimal(str(long_prompt.get("multiplier", 1))))

@@ -18,9 +18,7 @@ MAX_EVIDENCE_ROWS = 50
 #: Accounts in one query: Snowflake takes at most 16,384 values in a list, and long lists are slow to plan.
 KEYS_PER_QUERY = 500
 
-_FACT_COLUMNS = (
-    "account_key, metric, scope, value_number, value_text, unit, currency, window_label, status, sensitivity, fact_class, source_table, source_key"
-)
+_FACT_COLUMNS = "account_key, metric, scope, value_number, value_text, unit, currency, window_label, status, sensitivity, fact_class, source_table, source_key"
 
 
 @dataclass(frozen=True)
@@ -88,15 +86,15 @@ def read_fact_sheets(session: Session, as_of: date, account_keys: Sequence[str],
     names, facts, risks, titles = {}, defaultdict(list), defaultdict(list), _requirement_titles(session, as_of)
     for keys in chunks(sorted(set(account_keys)), KEYS_PER_QUERY):
         marks, parameters = _marks(keys), [as_of, *keys]
-        for row in session.rows(f"select account_key, account_name from marts.fct_account_signals where as_of_date = ? and account_key in ({marks})", parameters):
+        for row in session.rows(
+            f"select account_key, account_name from marts.fct_account_signals where as_of_date = ? and account_key in ({marks})", parameters
+        ):
             names[row["account_key"]] = row["account_name"]
         for row in session.rows(f"select {_FACT_COLUMNS} from marts.fct_account_facts where as_of_date = ? and account_key in ({marks})", parameters):
             if row["metric"] == "blocking_requirement" and row["value_text"]:
                 row["value_text"] = titles.get(row["value_text"], str(row["value_text"]).replace("_", " "))
             facts[row["account_key"]].append(row)
-        for row in session.rows(
-            f"select account_key, rule_id, severity from marts.fct_risks where as_of_date = ? and account_key in ({marks})", parameters
-        ):
+        for row in session.rows(f"select account_key, rule_id, severity from marts.fct_risks where as_of_date = ? and account_key in ({marks})", parameters):
             risks[row["account_key"]].append(row)
     sheets = {key: build_sheet(key, str(names[key]), as_of, rows, risks[key]) for key, rows in facts.items() if names.get(key)}
     if not with_evidence or not sheets:

@@ -100,7 +100,10 @@ def render(document: DraftDocument, sheet: FactSheet, playbook: Playbook, *, sig
     lines += figures(sheet, shown, with_source=playbook.audience == "internal")
     lines += ["", "---", f"*{signature}*", ""]
     text = "\n".join(lines)
-    values = tuple({"handle": handle, "shown": str(show(sheet.facts[handle])), "label": sheet.facts[handle].label, "metric": sheet.facts[handle].metric} for handle in shown)
+    values = tuple(
+        {"handle": handle, "shown": str(show(sheet.facts[handle])), "label": sheet.facts[handle].label, "metric": sheet.facts[handle].metric}
+        for handle in shown
+    )
     return Rendered(text, sha256_text(text), title, tuple(steps), values)
 
 

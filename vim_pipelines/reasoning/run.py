@@ -74,7 +74,9 @@ class DraftReport:
     def lines(self) -> list[str]:
         """For the command line."""
         cost = "unknown" if self.cost_usd is None else f"{self.cost_usd:.4f} USD"
-        lines = [f"Drafts: {self.written} written, {self.held} held back by a gate, {self.reused} unchanged, {len(self.cut)} beyond the weekly capacity; cost {cost}."]
+        lines = [
+            f"Drafts: {self.written} written, {self.held} held back by a gate, {self.reused} unchanged, {len(self.cut)} beyond the weekly capacity; cost {cost}."
+        ]
         return lines + [f"Offline instead of Claude, {count} times: {reason}" for reason, count in sorted(self.reasons.items())]
 
 

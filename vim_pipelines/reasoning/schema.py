@@ -38,7 +38,9 @@ class Compare(_Strict):
 class Paragraph(_Strict):
     """A paragraph. Numbers only as slots such as {{F12}}."""
 
-    text_with_slots: str = Field(description="Plain English. Every number, amount, date and name is a slot like {{F12}}; no digit, number word, percent or month name.")
+    text_with_slots: str = Field(
+        description="Plain English. Every number, amount, date and name is a slot like {{F12}}; no digit, number word, percent or month name."
+    )
     fact_ids: list[Handle] = Field(description="Handles of all facts that the paragraph rests on, at least those of its slots.")
     compares: list[Compare] = Field(description="One entry for each statement of direction (fell, rose, below, above); empty if there is none.")
     kind: ParagraphKind

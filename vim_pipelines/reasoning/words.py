@@ -28,10 +28,10 @@ _FRACTION = (
     "quarters|twofold|manyfold|tenths|percent|percents|percentage|percentages|percentile|pct|permille"
 )
 _CURRENCY_WORD = "dollar|dollars|usd|eur|euro|euros|gbp|pound|pounds|sterling|chf|franc|francs|sek|nok|dkk|krona|kronor|yen|jpy|cad|aud|inr|rupee|rupees|yuan|cny|cent|cents|pence|penny|bucks|buck|grand"
-_MONTH = (
-    "january|february|april|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|januar|februar|märz|juni|juli|oktober|dezember|janvier|fevrier|mars|avril|mai|juin|juillet|aout|septembre|octobre|novembre|decembre"
+_MONTH = "january|february|april|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|januar|februar|märz|juni|juli|oktober|dezember|janvier|fevrier|mars|avril|mai|juin|juillet|aout|septembre|octobre|novembre|decembre"
+NUMBER_WORDS = re.compile(
+    rf"\b(?:{_NUMBER_WORD}|{_ORDINAL})+(?:s|th|ths|fold|ish|some|odd)?\b|\b(?:{_FRACTION})\b|\b[a-z]+teens?\b|\b(?:couple|pair|score|gross|handful|brace) of\b|\bquarter of\b|\bper cent\b|\bbasis points?\b"
 )
-NUMBER_WORDS = re.compile(rf"\b(?:{_NUMBER_WORD}|{_ORDINAL})+(?:s|th|ths|fold|ish|some|odd)?\b|\b(?:{_FRACTION})\b|\b[a-z]+teens?\b|\b(?:couple|pair|score|gross|handful|brace) of\b|\bquarter of\b|\bper cent\b|\bbasis points?\b")
 CURRENCY_WORDS = re.compile(rf"\b(?:{_CURRENCY_WORD})\b")
 MONTH_WORDS = re.compile(rf"\b(?:{_MONTH})\b|\b(?:in|by|of|until|till|since|mid|early|late|before|after|from|to|this|next|last|during)[ -](?:may|march)\b")
 #: 'may' and 'march' are verbs too; with a capital they are taken for months (fail closed).
@@ -42,11 +42,18 @@ LETTER_DIGITS = re.compile(r"(?<![A-Za-z])(?=[lIO|]*[O])(?=[lIO|]*[lI|])[lIO|]{2
 #: Idioms that hold a number word and state no number.
 _HARMLESS = re.compile(r"\b(?:no[ -]one|one another)\b")
 
-FALLING = re.compile(r"\b(?:fell|fall|falls|falling|fallen|dropped|drop|drops|dropping|declin\w+|decreas\w+|shrank|shrunk|shrink\w*|slipped|slid|sank|below|less than|fewer than|lower than|smaller than|down from|dipped|lags?|lagging|eroded)\b")
-RISING = re.compile(r"\b(?:rose|risen|rises|rising|grew|grown|grows|growing|increas\w+|climbed|climbing|jumped|surged|exceed\w*|above|more than|higher than|larger than|greater than|up from|outgrew|doubled)\b")
+FALLING = re.compile(
+    r"\b(?:fell|fall|falls|falling|fallen|dropped|drop|drops|dropping|declin\w+|decreas\w+|shrank|shrunk|shrink\w*|slipped|slid|sank|below|less than|fewer than|lower than|smaller than|down from|dipped|lags?|lagging|eroded)\b"
+)
+RISING = re.compile(
+    r"\b(?:rose|risen|rises|rising|grew|grown|grows|growing|increas\w+|climbed|climbing|jumped|surged|exceed\w*|above|more than|higher than|larger than|greater than|up from|outgrew|doubled)\b"
+)
 LEVEL = re.compile(r"\b(?:unchanged|flat|level with|the same as|equals?|equal to|stable|steady)\b")
 #: A word that bends an exact value: the renderer prints exact values, so 'almost {{F12}}' would be wrong.
-HEDGE_BEFORE_SLOT = re.compile(r"\b(?:about|around|almost|nearly|roughly|approximately|circa|some|over|under|only|up to|at least|at most|more than|less than|fewer than|minus|plus|times|another|well over)\s*\{\{F\d\d\}\}", re.I)
+HEDGE_BEFORE_SLOT = re.compile(
+    r"\b(?:about|around|almost|nearly|roughly|approximately|circa|some|over|under|only|up to|at least|at most|more than|less than|fewer than|minus|plus|times|another|well over)\s*\{\{F\d\d\}\}",
+    re.I,
+)
 
 COMMITMENT_VERBS = re.compile(
     r"\b(?:will|can|could|shall|agree\w*|guarantee\w*|confirm\w*|commit\w*|promis\w+|waiv\w+|extend\w*|honou?r\w*|match\w*|lock\w*|includ\w+|offer\w*|grant\w*|giv\w+|gave|provid\w+|"
@@ -67,13 +74,17 @@ INTERNAL_WORDS = re.compile(
     r"\b(?:at[ -]risk|churn\w*|risk (?:score|band|rating|level|register)|health score|(?:red|yellow|amber|green) account|shelf ?ware|wast(?:e|es|ed|ing|age)|down-?sell\w*|up-?sell\w*|cross-?sell\w*|expansion|"
     r"save play|renewal risk|muda|mura|muri|lean risk|red flags?|detractor\w*|arr|nrr|grr|internal(?:ly)?|lifecycle phase|win-?back|post-?mortem|champion risk|escalation risk|competitor\w*|right-?siz\w+|headroom|over-?licen[cs]ed|over-?bought|over-?sold|opt-?out)\b"
 )
-LINKS = re.compile(r"https?:|www\.|://|mailto:|\b[\w.+-]+@[\w-]+\.\w+|\[[^\]]*\]\(|!\[|<[a-z/!]|\b[a-z0-9-]+\.(?:com|net|org|io|ai|co|de|eu|app|dev)\b|@(?:here|channel|everyone)\b")
+LINKS = re.compile(
+    r"https?:|www\.|://|mailto:|\b[\w.+-]+@[\w-]+\.\w+|\[[^\]]*\]\(|!\[|<[a-z/!]|\b[a-z0-9-]+\.(?:com|net|org|io|ai|co|de|eu|app|dev)\b|@(?:here|channel|everyone)\b"
+)
 #: Text that tries to steer, which a source row may carry into a draft.
-STEERING = re.compile(r"\b(?:ignore (?:all|any|the|previous|prior)|disregard|system prompt|as an? (?:ai|language model)|new instructions?|instructions? above)\b")
+STEERING = re.compile(
+    r"\b(?:ignore (?:all|any|the|previous|prior)|disregard|system prompt|as an? (?:ai|language model)|new instructions?|instructions? above)\b"
+)
 
 _ENGLISH = frozenset(
     "the a an of to and in is are was were be been for on with by as at that this it its from or not no have has had which who what when where how can will would should their they them "
-    "there than then so if but into out all each every any before after until during more most other our we us you your he she his her i do does did may must up about between while".split()
+    "there than then so if but into out all each every any before after until during more most other our we us you your he she his her i do does did may must up about between while".split()  # noqa: SIM905
 )
 
 
@@ -99,7 +110,9 @@ def variants(text: str) -> tuple[str, ...]:
 
 def has_numeric_character(text: str) -> str | None:
     """The first character that Unicode gives a numeric value (any script, superscripts, Roman numerals, CJK numerals), or None."""
-    return next((letter for letter in text if letter.isdecimal() or unicodedata.category(letter)[0] == "N" or unicodedata.numeric(letter, None) is not None), None)
+    return next(
+        (letter for letter in text if letter.isdecimal() or unicodedata.category(letter)[0] == "N" or unicodedata.numeric(letter, None) is not None), None
+    )
 
 
 def currency_sign(text: str) -> str | None:

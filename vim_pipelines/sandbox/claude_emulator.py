@@ -101,7 +101,12 @@ class Emulator:
         async def messages(request: Request) -> Response:
             request_id = "req_" + uuid.uuid4().hex[:24]
             raw = await request.body()
-            entry = {"path": request.url.path, "retry": int(request.headers.get("x-stainless-retry-count", 0)), "at": time.monotonic(), "request_id": request_id}
+            entry = {
+                "path": request.url.path,
+                "retry": int(request.headers.get("x-stainless-retry-count", 0)),
+                "at": time.monotonic(),
+                "request_id": request_id,
+            }
             self.journal.append(entry)
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -128,14 +133,18 @@ class Emulator:
 
         async def count(request: Request) -> Response:
             body = _json(await request.body())
-            return JSONResponse({"input_tokens": tokens(body.get("system")) + tokens(body.get("messages"))}, headers={"request-id": "req_" + uuid.uuid4().hex[:24]})
+            return JSONResponse(
+                {"input_tokens": tokens(body.get("system")) + tokens(body.get("messages"))}, headers={"request-id": "req_" + uuid.uuid4().hex[:24]}
+            )
 
         async def batches(request: Request) -> Response:
             request_id = "req_" + uuid.uuid4().hex[:24]
             try:
                 _check_headers(request.headers)
                 if request.method == "GET":
-                    return JSONResponse({"data": [_batch(row, str(request.base_url)) for row in self.batches.values()], "has_more": False, "first_id": None, "last_id": None})
+                    return JSONResponse(
+                        {"data": [_batch(row, str(request.base_url)) for row in self.batches.values()], "has_more": False, "first_id": None, "last_id": None}
+                    )
                 body = _json(await request.body())
                 check_batch(body)
                 identity = "msgbatch_" + uuid.uuid4().hex[:20]
@@ -296,7 +305,9 @@ def check_schema(schema: Any, place: str = "schema") -> None:
         return
     if schema.get("type") == "object":
         if schema.get("additionalProperties") is not False:
-            raise Refused(400, "invalid_request_error", f"output_config.format.{place}: for 'object' type, 'additionalProperties' must be explicitly set to false")
+            raise Refused(
+                400, "invalid_request_error", f"output_config.format.{place}: for 'object' type, 'additionalProperties' must be explicitly set to false"
+            )
         for name, child in schema.get("properties", {}).items():
             check_schema(child, f"{place}.{name}")
     bad = sorted(_UNSUPPORTED_KEYWORDS & set(schema))
@@ -446,9 +457,10 @@ def _cached_prefix(body: dict[str, Any]) -> Any:
 
 
 def _check_headers(headers: Any) -> None:
-    if not headers.get("x-api-key") and not headers.get("authorization"):
+    key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")  # SDK 2.12 sends the key as a bearer token
+    if not key:
         raise Refused(401, "authentication_error", "x-api-key header is required")
-    if headers.get("x-api-key") == "revoked":
+    if key == "revoked":
         raise Refused(401, "authentication_error", "invalid x-api-key")
     if not headers.get("anthropic-version"):
         raise Refused(400, "invalid_request_error", "anthropic-version: header is required")

@@ -37,7 +37,13 @@ class LangSmithEmulator:
             if not request.headers.get("x-api-key"):
                 return JSONResponse({"detail": "no key"}, 401)
             flags = {"zstd_compression_enabled": self.is_zstd}
-            config = {"use_multipart_endpoint": True, "size_limit": 100, "size_limit_bytes": 20_971_520, "scale_up_nthreads_limit": 4, "scale_up_qsize_trigger": 1000}
+            config = {
+                "use_multipart_endpoint": True,
+                "size_limit": 100,
+                "size_limit_bytes": 20_971_520,
+                "scale_up_nthreads_limit": 4,
+                "scale_up_qsize_trigger": 1000,
+            }
             return JSONResponse({"version": "0.15.0", "instance_flags": flags, "batch_ingest_config": config}, self.info_status)
 
         async def ingest(request: Request) -> Response:

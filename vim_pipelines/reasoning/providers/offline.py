@@ -205,9 +205,12 @@ def _step(pattern: StepPattern, scope: _Scope, directives: frozenset[str]) -> Pl
         shift = ("sooner" in directives and -1) or ("later" in directives and 1) or 0
         due_relative = _DUE_ORDER[min(max(_DUE_ORDER.index(due_relative) + shift, 0), len(_DUE_ORDER) - 1)]
     handles += [due_fact] if due_fact else []
-    return PlanStep(
-        action=action[0], owner_role=pattern.owner_role, due_fact=due_fact, due_relative=due_relative, fact_ids=_in_order(handles), success_measure=measure[0]
-    )  # type: ignore[arg-type]
+    return PlanStep.model_validate(
+        {
+            "action": action[0], "owner_role": pattern.owner_role, "due_fact": due_fact, "due_relative": due_relative, "fact_ids": _in_order(handles),
+            "success_measure": measure[0],
+        }
+    )  # fmt: skip
 
 
 def _due(pattern: StepPattern, scope: _Scope) -> tuple[str | None, str | None]:
