@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,21 +11,32 @@ import pytest
 from vendor_sandbox import Control, Waits, control_of, make_sandbox
 
 from vim_pipelines.sandbox.emulators.run import Running, start_emulators
+from vim_pipelines.sandbox.salesforce_seed import seed_salesforce
+from vim_pipelines.sandbox.zendesk_seed import seed_zendesk
 from vim_pipelines.vendors.http import Limiter, RetryPolicy, TransportOptions
 from vim_pipelines.vendors.salesforce import SalesforceClient
 from vim_pipelines.vendors.zendesk import ZendeskClient
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sandbox of `make_sandbox` with both vendors seeded; tests work on copies."""
+    directory = make_sandbox(tmp_path_factory.mktemp("template") / "sandbox")
+    seed_salesforce(directory / "source", directory / "salesforce.db")
+    seed_zendesk(directory / "source", directory / "zendesk.db")
+    return directory
+
+
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Path:
+def sandbox(tmp_path: Path, template: Path) -> Path:
     """A sandbox of the test's own."""
-    return make_sandbox(tmp_path / "sandbox")
+    return Path(shutil.copytree(template, tmp_path / "sandbox"))
 
 
 @pytest.fixture(scope="module")
-def shared_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def shared_running(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[Running]:
     """For tests that only read: starting and stopping two servers is most of a small test's time."""
-    with start_emulators(make_sandbox(tmp_path_factory.mktemp("shared") / "sandbox")) as started:
+    with start_emulators(Path(shutil.copytree(template, tmp_path_factory.mktemp("shared") / "sandbox"))) as started:
         yield started
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import socket
 from dataclasses import replace
@@ -10,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from vendor_sandbox import NOW, Control, Waits, account, control_of, set_clock, write_source
 
@@ -156,6 +158,27 @@ def test_many_upserts_report_each_record_in_order(salesforce: SalesforceClient) 
     assert salesforce.request_count == 1 + 2
     again = salesforce.upsert_many(DRAFT, "VIM_Key__c", records[:2])
     assert [(result.id, result.created) for result in again] == [(results[0].id, False), (results[1].id, False)]
+
+
+def test_only_the_locked_records_of_a_batch_are_sent_again(options: TransportOptions, waits: Waits) -> None:
+    """Salesforce answers 200 with UNABLE_TO_LOCK_ROW inside; the others are done and must not be sent twice."""
+    sent: list[list[str]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/token"):
+            return httpx.Response(200, json={"access_token": "t"})
+        keys = [record["VIM_Key__c"] for record in json.loads(request.content)["records"]]
+        sent.append(keys)
+        locked = {"success": False, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW", "message": "locked", "fields": []}]}
+        busy = {"b"} if len(sent) < 3 else set()
+        busy |= {"d"}
+        return httpx.Response(200, json=[locked if key in busy else {"id": f"id-{key}", "success": True, "errors": [], "created": True} for key in keys])
+
+    with SalesforceClient("https://acme.my.salesforce.com", "i", "s", options=replace(options, transport=httpx.MockTransport(answer))) as client:
+        results = client.upsert_many(DRAFT, "VIM_Key__c", [{"VIM_Key__c": key} for key in "abcd"])
+    assert sent == [["a", "b", "c", "d"], ["b", "d"], ["b", "d"], ["d"]]
+    assert [result.id for result in results] == ["id-a", "id-b", "id-c", None]
+    assert results[3].is_locked and len(waits.seconds) == 3
 
 
 def test_a_batch_that_breaks_off_keeps_what_is_known(salesforce: SalesforceClient, salesforce_control: Control) -> None:

@@ -377,6 +377,16 @@ def test_effective_writes_are_counted_per_record(api: Api, salesforce_control: C
     assert [write["changed"] for write in salesforce_control("GET", "writes")][1:] == [["Title__c"], [], ["VIM_Phase__c"]]
 
 
+@pytest.mark.parametrize(("drop", "writes"), [("before", 0), ("after", 1)])
+def test_a_dropped_connection_sends_nothing_and_the_effect_is_as_planned(api: Api, salesforce_control: Control, drop: str, writes: int) -> None:
+    """Not even a 500: what the client sees has to be what a cut cable looks like."""
+    salesforce_control("POST", "faults", {"method": "POST", "path": "/sobjects/Task", "drop": drop})
+    with pytest.raises(httpx.TransportError):
+        api("POST", "/sobjects/Task", json={"Subject": "Call"})
+    assert len(salesforce_control("GET", "writes")) == writes
+    assert [entry["fault"] for entry in salesforce_control("GET", "requests") if entry["method"] == "POST" and "Task" in entry["path"]] == [drop]
+
+
 def test_a_fault_plan_that_makes_no_sense_is_refused(running: Running) -> None:
     for plan in ({"drop": "sideways"}, {"nonsense": 1}, {"path": "("}):
         assert httpx.post(f"{running.salesforce_url}/_sandbox/faults", json=plan, trust_env=False).status_code == 400

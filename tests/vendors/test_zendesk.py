@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -114,20 +115,44 @@ def test_the_clock_brings_the_next_version_of_a_ticket(tmp_path: Path, options: 
         assert [item["status"] for item in (*page.tickets, *later.tickets)] == ["open", "pending"]
 
 
-def test_an_export_that_does_not_move_on_is_an_error(running: Running, options: TransportOptions) -> None:
-    """A client that trusts end_of_stream alone asks the same page for ever."""
+def scripted(options: TransportOptions, answers: list[dict[str, Any]], asked: list[str]) -> ZendeskClient:
+    """A client of a Zendesk that gives these export answers in turn and notes what it was asked."""
+    following = iter(answers)
 
-    def stuck(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/oauth/tokens":
             return httpx.Response(200, json={"access_token": "t"})
-        return httpx.Response(200, json={"tickets": [], "after_cursor": "abc", "end_of_stream": False})
+        asked.append(request.url.params.get("start_time") or request.url.params.get("cursor") or "")
+        return httpx.Response(200, json=next(following))
 
-    from dataclasses import replace
+    return ZendeskClient("https://acme.zendesk.com", "id", "secret", options=replace(options, transport=httpx.MockTransport(answer)))
 
-    with ZendeskClient("http://127.0.0.1:1", "id", "secret", options=replace(options, transport=httpx.MockTransport(stuck))) as client:
-        with pytest.raises(VendorError) as caught:
-            read(client, cursor="abc")
-        assert caught.value.code == "VIM-E013"
+
+def test_an_export_that_does_not_move_on_is_an_error(options: TransportOptions) -> None:
+    """A client that trusts end_of_stream alone asks the same page for ever."""
+    asked: list[str] = []
+    with scripted(options, [{"tickets": [], "after_cursor": "abc", "end_of_stream": False}] * 3, asked) as client, pytest.raises(VendorError) as caught:
+        read(client, cursor="abc")
+    assert (caught.value.code, asked) == ("VIM-E013", ["abc"])
+
+
+def test_a_cursor_is_kept_where_zendesk_gives_none(options: TransportOptions) -> None:
+    """Accounts answer an empty page with a null cursor; storing that would start the export all over."""
+    with scripted(options, [{"tickets": [], "after_cursor": None, "end_of_stream": True}], []) as client:
+        (page,) = read(client, cursor="abc")
+    assert page.after_cursor == "abc"
+
+
+def test_more_events_in_one_second_than_a_page_holds_do_not_stop_the_export(options: TransportOptions) -> None:
+    """Time-based pages start where the last one ended; if that is where it began, the next second has to be asked for."""
+    asked: list[str] = []
+    start = int((START - datetime(1970, 1, 1)).total_seconds())
+    full = {"ticket_metric_events": [{"id": 1}, {"id": 2}], "end_time": start, "end_of_stream": False, "next_page": "x"}
+    last = {"ticket_metric_events": [{"id": 3}], "end_time": start + 1, "count": 1, "next_page": None}
+    with scripted(options, [full, last], asked) as client:
+        pages = list(client.incremental_ticket_metric_events(START))
+    assert asked == [str(start), str(start + 1)]
+    assert [event["id"] for page in pages for event in page.events] == [1, 2, 3]
 
 
 # ---- metric events

@@ -315,9 +315,7 @@ class SalesforceClient:
             )
         token = str(body["access_token"])
         self._http.hide(token)
-        instance = str(body.get("instance_url") or self._http.base_url).rstrip("/")
-        self._http.resolve(instance)
-        return token, instance
+        return token, str(body.get("instance_url") or self._http.base_url).rstrip("/")
 
     def _note_usage(self, response: httpx.Response) -> None:
         for part in response.headers.get("Sforce-Limit-Info", "").split(","):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -21,6 +22,9 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 ErrorBody = Callable[[int, str], Any]
+
+#: An emulator that runs for weeks beside the inbox must not grow; a test never sends this many.
+MOST_ENTRIES = 20_000
 
 
 @dataclass
@@ -67,7 +71,7 @@ class Fault:
 class Journal:
     """Requests in the order of arrival. Headers are not kept: they hold the token."""
 
-    entries: list[dict[str, Any]] = field(default_factory=list)
+    entries: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MOST_ENTRIES))
 
 
 class Sandboxed:
@@ -135,7 +139,7 @@ class Sandboxed:
             self.faults.clear()
             return {"planned": 0}
         if name == "requests" and method == "GET":
-            return self.journal.entries
+            return list(self.journal.entries)
         if name == "requests" and method == "DELETE":
             self.journal.entries.clear()
             return []

@@ -53,8 +53,8 @@ class Server:
             time.sleep(0.005)
 
     def ask_to_stop(self) -> None:
-        """Take no more requests; `stop` waits for the end."""
-        self._server.should_exit = True
+        """Take no more requests; `stop` waits for the end. Idle connections of a client that was not closed are cut."""
+        self._server.should_exit = self._server.force_exit = True
 
     def stop(self) -> None:
         """Stop serving and free the port."""
