@@ -13,14 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # benchmarks/ stands beside the package and is not installed
 
-from benchmarks.planted import build_base  # noqa: E402
-from vim_pipelines.sandbox.simulator import simulate  # noqa: E402
-from vim_pipelines.settings import Settings  # noqa: E402
-
 
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
     """60 accounts: the headline, one pair of each truth and more, each kind of dirt."""
+    from benchmarks.planted import build_base
+    from vim_pipelines.sandbox.simulator import simulate
+    from vim_pipelines.settings import Settings
+
     home = tmp_path_factory.mktemp("planted")
     simulation = simulate(seed=7, accounts=60)
     truth = home / "ground_truth.parquet"
