@@ -196,4 +196,4 @@ def test_a_short_random_life() -> None:
 
 @pytest.mark.slow
 def test_many_long_random_lives() -> None:
-    run_state_machine_as_test(RequestLife, settings=settings(max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=QUIET))
+    run_state_machine_as_test(RequestLife, settings=settings(max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=QUIET))

@@ -90,7 +90,7 @@ def step(session: Session, request: ApprovalRequest, action: str, *, actor: Acto
         .values(state=target, updated_at=now, **(values or {}))
         .execution_options(synchronize_session=False)
     )
-    if moved.rowcount != 1:
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
         raise VimError(
             "VIM-E042", f"The request {request.request_id} was moved on by somebody else", fix="Look at it again: vimotion inbox show " + request.request_id
         )

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, defer
@@ -39,6 +39,8 @@ __all__ = [
     "to_replan",
     "verify_chain",
 ]
+
+View = TypeVar("View")
 
 DRAFTS_A_TRANSACTION = 50
 #: How often drafting again may fail (a model, a gate) before a person must write.
@@ -505,5 +507,6 @@ def find_request(session: Session, request_id: str) -> ApprovalRequest:
     raise VimError("VIM-E040", what, fix="See the list: vimotion inbox list")
 
 
-def _view(kind: type[Any], row: Any, **extra: Any) -> Any:
-    return kind(**{field.name: getattr(row, field.name) for field in fields(kind) if field.name not in extra}, **extra)
+def _view(kind: type[View], row: Any, **extra: Any) -> View:
+    names = [field.name for field in fields(kind) if field.name not in extra]  # type: ignore[arg-type]
+    return kind(**{name: getattr(row, name) for name in names}, **extra)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.orm import defer
 
 from vim_pipelines.core.hashing import canonical_json, sha256_text
@@ -38,7 +38,8 @@ class MirrorColumn:
 def _columns(text: str) -> tuple[MirrorColumn, ...]:
     """`name type` pairs, one a line or separated by semicolons."""
     pairs = [part.strip() for part in text.replace("\n", ";").split(";") if part.strip()]
-    return tuple(MirrorColumn(*pair.split(" ", 1)) for pair in pairs)
+    split = [pair.split(" ", 1) for pair in pairs]
+    return tuple(MirrorColumn(name, sql_type) for name, sql_type in split)
 
 
 def _shown(fields: dict[str, Any] | None) -> str | None:
@@ -158,7 +159,7 @@ def mirror_store(store: Store, session: Session) -> dict[str, int]:
 def _rows(store: Store, table: MirrorTable) -> Iterator[tuple[Any, ...]]:
     computed = any(column.value for column in table.columns)
     unread = [] if computed else [defer(getattr(table.model, name)) for name in table.left_behind]
-    order = list(table.model.__table__.primary_key.columns)
+    order = inspect(table.model).primary_key
     with store.session() as session:
         for row in session.scalars(select(table.model).options(*unread).order_by(*order).execution_options(yield_per=500)):
             yield tuple(getattr(row, column.name) if column.value is None else column.value(row) for column in table.columns)
