@@ -23,6 +23,7 @@ def make_draft(
     text="150 of 200 seats are unused.",
     status="written",
     as_of=AS_OF,
+    feedback=None,
 ):
     """Write one draft into the store, as the night does; returns its id."""
     rows = [{"handle": "F12", "metric": "unused_seats", "scope": "account", "status": "ok", "value_number": "150", "shown": "150 seats"}]
@@ -52,7 +53,7 @@ def make_draft(
                 model=None,
                 prompt_sha256="0" * 64,
                 cost_usd=None,
-                feedback=None,
+                feedback=feedback,
                 created_at=NOW + timedelta(seconds=version),
             )
         )

@@ -24,7 +24,7 @@ def drafted(store, policy, signals):
 
     def redraft(draft_id: str, note: str) -> str:
         notes.append(note)
-        return make_draft(store, version=len(notes) + 1, facts=f"redraft-{len(notes)}", text=f"Draft {len(notes) + 1}")
+        return make_draft(store, version=len(notes) + 1, facts=f"redraft-{len(notes)}", text=f"Draft {len(notes) + 1}", feedback=note)
 
     return SimpleNamespace(redraft=redraft, notes=notes)
 
@@ -66,8 +66,9 @@ def test_the_unchanged_night_does_not_supersede_a_replanned_draft(store, policy,
     """The night drafts from the same facts what was rejected yesterday; the reviewer's note would be lost."""
     first = show_request(store, no(store).request_id)
     replan(store, first.request_id, settings=SETTINGS, now=NOW, redraft=drafted.redraft)
-    report = request_approvals(store, policy, AS_OF, NOW, approval_hours=72, draft_ids=[first.draft_id], signals=signals)
-    assert (report.requested, report.unchanged) == ((), 1)
+    for ids in ([first.draft_id], None):  # None: all drafts of the as-of date, the re-planned one among them
+        report = request_approvals(store, policy, AS_OF, NOW, approval_hours=72, draft_ids=ids, signals=signals)
+        assert (report.requested, report.superseded, report.unchanged) == ((), (), 1)
     assert [request.replan_round for request in list_requests(store)] == [1]
 
 

@@ -116,7 +116,7 @@ class RequestLife(RuleBasedStateMachine):
             if not works:
                 raise RuntimeError("no")
             self.drafts += 1
-            return make_draft(self.store, version=self.drafts, facts=f"redraft-{self.drafts}", text=f"text {self.drafts}")
+            return make_draft(self.store, version=self.drafts, facts=f"redraft-{self.drafts}", text=f"text {self.drafts}", feedback=note)
 
         try:
             replan(self.store, row.request_id, settings=self.settings, now=self.now, redraft=redraft, policy=POLICY)

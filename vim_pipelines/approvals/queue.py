@@ -173,6 +173,8 @@ def request_approvals(
     with store.session() as session:
         wanted = select(Draft.draft_id).order_by(Draft.account_key, Draft.document, Draft.version)
         wanted = wanted.where(Draft.draft_id.in_(draft_ids)) if draft_ids is not None else wanted.where(Draft.as_of_date == as_of)
+        # A draft that answers a reviewer's note is asked for by the re-plan that wrote it; the night would take it for a new one.
+        wanted = wanted.where(Draft.feedback.is_(None))
         ids = session.scalars(wanted).all()
     requested: list[str] = []
     superseded: list[str] = []
