@@ -99,6 +99,21 @@ def test_one_seat_is_one_seat():
         assert not re.search(r"\b1 (?:seats|users|tickets|days)\b|\b1 (?:seat|user|ticket|day) (?:are|have|were|stand)\b", body(text_of(document, sheet)))
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_noise_is_not_told_as_a_trend(document):
+    """'Use went down from 53.5 to 52.5; what got in your way?' went to a customer in the first sandbox night."""
+    for recent in (48, 45, 52, 55):
+        assert not re.search(r"\b(?:fell|rose|went down)\b", text_of(document, headline(weekly_active_recent=recent, weekly_active_prior=50)))
+    changed = text_of("license_optimization_plan", headline(weekly_active_recent=30, weekly_active_prior=50))
+    assert "fell from 50 to 30 users" in changed
+
+
+@pytest.mark.parametrize("document", ["license_optimization_plan", "risk_mitigation_plan"])
+def test_a_deadline_that_has_passed_is_not_held_out_as_one(document):
+    text = text_of(document, headline(opt_out_date="2026-06-12", days_to_renewal=14, renewal_date="2026-07-12"))
+    assert "the last day to opt out, 12 June 2026, has passed" in text and "as the last day" not in text and "is the last day" not in text
+
+
 def test_unknown_facts_are_said_to_be_missing_and_never_printed():
     sheet = headline(champion_name=None, sponsor_name=None, unused_value_annual=None, waste_annual=None, opt_out_date=None)
     text = text_of("license_optimization_plan", sheet)

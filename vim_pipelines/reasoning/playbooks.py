@@ -84,7 +84,11 @@ class Trigger(_Strict):
 
 
 class When(_Strict):
-    """When a pattern applies. Every key given must hold."""
+    """When a pattern applies. Every key given must hold.
+
+    `below`, `above`: the first fact against the second; with `apart`, by at least that share of the second. `close`: within a tenth of
+    each other. `ahead`, `passed`: a date fact lies after, or not after, the as-of date.
+    """
 
     known: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -92,6 +96,10 @@ class When(_Strict):
     below: tuple[str, str] | None = None
     above: tuple[str, str] | None = None
     equal: tuple[str, str] | None = None
+    apart: Decimal = Decimal(0)
+    close: tuple[str, str] | None = None
+    ahead: str | None = None
+    passed: str | None = None
     risk: tuple[str, ...] = ()
     no_risk: tuple[str, ...] = ()
     has_risk: bool | None = None

@@ -83,8 +83,12 @@ STEERING = re.compile(
 )
 
 _ENGLISH = frozenset(
-    "the a an of to and in is are was were be been for on with by as at that this it its from or not no have has had which who what when where how can will would should their they them "
-    "there than then so if but into out all each every any before after until during more most other our we us you your he she his her i do does did may must up about between while".split()  # noqa: SIM905
+    re.findall(
+        r"\w+",
+        "the a an of to and in is are was were be been for on with by as at that this it its from or not no have has had which who what when where how can will "
+        "would should their they them there than then so if but into out all each every any before after until during more most other our we us you your he she "
+        "his her i do does did may must up about between while",
+    )
 )
 
 

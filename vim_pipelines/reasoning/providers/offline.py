@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from vim_pipelines.reasoning.facts import ACCOUNT_HANDLES, GROUP_HANDLES, WINDOW_HANDLE, Fact, FactSheet, compare
@@ -33,6 +34,8 @@ _DIRECTIVES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("without trend", re.compile(r"\b(?:no|without|drop|remove|leave out|skip|omit)\b[^.]*\b(?:trend|weekly)\b", re.I)),
     ("without money", re.compile(r"\b(?:no|without|drop|remove|leave out|skip|omit)\b[^.]*\b(?:money|amounts?|prices?|figures?)\b", re.I)),
 )
+#: Two counts this near to each other are spoken of as much the same.
+CLOSE = Decimal("0.1")
 _DUE_ORDER = ("within_days", "within_a_week", "within_two_weeks", "within_a_month", "within_two_months", "within_a_quarter")
 
 
@@ -153,7 +156,16 @@ def _applies(when: When, scope: _Scope) -> bool:
     for relation, pair in (("below", when.below), ("above", when.above), ("equal", when.equal)):
         if pair is not None:
             left, right = scope.known(pair[0]), scope.known(pair[1])
-            if left is None or right is None or compare(left, right) != relation:
+            if left is None or right is None or compare(left, right) != relation or _distance(left, right) < when.apart:
+                return False
+    if when.close is not None:
+        left, right = scope.known(when.close[0]), scope.known(when.close[1])
+        if left is None or right is None or compare(left, right) is None or _distance(left, right) > CLOSE:
+            return False
+    for name, lies_ahead in ((when.ahead, True), (when.passed, False)):
+        if name is not None:
+            fact = scope.known(name)
+            if fact is None or not fact.value_text or (date.fromisoformat(fact.value_text[:10]) > scope.sheet.as_of) is not lies_ahead:
                 return False
     rules = {scope.risk.scope} if scope.risk is not None else {risk.scope for risk in scope.sheet.risks}
     if (when.risk and not rules & set(when.risk)) or rules & set(when.no_risk):
@@ -166,6 +178,13 @@ def _applies(when: When, scope: _Scope) -> bool:
     if when.groups is not None and when.groups != ("none" if count == 0 else "single" if count == 1 else "several"):
         return False
     return when.first is None or when.first == scope.is_first
+
+
+def _distance(left: Fact, right: Fact) -> Decimal:
+    """How far `left` is from `right`, as a share of `right`."""
+    if left.value_number is None or right.value_number is None:
+        return Decimal(0)
+    return abs(left.value_number - right.value_number) / max(abs(right.value_number), Decimal(1))
 
 
 def _scopes(loop: str | None, sheet: FactSheet) -> Iterator[_Scope]:
