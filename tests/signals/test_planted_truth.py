@@ -161,6 +161,39 @@ def test_the_rhythm_of_an_account_counts_business_days(planted: Planted) -> None
             assert rhythm.loc[account, "active_days"] == sum(day.weekday() < 5 for day in active)
 
 
+@pytest.mark.slow
+def test_a_night_run_late_gives_what_it_would_have_given_on_time(tmp_path: Path) -> None:
+    """With a week more in the raw tables, and with every later version deleted: same signals, same requirements, same states."""
+    from datetime import datetime
+
+    from benchmarks.planted import load_simulation
+    from vim_pipelines.lifecycle.run import fold_states
+    from vim_pipelines.sandbox.simulator import simulate
+    from vim_pipelines.settings import Settings
+    from vim_pipelines.transform.project import RESERVED_SELECTIONS, run_dbt, write_profile
+    from vim_pipelines.warehouse import open_warehouse
+
+    simulation = simulate(seed=7, accounts=60)
+    settings = Settings(home=tmp_path)
+    late = AS_OF - timedelta(days=7)
+    seen = {}
+    for name, now in (("on time", late + timedelta(days=1)), ("late", AS_OF + timedelta(days=1))):
+        settings.warehouse_path.unlink(missing_ok=True)
+        warehouse = open_warehouse(settings)
+        with warehouse.session() as session:
+            load_simulation(session, simulation, datetime(now.year, now.month, now.day, 6 if name == "late" else 0))
+        write_profile(settings, warehouse)
+        run_dbt(settings, RESERVED_SELECTIONS["base"], late, "USD")
+        with warehouse.session() as session:
+            compute_signals(session, late)
+            fold_states(session, [], late)
+            tables = [*TABLES, "requirements", "account_state", "phase_transitions", "lifecycle_evidence"]
+            seen[name] = {table: session.rows(f"select * from computed.{table} order by all") for table in tables}
+    for table, rows in seen["on time"].items():
+        assert rows == seen["late"][table], table
+        assert rows
+
+
 def test_importing_the_slice_loads_no_heavy_library() -> None:
     """A sensor or the help text must not pay for numpy, scipy or pandas."""
     import subprocess

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Detectors whose false alarms are chance and therefore published; one look, as in a portfolio that is audited once.
 PUBLISHED_DETECTOR = {
     "MUDA_SHELFWARE": "MUDA_SHELFWARE", "MUDA_FEATURE": "MUDA_FEATURE", "MURA_SPIKY": "MURA_SPIKY", "MURA_GAP": "MURA_GAP", "MURA_DROP": "MURA_DROP",
-    "SILENCE": "MURA_DROP",
+    "SILENCE": "MURA_DROP", "MURI_SPIKE": "MURI_SPIKE",
 }  # fmt: skip
 
 

@@ -120,16 +120,20 @@ def spike_rates(accounts: int, seed: int) -> Iterator[Rate]:
         rng = np.random.default_rng([seed, 4, number])
         size = (few, width + LOOKS_PER_YEAR - 1)
         weekly = rng.poisson(per_week, size) if phi == 1.0 else rng.negative_binomial(per_week / (phi - 1.0), 1.0 / phi, size)
-        alarms = {"watch": 0, "alert": 0}
+        alarms, rings_at_a_look = {"watch": 0, "alert": 0}, 0
         quiet = {name: np.zeros(few, dtype=int) for name in alarms}
         for look in range(LOOKS_PER_YEAR):
             level = np.array(muri.assess(weekly[:, look : look + width].astype(float)).level, dtype=object)
+            rings_at_a_look += int((level != "none").sum())
             for name, rings in (("watch", (level == "watch") | (level == "alert")), ("alert", level == "alert")):
                 new = rings & (quiet[name] <= 0)
                 alarms[name] += int(new.sum())
                 quiet[name] = np.where(new, muri.RULE.recent_weeks, quiet[name] - 1)
+        condition = f"{per_week} tickets a week, variance/mean {phi}"
+        # The rule emits an alert, and a watch that the whole book confirms: never more often than a watch by itself.
+        yield Rate("MURI_SPIKE", "share of looks", condition, rings_at_a_look, few * LOOKS_PER_YEAR)
         for name, count in alarms.items():
-            yield Rate(f"MURI_SPIKE {name}", "alerts per account-year", f"{per_week} tickets a week, variance/mean {phi}", count, few)
+            yield Rate(f"MURI_SPIKE {name}", "alerts per account-year", condition, count, few)
 
 
 def shelfware_rates(accounts: int, seed: int) -> Iterator[Rate]:
@@ -198,7 +202,7 @@ def published(path: Path | None = None) -> dict[tuple[str, str], dict[str, Any]]
 
 def _method(detector: str) -> Callable[[int, int], Iterator[Rate]]:
     return {
-        "MURA_SPIKY": spiky_rates, "MURA_DROP": drop_rates, "MURA_GAP": gap_rates, "MURI_SPIKE watch": spike_rates, "MURI_SPIKE alert": spike_rates,
+        "MURA_SPIKY": spiky_rates, "MURA_DROP": drop_rates, "MURA_GAP": gap_rates, "MURI_SPIKE": spike_rates, "MURI_SPIKE watch": spike_rates, "MURI_SPIKE alert": spike_rates,
         "MUDA_SHELFWARE": shelfware_rates, "MUDA_FEATURE": feature_rates,
     }[detector]  # fmt: skip
 
