@@ -9,7 +9,7 @@
     {%- set dml -%}
         delete from {{ arg_dict["target_relation"] }} where as_of_date = {{ as_of_date() }};
         insert into {{ arg_dict["target_relation"] }} ({{ columns }})
-        select {{ columns }} from {{ arg_dict["temp_relation"] }};
+        select {{ columns }} from {{ arg_dict["temp_relation"] }}
     {%- endset -%}
     {{ return(adapter.dispatch("in_one_transaction", "value_in_motion")(dml)) }}
 {%- endmacro %}

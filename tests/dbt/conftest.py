@@ -11,59 +11,16 @@ from typing import Any
 
 import pytest
 
-from vim_pipelines.portfolio.entities import ENTITIES, SQL_TYPES, USAGE_EVENT_COLUMNS, VERSION_COLUMNS
+from vim_pipelines.ingestion.tables import ensure_raw_tables
+from vim_pipelines.lifecycle import tables as lifecycle
+from vim_pipelines.portfolio.entities import ENTITIES, USAGE_EVENT_COLUMNS, VERSION_COLUMNS
 from vim_pipelines.settings import Settings
+from vim_pipelines.signals import tables as signals
 from vim_pipelines.transform.project import run_dbt, write_profile
 from vim_pipelines.warehouse import Session, Warehouse, open_warehouse
 from vim_pipelines.warehouse.base import chunks
 
 AS_OF = date(2026, 6, 28)
-
-#: Tables that ingestion and the Python steps write, as the contract between the slices has them.
-OTHER_RAW: dict[str, dict[str, str]] = {
-    "raw.quarantine": {
-        "load_id": "varchar", "source_name": "varchar", "entity": "varchar", "row_key": "varchar", "reason": "varchar", "detail": "varchar",
-        "row_json": "varchar", "captured_at": "timestamp",
-    },
-    "raw.loads": {
-        "load_id": "varchar", "source_name": "varchar", "entity": "varchar", "as_of_date": "date", "rows_read": "bigint", "versions_added": "bigint",
-        "rows_quarantined": "bigint", "rows_unattributed": "bigint", "cursor_value": "varchar", "status": "varchar", "captured_at": "timestamp",
-    },
-    "raw.entity_coverage": {"entity": "varchar", "is_fed": "boolean", "source_name": "varchar", "history": "varchar", "last_captured_at": "timestamp"},
-}  # fmt: skip
-COMPUTED: dict[str, dict[str, str]] = {
-    "computed.adoption_variance": {
-        "account_key": "varchar", "as_of_date": "date", "n_weeks": "bigint", "mean_active": "double", "slope_per_week": "double", "cv": "double",
-        "cv_robust": "double", "dispersion_index": "double", "rho": "double", "dispersion_p": "double", "recent_median": "double", "prior_median": "double",
-        "drop_ratio": "double", "drop_p": "double", "gap_days": "bigint", "is_spiky": "boolean", "is_gapped": "boolean", "is_dropping": "boolean",
-        "status": "varchar", "rule_version": "varchar",
-    },
-    "computed.ticket_spikes": {
-        "account_key": "varchar", "as_of_date": "date", "week_start": "date", "tickets_4w": "bigint", "baseline_sum": "double", "phi": "double",
-        "p_value": "double", "spike_level": "varchar", "severity": "double", "proximity": "double", "muri_priority": "double", "status": "varchar",
-        "rule_version": "varchar",
-    },
-    "computed.account_scores": {
-        "account_key": "varchar", "as_of_date": "date", "muda_score": "double", "mura_score": "double", "muri_score": "double", "lean_risk": "double",
-        "coverage": "double", "risk_band": "varchar", "floor_reason": "varchar", "score_version": "varchar",
-    },
-    "computed.risks": {
-        "account_key": "varchar", "as_of_date": "date", "rule_id": "varchar", "rule_version": "varchar", "severity": "varchar", "inputs": "varchar",
-        "threshold": "varchar", "p_value": "double", "effect": "double", "summary": "varchar",
-    },
-    "computed.requirements": {
-        "account_key": "varchar", "as_of_date": "date", "phase": "bigint", "requirement_id": "varchar", "title": "varchar", "status": "varchar",
-        "is_mandatory": "boolean", "who_is_chased": "varchar", "action": "varchar", "evidence": "varchar", "evidence_rows": "varchar", "rule_version": "varchar",
-    },
-    "computed.account_state": {
-        "account_key": "varchar", "as_of_date": "date", "phase": "bigint", "phase_name": "varchar", "entered_on": "date",
-        "blocking_requirement_id": "varchar", "exception_phase": "bigint", "open_overlays": "varchar", "rule_version": "varchar",
-    },
-    "computed.phase_transitions": {
-        "account_key": "varchar", "as_of_date": "date", "from_phase": "bigint", "to_phase": "bigint", "reason": "varchar", "evidence": "varchar",
-        "rule_version": "varchar",
-    },
-}  # fmt: skip
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "account": {"account_name": "Account", "currency": "USD", "segment": "mid_market", "tier": "tier_2", "arr_amount": 1000},
@@ -145,7 +102,7 @@ class Portfolio:
                 {"entity": name, "is_fed": name not in self.not_fed, "source_name": "test", "history": "versions", "last_captured_at": datetime(2026, 6, 29, 6)}
                 for name in [*ENTITIES, "usage_event"]
             ]
-            insert(session, "raw.entity_coverage", list(OTHER_RAW["raw.entity_coverage"]), coverage)
+            insert(session, "raw.entity_coverage", list(coverage[0]), coverage)
         self._rows, self._events = {}, []
 
     def build(self, *selections: str, as_of: date = AS_OF, currency: str = "USD", write: bool = True, **options: Any) -> None:
@@ -166,11 +123,9 @@ class Portfolio:
 
 def create_tables(session: Session) -> None:
     """Every raw and computed table, empty, as ingestion and the Python steps make them."""
-    for entity in ENTITIES.values():
-        session.ensure_table(f"raw.{entity.table}", {column.name: SQL_TYPES[column.type] for column in (*entity.columns, *VERSION_COLUMNS)})
-    session.ensure_table("raw.usage_events", {column.name: SQL_TYPES[column.type] for column in USAGE_EVENT_COLUMNS})
-    for table, columns in (OTHER_RAW | COMPUTED).items():
-        session.ensure_table(table, columns)
+    ensure_raw_tables(session)
+    signals.ensure_computed_tables(session)
+    lifecycle.ensure_computed_tables(session)
 
 
 def insert(session: Session, table: str, columns: list[str], rows: list[dict[str, Any]]) -> None:

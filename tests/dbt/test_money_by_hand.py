@@ -72,6 +72,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portfolio]:
 
 def ten_accounts(home: Path) -> Portfolio:
     portfolio = make_portfolio(home)
+    fill_ten_accounts(portfolio)
+    portfolio.build()
+    return portfolio
+
+
+def fill_ten_accounts(portfolio: Portfolio) -> None:
+    """The rows of the ten accounts, not yet written; also used to compare the two warehouses."""
     for key in ACCOUNTS:
         portfolio.account(key)
 
@@ -116,9 +123,6 @@ def ten_accounts(home: Path) -> Portfolio:
 
     portfolio.line("growing", "10-growing", seats=40, net_unit_price_annual="99.95")
     portfolio.weekly_users("10-growing", list(range(10, 23)))
-
-    portfolio.build()
-    return portfolio
 
 
 def cents(text: str | None) -> Decimal | None:

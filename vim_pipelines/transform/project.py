@@ -38,6 +38,10 @@ SECRET_VARIABLES: dict[str, str] = {"password": "DBT_ENV_SECRET_VIM_PASSWORD"}
 AS_OF_VARIABLE = "VIM_DBT_AS_OF_DATE"
 
 
+#: The currency that dbt_project.yml assumes. It is passed only when it differs, because `--vars` makes dbt parse everything again once.
+DEFAULT_CURRENCY = "USD"
+
+
 @dataclass(frozen=True)
 class DbtNode:
     """One node of a finished dbt run: its unique id, its status in dbt's words and the seconds it took."""
@@ -110,7 +114,9 @@ def dbt_arguments(select: Sequence[str], portfolio_currency: str, *, unit_tests:
     Needs the environment of `dbt_environment(settings, as_of)`. A test that compares a base model with a mart runs with the mart
     (`buildable`): dbt's default would run it with the base model too, before the mart exists.
     """
-    arguments = ["build", "--select", *select, "--indirect-selection", "buildable", "--vars", json.dumps({"portfolio_currency": portfolio_currency})]
+    arguments = ["build", "--select", *select, "--indirect-selection", "buildable"]
+    if portfolio_currency != DEFAULT_CURRENCY:
+        arguments += ["--vars", json.dumps({"portfolio_currency": portfolio_currency})]
     return arguments if unit_tests else [*arguments, "--exclude", "resource_type:unit_test"]
 
 

@@ -19,7 +19,7 @@ final as (
         accounts.account_name,
         cast(variance.n_weeks as bigint) as n_weeks,
         {%- for measure in ['mean_active', 'slope_per_week', 'cv', 'cv_robust', 'dispersion_index', 'rho', 'dispersion_p',
-                            'recent_median', 'prior_median', 'drop_ratio', 'drop_p'] %}
+                            'recent_median', 'prior_median', 'drop_ratio', 'drop_p', 'decline_ratio', 'decline_p'] %}
         cast(variance.{{ measure }} as double) as {{ measure }},
         {%- endfor %}
         cast(coalesce(variance.gap_days, accounts.gap_days) as bigint) as gap_days,
