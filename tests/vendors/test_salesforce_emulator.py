@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,8 @@ from vendor_sandbox import Control
 
 from vim_pipelines.sandbox.emulators.objects import OBJECTS, record_id
 from vim_pipelines.sandbox.emulators.run import Running
+from vim_pipelines.sandbox.emulators.salesforce import SalesforceEmulator
+from vim_pipelines.sandbox.emulators.state import SandboxClock
 
 DATA = "/services/data/v66.0"
 Api = Callable[..., httpx.Response]
@@ -165,6 +168,7 @@ def test_pages_are_of_the_batch_size_and_follow_the_next_url(api: Api) -> None:
         ("ARR__c > 60000.5", []),
         ("Domain__c = null", ["1", "2", "3", "4"]),
         ("Domain__c != null", []),
+        ("Domain__c != 'acme.com'", ["1", "2", "3", "4"]),
         ("IsDeleted = true", []),
         ("SystemModstamp >= 2026-06-02T12:30:15.250Z AND SystemModstamp < 2026-06-03T14:30:15.250+02:00", ["2"]),
         ("LastModifiedDate > 2026-06-03T12:30:15Z", ["3", "4"]),
@@ -357,7 +361,33 @@ def test_a_collection_takes_200_records_and_no_record_ids(reading: Api) -> None:
     assert reading("PATCH", "/composite/sobjects/Account/Id", json={"records": []}).status_code == 404
 
 
+def test_a_collection_updates_by_id_and_answers_each_item(api: Api) -> None:
+    """sObject Collections, Update: `id` in each record, 200 with item errors, and nothing is ever created."""
+    records = [
+        {"attributes": {"type": "Account"}, "Id": "ACC-00001", "VIM_Phase__c": "4"},
+        {"attributes": {"type": "Account"}, "Id": "ACC-99999", "VIM_Phase__c": "4"},
+        {"attributes": {"type": "Account"}, "Id": "ACC-00002", "Bogus__c": "4"},
+    ]
+    response = api("PATCH", "/composite/sobjects", json={"allOrNone": False, "records": records})
+    assert response.status_code == 200
+    assert [result["success"] for result in response.json()] == [True, False, False]
+    assert response.json()[0]["id"] == "ACC-00001" and response.json()[2]["errors"][0]["statusCode"] == "INVALID_FIELD"
+    assert api("GET", "/sobjects/Account/ACC-00001").json()["VIM_Phase__c"] == "4"
+    assert query(api, "SELECT COUNT() FROM Account").json()["totalSize"] == 4
+
+
 # ---- the sandbox's own doors
+
+
+def test_a_peer_that_is_not_this_machine_gets_nothing(tmp_path: Path) -> None:
+    """The second fence, should a socket ever be handed over that is bound more widely."""
+    from starlette.testclient import TestClient
+
+    emulator = SalesforceEmulator(tmp_path / "s.db", SandboxClock(tmp_path / "clock.json"), client_id="i", client_secret="s")
+    for path in ("/services/data", "/_sandbox/requests"):
+        assert TestClient(emulator.app, client=("10.0.0.7", 1)).get(path).status_code == 403
+        assert TestClient(emulator.app, client=("127.0.0.1", 1)).get(path).status_code == 200
+    emulator.close()
 
 
 def test_the_journal_shows_requests_and_no_secrets(api: Api, running: Running, salesforce_control: Control) -> None:
