@@ -5,6 +5,7 @@ Imported by the conftest files of tests/store, tests/approvals and tests/writeba
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,14 +33,17 @@ def postgres_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _started(pgserver: Any, folder: Path) -> Any:
-    """pgserver waits ten seconds for the server, which a busy machine exceeds; the second call finds it started, or starts it."""
-    for attempt in range(4):
+    """pgserver waits ten seconds for the server, which a busy machine exceeds; a later call finds it started, or starts it."""
+    deadline = time.monotonic() + 120
+    while True:
         try:
-            return pgserver.get_server(folder)
+            server = pgserver.get_server(folder)
+            psycopg.connect(server.get_uri(), connect_timeout=10).close()
+            return server
         except Exception:
-            if attempt == 3:
+            if time.monotonic() > deadline:
                 raise
-    raise AssertionError("unreachable")
+            time.sleep(0.5)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
