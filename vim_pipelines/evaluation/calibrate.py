@@ -5,10 +5,10 @@ Knows nothing of the sandbox: the caller (benchmarks, tests) makes the portfolio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.evaluation.detectors import LARGE_SHELFWARE_SEATS, Claims, evaluate_detectors, pool, with_bounds
 from vim_pipelines.evaluation.null_rates import published
@@ -82,7 +82,7 @@ def rendered(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
-def _interval(row: dict[str, object], name: str) -> str:
+def _interval(row: Mapping[Any, Any], name: str) -> str:
     if row[name] is None or row[name] != row[name]:
         return "-"
     return f"{row[name]:.1%} ({row[f'{name}_low']:.1%}-{row[f'{name}_high']:.1%})"

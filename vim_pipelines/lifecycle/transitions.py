@@ -111,4 +111,4 @@ def blocking(lifecycle: LifecycleMap, phase: int, requirements: Mapping[str, str
     """The requirement to work on next: the first mandatory one known to be unmet, else the first that is not known to be met. None: the gate is open."""
     open_ones = [requirement for requirement in lifecycle.phases[phase].mandatory if requirements.get(requirement.requirement_id, "unknown") not in PASSING]
     known = [requirement for requirement in open_ones if requirements.get(requirement.requirement_id) == "unmet"]
-    return (known or open_ones or [None])[0]
+    return next(iter(known or open_ones), None)

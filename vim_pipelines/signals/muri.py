@@ -182,7 +182,8 @@ def severity(p_value: Vector, tickets_4w: Vector, weighted_load: Vector, seats: 
     surprise = np.where(np.asarray(tickets_4w, dtype=float) >= rule.watch_tickets, np.clip(-20.0 * np.log10(np.maximum(p, 1e-12)), 0, 100), 0.0)
     surprise = np.where(np.isfinite(p), surprise, np.nan)
     load = np.clip(100.0 * np.asarray(weighted_load, dtype=float) / np.maximum(np.asarray(seats, dtype=float), 25.0), 0, 100)
-    return np.fmax(surprise, load)
+    worse: Vector = np.fmax(surprise, load)
+    return worse
 
 
 def benjamini_hochberg(p_values: Vector) -> Vector:

@@ -57,10 +57,12 @@ class Condition:
         """Element-wise; False where a side is unknown."""
         import operator
 
-        left = frame[self.measure].astype(float)
-        right = frame[self.share_of].astype(float) * self.share if self.share_of is not None else self.value
+        import pandas as pd
+
+        left = frame[self.measure].to_numpy(dtype=float)
+        right: Any = self.value if self.share_of is None else frame[self.share_of].to_numpy(dtype=float) * float(self.share or 0.0)
         compare = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq}[self.op]
-        return compare(left, right).fillna(False).astype(bool)
+        return pd.Series(compare(left, right), index=frame.index)  # a comparison with NaN is False
 
     def as_data(self) -> dict[str, Any]:
         """The condition as it is stored beside the risk."""
@@ -122,7 +124,8 @@ def evaluate(frame: pd.DataFrame, rules: Sequence[RiskRule]) -> list[dict[str, A
         rows = frame[hit]
         severity = _severity(rows, rule)
         threshold = canonical_json(rule.threshold())
-        for position, values in enumerate(rows.to_dict("records")):
+        records: list[dict[str, Any]] = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+        for position, values in enumerate(records):
             plain = {name: _plain(values[name]) for name in rule.inputs}
             found.append(
                 {

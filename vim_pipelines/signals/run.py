@@ -51,9 +51,13 @@ def compute_signals(session: Session, as_of: date) -> SignalReport:
     ensure_computed_tables(session)
     signals = build(read_base(session, as_of), as_of)
     rows = {name: session.replace_partition(f"computed.{name}", getattr(signals, name), "as_of_date", as_of) for name in TABLES}
-    return SignalReport(
-        as_of, rows, signals.account_scores["risk_band"].value_counts().sort_index().to_dict(), signals.risks["rule_id"].value_counts().sort_index().to_dict()
-    )
+    return SignalReport(as_of, rows, _counted(signals.account_scores["risk_band"]), _counted(signals.risks["rule_id"]))
+
+
+def _counted(labels: Any) -> dict[str, int]:
+    from collections import Counter
+
+    return dict(sorted(Counter(labels.tolist()).items()))
 
 
 def build(base: BaseFrames, as_of: date) -> Signals:
@@ -242,7 +246,7 @@ def _text(value: Any) -> str | None:
     return None if value is None or value != value else str(value)
 
 
-_DTYPES = {"bigint": "Int64", "double": "Float64", "boolean": "boolean"}
+_DTYPES: dict[str, Any] = {"bigint": "Int64", "double": "Float64", "boolean": "boolean"}
 
 
 def _frame(table: str, keys: Any, as_of: date, columns: dict[str, Any]) -> pd.DataFrame:
@@ -258,8 +262,8 @@ def _frame(table: str, keys: Any, as_of: date, columns: dict[str, Any]) -> pd.Da
         if kind in _DTYPES:
             numbers = np.asarray(values, dtype=float)
             missing = ~np.isfinite(numbers)
-            data[name] = pd.array(np.where(missing, 0.0, np.round(numbers) if kind == "bigint" else numbers), dtype="Float64").astype(_DTYPES[kind])
-            data[name][missing] = pd.NA
+            known: Any = pd.Series(np.where(missing, 0.0, np.round(numbers) if kind == "bigint" else numbers)).astype(_DTYPES[kind])
+            data[name] = known.mask(missing)
         else:
             data[name] = values if isinstance(values, list) else [values] * len(keys)
     return pd.DataFrame(data)

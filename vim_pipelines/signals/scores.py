@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.signals.mura import RULE
 
 if TYPE_CHECKING:
     from vim_pipelines.signals.vectors import Vector
@@ -105,13 +106,13 @@ def mura_score(findings: Mapping[str, Vector], rules: ScoreRules) -> Vector:
         return np.where(np.isnan(flag), np.nan, np.where(flag == 1.0, scale["at_flag"] + np.nan_to_num(depth) * (scale["at_full"] - scale["at_flag"]), 0.0))
 
     drop, spiky, gap = rules.mura["drop"], rules.mura["spiky"], rules.mura["gap"]
-    return np.fmax.reduce(
-        [
-            points(findings["is_dropping"], findings["fall"], -0.25, drop["full_ratio"], drop),
-            points(findings["is_spiky"], findings["cv"], 0.30, spiky["full_cv"], spiky),
-            points(findings["is_gapped"], findings["gap_days"], 10.0, gap["full_days"], gap),
-        ]
-    )
+    parts = [
+        points(findings["is_dropping"], findings["fall"], RULE.drop_ratio, drop["full_ratio"], drop),
+        points(findings["is_spiky"], findings["cv"], RULE.cv_floor, spiky["full_cv"], spiky),
+        points(findings["is_gapped"], findings["gap_days"], float(RULE.gap_floor_days), gap["full_days"], gap),
+    ]
+    worst: Vector = np.fmax.reduce(parts)
+    return worst
 
 
 def combine(muda: Vector, mura: Vector, muri: Vector, floors: Mapping[str, Any], rules: ScoreRules) -> Scores:
@@ -125,7 +126,7 @@ def combine(muda: Vector, mura: Vector, muri: Vector, floors: Mapping[str, Any],
     weighted = np.where(measured, parts, 0.0) @ weights / np.where(coverage > 0, coverage, 1.0)
     largest = np.where(measured, parts, 0.0).max(axis=1)
     blended = rules.largest_share * largest + (1.0 - rules.largest_share) * weighted
-    risk = np.where(coverage >= rules.min_score, blended, np.nan)
+    risk: Any = np.where(coverage >= rules.min_score, blended, np.nan)
 
     floor = np.full(len(parts), -1.0)
     reasons: list[str | None] = [None] * len(parts)
@@ -143,4 +144,5 @@ def combine(muda: Vector, mura: Vector, muri: Vector, floors: Mapping[str, Any],
         "unknown" if value != value else "red" if value >= rules.red and full else "yellow" if value >= rules.yellow else "green"
         for value, full in zip(risk.tolist(), may_be_red.tolist(), strict=True)
     ]
-    return Scores(np.round(parts[:, 0], 2), np.round(parts[:, 1], 2), np.round(parts[:, 2], 2), risk, coverage, bands, reasons)
+    rounded: Any = np.round(parts, 2)
+    return Scores(rounded[:, 0], rounded[:, 1], rounded[:, 2], risk, coverage, bands, reasons)

@@ -22,7 +22,8 @@ CHUNK_ROWS = 4096
 
 def row_counts(values: Matrix) -> NDArray[np.int64]:
     """Number of measured values in each row."""
-    return np.isfinite(values).sum(axis=1).astype(np.int64)
+    counts: NDArray[np.int64] = np.isfinite(values).sum(axis=1).astype(np.int64)
+    return counts
 
 
 def row_median(values: Matrix) -> Vector:
@@ -41,7 +42,8 @@ def row_mean(values: Matrix) -> Vector:
     """Mean of the measured values of each row; NaN for a row without any."""
     counts = row_counts(values)
     total = np.where(np.isfinite(values), values, 0.0).sum(axis=1)
-    return np.divide(total, counts, out=np.full(values.shape[0], np.nan), where=counts > 0)
+    mean: Vector = np.divide(total, counts, out=np.full(values.shape[0], np.nan), where=counts > 0)
+    return mean
 
 
 def row_squares(values: Matrix) -> Vector:
@@ -62,7 +64,8 @@ def in_chunks(function: Callable[[Matrix], tuple[Vector, ...]], values: Matrix) 
 def ratio(numerator: Any, denominator: Any) -> Vector:
     """Element-wise quotient; NaN where the denominator is zero or either side is unknown."""
     top, bottom = np.broadcast_arrays(np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float))
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=np.isfinite(bottom) & (bottom != 0))
+    result: Vector = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=np.isfinite(bottom) & (bottom != 0))
+    return result
 
 
 def group_indices(labels: Sequence[Any]) -> dict[str, NDArray[np.int64]]:
