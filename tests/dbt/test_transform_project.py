@@ -112,12 +112,24 @@ def test_no_model_speaks_one_warehouse_only() -> None:
     assert offenders == {}
 
 
-def test_every_threshold_that_a_model_asks_for_is_in_the_seed() -> None:
-    """A name that is missing gives NULL, and with it NULL measures for everybody."""
+def test_the_seed_holds_exactly_the_thresholds_that_models_ask_for() -> None:
+    """A name that is missing gives NULL measures for everybody; one that nobody reads lets people tune nothing."""
     seed = {line.split(",")[0] for line in (PROJECT / "seeds" / "signal_thresholds.csv").read_text().splitlines()[1:]}
     texts = [path.read_text() for path in [*model_files(), *(PROJECT / "macros").glob("*.sql")]]
     asked = {name for text in texts for name in re.findall(r"threshold\(['\"](\w+)['\"]\)", text)}
-    assert asked and asked <= seed
+    assert asked == seed
+
+
+def test_sql_rounds_money_as_python_does() -> None:
+    """Half away from zero on both sides: a draft and a mart may not differ by a cent."""
+    import duckdb
+
+    from vim_pipelines.core.money import to_cents
+
+    connection = duckdb.connect()
+    for text in ("0.005", "-0.005", "2.675", "-2.675", "4999.9995", "1.0049", "-1.0050", "8881.0664"):
+        (rounded,) = connection.execute(f"select cast(round(cast('{text}' as decimal(18, 4)), 2) as decimal(18, 2))").fetchone() or (None,)
+        assert rounded == to_cents(text)
 
 
 def test_the_feature_seed_mirrors_what_the_sandbox_sells() -> None:

@@ -63,6 +63,8 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portfolio]:
     portfolio.line("returned-new", "returned", start_date=date(2026, 1, 1))
     portfolio.event(None, "stranger", date(2026, 6, 1))
     portfolio.event("not-in-crm", "stranger", date(2026, 6, 1))
+    for feature in ("report_builder", "scheduled_reports", "benchmarks", "forecasting", "alerts"):
+        portfolio.event("two-products", "keen", date(2026, 6, 25), product="analytics", feature=feature)
     portfolio.ticket("t1", "seen", datetime(2026, 6, 20))
     portfolio.write()
     with portfolio.warehouse.session() as session:
@@ -93,9 +95,9 @@ def test_no_contract_is_zero_but_an_invalid_or_lapsed_one_is_not(mixed: Portfoli
 
 
 def test_utilisation_of_an_account_is_the_share_of_its_seats_in_use(mixed: Portfolio) -> None:
-    """110 users on 100 seats of one product and 50 on 100 of the other: 150 of 200 seats, and 50 unused."""
+    """110 users on 100 seats of one product and 51 on 100 of the other: 151 of 200 seats, and 49 unused. Of the 51, 50 use both products."""
     row = signals(mixed, "two-products")
-    assert (row["utilization_28d"], row["unused_seats"], row["active_users_28d"]) == (0.75, 50, 110)
+    assert (row["utilization_28d"], row["unused_seats"], row["active_users_28d"]) == (0.755, 49, 111)
 
 
 def test_the_notice_of_a_former_contract_does_not_follow_a_customer_who_returned(mixed: Portfolio) -> None:
@@ -122,3 +124,8 @@ def test_value_features_that_nobody_uses_are_named(mixed: Portfolio) -> None:
     facts = {row["metric"]: row for row in mixed.rows("select * from marts.fct_account_facts where account_key = 'seen' and scope = 'core'")}
     assert (facts["entitled_features"]["value_number"], facts["used_features"]["value_number"]) == (6, 1)
     assert facts["unused_feature_names"]["value_text"] == "approvals, resource_planning, tasks, templates, time_tracking"
+
+
+def test_no_unused_feature_is_an_answer_and_not_a_gap(mixed: Portfolio) -> None:
+    row = mixed.row("select * from marts.fct_account_facts where account_key = 'two-products' and scope = 'analytics' and metric = 'unused_feature_names'")
+    assert (row["value_text"], row["status"]) == ("none", "ok")

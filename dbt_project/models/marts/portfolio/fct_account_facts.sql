@@ -174,7 +174,11 @@ product_wide as (
         waste_by_product.currency,
         case when positions.status <> 'unknown' then features.entitled_features end as entitled_features,
         case when positions.status <> 'unknown' then features.used_features end as used_features,
-        case when positions.status <> 'unknown' then features.unused_feature_names end as unused_feature_names,
+        -- Every feature is used: that is an answer and not a gap.
+        case
+            when positions.status <> 'unknown' and features.used_features = features.entitled_features then 'none'
+            when positions.status <> 'unknown' then features.unused_feature_names
+        end as unused_feature_names,
         positions.status as usage_status,
         waste_by_product.money_status,
         'unknown' as contract_status,
@@ -345,7 +349,6 @@ facts as (
 
 ),
 
--- No feature is unused: that is an answer and not a gap.
 final as (
 
     select
