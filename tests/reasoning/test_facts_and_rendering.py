@@ -144,7 +144,12 @@ def test_comparisons_need_the_same_unit_and_currency():
 @given(st.text(max_size=300))
 def test_no_name_from_a_source_can_open_a_slot_a_tag_or_a_new_line(text):
     cleaned = clean_text(text)
-    assert not set("{}<>[]`*|\\#\n\r\t") & set(cleaned) and len(cleaned) <= 200
+    assert not set("{}<>[]`*|\\\n\r\t") & set(cleaned) and len(cleaned) <= 200 and not cleaned.startswith(("#", "-", "+", " "))
+
+
+def test_a_name_is_printed_as_its_owner_writes_it():
+    _, part = part_for("license_optimization_plan", build_sheet("A", "eBay C# Guild", AS_OF, fact_rows(HEADLINE_ACCOUNT)))
+    assert fill("{{F01}} pays.", part) == "eBay C# Guild pays."
 
 
 @given(st.decimals(min_value=0, max_value=10**9, allow_nan=False, allow_infinity=False, places=2))

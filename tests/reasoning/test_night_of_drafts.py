@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from reasoning_cases import AS_OF, NOW
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.reasoning.run import redraft, write_drafts
 from vim_pipelines.sandbox.claude_emulator import Fault
+from vim_pipelines.store import open_store
 from vim_pipelines.store.models import Draft, LlmCall
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -41,6 +42,22 @@ def test_the_headline_night(marts, store, settings):
     assert "$" not in roadmap.rendered_text and roadmap.audience == "customer"
     assert plan.version == 1 and plan.status == "written" and plan.written_by == "offline" and plan.model is None
     assert {row["handle"]: row["shown"] for row in plan.facts}["F12"] == "150 seats"
+
+
+def test_a_night_with_claude_and_its_repetition_on_both_stores(marts, claude_settings, claude, store_url):
+    """The ledger and the drafts in SQLite and in PostgreSQL."""
+    settings = claude_settings.model_copy(update={"store_url": store_url})
+    store = open_store(settings)
+    try:
+        marts.put()
+        assert night(marts, store, settings).outcomes == {"ok": 3}
+        assert (night(marts, store, settings).reused, len(claude.journal)) == (3, 3)
+        with store.session() as session:
+            session.execute(delete(Draft))
+        again = night(marts, store, settings)
+        assert again.outcomes == {"reused": 3} and len(claude.journal) == 3 and again.cost_usd > 0
+    finally:
+        store.engine.dispose()
 
 
 def test_evidence_goes_with_the_draft_at_most_fifty_rows_and_only_for_facts_it_may_see(marts, store, settings):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reasoning_cases import AS_OF, DOCUMENTS, HEADLINE_ACCOUNT, HEADLINE_CORE, fact_rows, headline, part_for, risk
 
 from vim_pipelines.reasoning.facts import RISK_WORDS, SEVERITIES, build_sheet
-from vim_pipelines.reasoning.gates import check, check_rendered, demands_of
+from vim_pipelines.reasoning.gates import check, check_names, demands_of
 from vim_pipelines.reasoning.providers.offline import SIGNATURE, read_directives, write
 from vim_pipelines.reasoning.render import render
 
@@ -19,8 +19,9 @@ def text_of(document, sheet=None, note=None):
     playbook, part = part_for(document, sheet)
     doc = write(playbook, part, read_directives(note))
     assert check(doc, part, demands_of(playbook)) == []
-    text = render(doc, part, playbook, signature=SIGNATURE).text
-    assert check_rendered(text, playbook.audience) == []
+    rendered = render(doc, part, playbook, signature=SIGNATURE)
+    assert check_names(part, [value["handle"] for value in rendered.values], playbook.audience) == []
+    text = rendered.text
     if os.environ.get("PRINT_DRAFTS"):
         print(text)  # noqa: T201
     return text

@@ -476,8 +476,8 @@ def clean_text(text: Any) -> str:
     """
     plain = unicodedata.normalize("NFKC", str(text))
     plain = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in plain if unicodedata.category(letter) != "Cf")
-    plain = re.sub(r"[{}<>\[\]`*|\\#~]", "", plain)
-    plain = re.sub(r"\s+", " ", plain).strip()
+    plain = re.sub(r"[{}<>\[\]`*|\\]", "", plain)
+    plain = re.sub(r"\s+", " ", plain).strip().lstrip("#>+-=~ ")
     return plain if len(plain) <= MAX_TEXT else plain[: MAX_TEXT - 1].rstrip() + "…"
 
 

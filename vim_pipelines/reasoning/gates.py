@@ -4,8 +4,8 @@ Deterministic and fail closed: a draft with a finding is held, never requested. 
 language model. The rules are those of GUARDRAILS.md sections 1 and 2 (gate A); a false alarm costs a re-plan, a miss costs a
 number nobody computed.
 
-Judged is the text as written, with its slots; `check_rendered` looks once more at the text with values in it, because the name
-of a contact is somebody else's text too.
+Judged is the text as written, with its slots; `check_names` looks at the names that will be printed in them, because the name of a
+contact is somebody else's text too.
 """
 
 from __future__ import annotations
@@ -98,12 +98,28 @@ def check_text(text: str, where: str, audience: Audience, sheet: FactSheet, *, l
     return found
 
 
-def check_rendered(text: str, audience: Audience) -> list[Finding]:
-    """Findings on text that already holds values (names come from source systems): links, and for a customer promises and internal words."""
-    found = [finding for finding in _language(text, script=False) if finding[0] in ("link", "steering", "markup")]
-    if audience == "customer":
-        found += _promises(text)
-    return [Finding(gate, what, "rendered text") for gate, what in found]
+#: Values that people type into a CRM and that a draft prints. Names of customers, products and features are not judged: a customer may be
+#: called Discount Tire or booking.com, and a feature billing.
+_TYPED_BY_PEOPLE = ("champion_name", "sponsor_name", "csm_name")
+
+
+def check_names(sheet: FactSheet, handles: Iterable[str], audience: Audience) -> list[Finding]:
+    """Findings on the names of people among `handles`: somebody else's text that our code prints.
+
+    'Bill Price' and 'Grant Cost' are people; 'we guarantee a discount' and 'see evil.example.com' are not.
+    """
+    found = []
+    for handle in handles:
+        fact = sheet.facts[handle]
+        if fact.metric not in _TYPED_BY_PEOPLE or not fact.value_text:
+            continue
+        folded = words.fold(fact.value_text)
+        hits = [("link", words.LINKS.search(folded.casefold())), ("steering", words.STEERING.search(folded.casefold()))]
+        if audience == "customer":  # lower case: a noun, not a name
+            hits += [("commitment", words.COMMERCIAL_NOUNS.search(folded)), ("commitment", words.COMMITMENT_PHRASES.search(folded))]
+            hits += [("internal_word", words.INTERNAL_WORDS.search(folded))]
+        found += [Finding(gate, f"{handle} ({fact.label}) reads {match[0]!r}", "a name from a source system") for gate, match in hits if match is not None]
+    return found
 
 
 def _numbers(bare: str) -> Iterator[tuple[str, str]]:
@@ -117,9 +133,9 @@ def _numbers(bare: str) -> Iterator[tuple[str, str]]:
     sign = words.currency_sign(bare) or words.currency_sign(folded)
     if sign is not None:
         yield "currency", f"the sign {sign!r} outside a slot"
-    match = words.LETTER_DIGITS.search(folded)
+    match = words.LETTER_DIGITS.search(folded) or words.ROMAN_NUMERALS.search(folded)
     if match:
-        yield "digit", f"letters that stand for digits: {match[0]!r}"
+        yield "digit", f"letters that stand for a number: {match[0]!r}"
     for name, pattern in (("number_word", words.NUMBER_WORDS), ("currency", words.CURRENCY_WORDS), ("month", words.MONTH_WORDS)):
         hit = next((match for variant in words.variants(folded) if (match := pattern.search(variant))), None)
         if hit is not None:
@@ -172,7 +188,7 @@ def _money_labels(text: str, sheet: FactSheet) -> Iterator[tuple[str, str]]:
                 yield "money_label", f"a sentence shows {metric} without saying that it is {name}"
 
 
-def _language(bare: str, *, script: bool = True) -> Iterator[tuple[str, str]]:
+def _language(bare: str) -> Iterator[tuple[str, str]]:
     folded = words.fold(bare)
     match = words.LINKS.search(folded.casefold())
     if match:
@@ -180,14 +196,13 @@ def _language(bare: str, *, script: bool = True) -> Iterator[tuple[str, str]]:
     match = words.STEERING.search(folded.casefold())
     if match:
         yield "steering", f"text that speaks to a model: {match[0]!r}"
-    if script and re.search(r"[\n\r\t\x00-\x08\x0b-\x1f#`|<>*_\\\[\]]", bare):
+    if re.search(r"[\n\r\t\x00-\x08\x0b-\x1f#`|<>*_\\\[\]]", bare):
         yield "markup", "markup or control characters: the layout is printed by code"
-    if script:
-        letter = words.foreign_letter(folded.replace(_HOLE, ""))
-        if letter is not None:
-            yield "language", f"the letter {letter!r} of another script"
-        elif not words.looks_english(folded):
-            yield "language", "not written in English"
+    letter = words.foreign_letter(folded.replace(_HOLE, ""))
+    if letter is not None:
+        yield "language", f"the letter {letter!r} of another script"
+    elif not words.looks_english(folded):
+        yield "language", "not written in English"
 
 
 def _promises(text: str) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,9 @@ def fill(text: str, sheet: FactSheet, *, continues: bool = False) -> str:
         return shown
 
     def printed(match: re.Match[str]) -> str:
-        shown = _at_start(value(match[1]), ("…" if continues else "") + text[: match.start()])
+        shown = value(match[1])
+        if METRIC_OF_HANDLE[match[1]].name in _OUR_WORDS:
+            shown = _at_start(shown, ("…" if continues else "") + text[: match.start()])
         following = _SAME_UNIT.match(text, match.end())
         # '150 of 200 seats', 'from 60 to 40 users': the noun is said once
         return shown.split(" ")[0] if following and _noun(match[1]) and _noun(match[1]) == _noun(following[1]) else shown
@@ -64,6 +66,8 @@ def fill(text: str, sheet: FactSheet, *, continues: bool = False) -> str:
     return SLOT.sub(printed, text)
 
 
+#: Values worded by code, which may open a sentence; a name is written as its owner writes it.
+_OUR_WORDS = ("risk", "usage_window", "unused_feature_names", "blocking_requirement")
 _SAME_UNIT = re.compile(r" (?:of|to) \{\{(F\d{2})\}\}")
 
 

@@ -27,11 +27,12 @@ from vim_pipelines.reasoning.playbooks import Playbook, load_playbooks
 from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest, DraftResult
 from vim_pipelines.reasoning.providers.offline import SIGNATURE, OfflineDrafter
 from vim_pipelines.reasoning.providers.request import contract_sha256
-from vim_pipelines.reasoning.reading import newest_as_of, read_evidence, read_fact_sheets, read_signals
-from vim_pipelines.reasoning.render import fill, render
+from vim_pipelines.reasoning.reading import KEYS_PER_QUERY, newest_as_of, read_evidence, read_fact_sheets, read_signals
+from vim_pipelines.reasoning.render import render
 from vim_pipelines.reasoning.triggers import Selection, select_documents
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import Draft
+from vim_pipelines.warehouse.base import chunks
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
@@ -186,7 +187,7 @@ def _plan(
         signals = [row for row in signals if row["account_key"] in wanted]
     selections = select_documents(signals, risks, playbooks)
     sheets = read_fact_sheets(session, as_of, [selection.account_key for selection in selections], with_evidence=False)
-    latest, room = _latest_drafts(store), settings.weekly_capacity - _drafted_this_week(store, as_of)
+    latest, room = _latest_drafts(store, set(sheets)), settings.weekly_capacity - _drafted_this_week(store, as_of)
     jobs = []
     for selection in selections:
         sheet, playbook = sheets.get(selection.account_key), playbooks[selection.document]
@@ -230,15 +231,20 @@ class _Latest:
     keys: frozenset[str]
 
 
-def _latest_drafts(store: Store) -> dict[tuple[str, str], _Latest]:
-    newest: dict[tuple[str, str], _Latest] = {}
+def _latest_drafts(store: Store, account_keys: set[str]) -> dict[tuple[str, str], _Latest]:
+    """The newest version of every document of these accounts; facts are read for the newest versions alone."""
+    found: dict[tuple[str, str], tuple[str, int, frozenset[str]]] = {}
     with store.session() as session:
-        columns = (Draft.account_key, Draft.document, Draft.version, Draft.draft_key, Draft.feedback, Draft.facts)
-        for account, document, version, key, feedback, facts in session.execute(select(*columns).order_by(Draft.version)).all():
-            before = newest.get((account, document))
-            keys = before.keys | {key} if feedback and before else frozenset({key})
-            newest[account, document] = _Latest(version, {str(row["handle"]): row for row in facts}, keys)
-    return newest
+        columns = (Draft.draft_id, Draft.account_key, Draft.document, Draft.version, Draft.draft_key, Draft.feedback)
+        for draft_id, account, document, version, key, feedback in session.execute(select(*columns).order_by(Draft.version)).all():
+            if account in account_keys:
+                before = found.get((account, document))
+                found[account, document] = (draft_id, version, (before[2] | {key}) if feedback and before else frozenset({key}))
+        facts: dict[str, dict[str, dict[str, Any]]] = {}
+        for draft_ids in chunks([draft_id for draft_id, _, _ in found.values()], KEYS_PER_QUERY):
+            for draft_id, rows in session.execute(select(Draft.draft_id, Draft.facts).where(Draft.draft_id.in_(draft_ids))).all():
+                facts[draft_id] = {str(row["handle"]): row for row in rows}
+    return {place: _Latest(version, facts[draft_id], keys) for place, (draft_id, version, keys) in found.items()}
 
 
 def _drafted_this_week(store: Store, as_of: date) -> int:
@@ -305,7 +311,5 @@ def _rendered(result: DraftResult, request: DraftRequest, findings: list[gates.F
         if not findings:  # the gates promise that a draft without findings can be rendered
             findings.append(gates.Finding("render", str(error), "document"))
         return "", []
-    body = "\n".join(fill(paragraph.text_with_slots, sheet) for section in result.document.sections for paragraph in section.paragraphs)
-    body += "\n" + "\n".join(f"{step['action']} {step['success_measure']}" for step in rendered.steps)
-    findings.extend(gates.check_rendered(body, playbook.audience))
+    findings.extend(gates.check_names(sheet, [value["handle"] for value in rendered.values], playbook.audience))
     return rendered.text, [dict(step) for step in rendered.steps]

@@ -162,9 +162,9 @@ def _applies(when: When, scope: _Scope) -> bool:
         left, right = scope.known(when.close[0]), scope.known(when.close[1])
         if left is None or right is None or compare(left, right) is None or _distance(left, right) > CLOSE:
             return False
-    for name, lies_ahead in ((when.ahead, True), (when.passed, False)):
-        if name is not None:
-            fact = scope.known(name)
+    for date_name, lies_ahead in ((when.ahead, True), (when.passed, False)):
+        if date_name is not None:
+            fact = scope.known(date_name)
             if fact is None or not fact.value_text or (date.fromisoformat(fact.value_text[:10]) > scope.sheet.as_of) is not lies_ahead:
                 return False
     rules = {scope.risk.scope} if scope.risk is not None else {risk.scope for risk in scope.sheet.risks}
