@@ -72,7 +72,9 @@ def append(
     return event
 
 
-def step(session: Session, request: ApprovalRequest, action: str, *, actor: Actor, now: datetime, note: str | None = None, values: Mapping[str, Any] | None = None) -> None:
+def step(
+    session: Session, request: ApprovalRequest, action: str, *, actor: Actor, now: datetime, note: str | None = None, values: Mapping[str, Any] | None = None
+) -> None:
     """Move `request` by compare-and-swap and record it: the row must still be in the state, version and attempt that were read.
 
     `values` are further columns to set. Raises VIM-E042 if the step is not possible or somebody else was first.
