@@ -59,7 +59,7 @@ def export_calls(store: Store, settings: Settings, now: datetime) -> ExportRepor
     problem = _probe(endpoint, key)
     if problem is not None:
         log.warning("LangSmith at %s: %s", endpoint, problem)
-        return ExportReport(0, len(waiting), f"LangSmith at {endpoint} {problem}; {len(waiting)} calls stay in the ledger for the next export.")
+        return ExportReport(0, len(waiting), f"VIM-E034 LangSmith at {endpoint} {problem}; {len(waiting)} calls stay in the ledger for the next export.")
     errors: list[str] = []
     client = _client(endpoint, key, settings.langsmith_send_content, errors)
     exported = 0
@@ -76,7 +76,7 @@ def export_calls(store: Store, settings: Settings, now: datetime) -> ExportRepor
     left = len(waiting) - exported
     if left:
         return ExportReport(
-            exported, left, f"LangSmith at {endpoint} took {exported} calls and then failed ({errors[0]}); {left} stay in the ledger for the next export."
+            exported, left, f"VIM-E034 LangSmith at {endpoint} took {exported} calls and then failed ({errors[0]}); {left} stay in the ledger for the next export."
         )
     return ExportReport(exported, 0, f"{exported} calls exported to the LangSmith project {settings.langsmith_project}.")
 
