@@ -76,7 +76,9 @@ def export_calls(store: Store, settings: Settings, now: datetime) -> ExportRepor
     left = len(waiting) - exported
     if left:
         return ExportReport(
-            exported, left, f"VIM-E034 LangSmith at {endpoint} took {exported} calls and then failed ({errors[0]}); {left} stay in the ledger for the next export."
+            exported,
+            left,
+            f"VIM-E034 LangSmith at {endpoint} took {exported} calls and then failed ({errors[0]}); {left} stay in the ledger for the next export.",
         )
     return ExportReport(exported, 0, f"{exported} calls exported to the LangSmith project {settings.langsmith_project}.")
 
