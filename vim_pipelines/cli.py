@@ -64,14 +64,15 @@ def main(context: click.Context, home: Path | None, debug: bool) -> None:
 @main.command()
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="As-of date. Default: the last complete day with data.")
 @click.option("--portfolio", type=click.Path(path_type=Path), help="Portfolio file. Default: VIMOTION_PORTFOLIO, else the sandbox.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of the portfolio's files, instead of the one that the file names.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON on standard output.")
 @click.pass_obj
-def audit(state: dict[str, Any], as_of: datetime | None, portfolio: Path | None, as_json: bool) -> None:
+def audit(state: dict[str, Any], as_of: datetime | None, portfolio: Path | None, data_dir: Path | None, as_json: bool) -> None:
     """Run the nightly job for one as-of date and print what it found."""
     from vim_pipelines.night import run_audit
     from vim_pipelines.reporting.summary import summary_lines
 
-    overrides = state["overrides"] | ({"portfolio": portfolio} if portfolio else {})
+    overrides = state["overrides"] | ({"portfolio": portfolio} if portfolio else {}) | ({"data_dir": data_dir} if data_dir else {})
     started, cpu_started = time.monotonic(), _cpu_seconds()
     with _settings(overrides) as settings:
         summary = run_audit(settings, as_of.date() if as_of else None, say=_say, debug=state["debug"])
@@ -189,8 +190,10 @@ def write_back_run(state: dict[str, Any]) -> None:
     from vim_pipelines.night import run_write_backs
 
     with _settings(state["overrides"]) as settings:
-        lines = run_write_backs(settings)
-        click.echo("\n".join(lines) if lines else "Nothing is approved and unwritten.")
+        lines, failures = run_write_backs(settings)
+        click.echo("\n".join(lines) if lines or failures else "Nothing is approved and unwritten.")
+        if failures:
+            raise failures[0]
 
 
 @write_back.command("list")
@@ -206,13 +209,17 @@ def write_back_list(state: dict[str, Any], as_json: bool) -> None:
 
 @write_back.command("undo")
 @click.argument("request_id")
+@click.option("--note", help="Why.")
+@click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
 @click.pass_obj
-def write_back_undo(state: dict[str, Any], request_id: str) -> None:
+def write_back_undo(state: dict[str, Any], request_id: str, note: str | None, acting_as: str | None) -> None:
     """Put back what one request changed."""
+    from vim_pipelines.approvals.actors import resolve_actor
     from vim_pipelines.night import undo_write_back
 
     with _settings(state["overrides"]) as settings:
-        click.echo("\n".join(undo_write_back(settings, request_id)))
+        name, role = resolve_actor(settings, acting_as=acting_as)
+        click.echo("\n".join(undo_write_back(settings, request_id, name=name, role=role, note=note)))
 
 
 @main.group()
@@ -339,15 +346,23 @@ def _settings(overrides: dict[str, Any], *, serve: bool = False) -> Iterator[Set
 
 
 def _next_commands(settings: Settings, state: dict[str, Any]) -> list[str]:
-    home = f" --home {settings.home}" if state["overrides"].get("home") else ""
-    venv = Path(sys.argv[0])
-    command = f"{venv}{home}" if venv.parent.name == "bin" and not os.environ.get("VIRTUAL_ENV") else f"vimotion{home}"
-    command = os.path.relpath(venv) + home if command.startswith("/") else command
+    command = _own_name() + (f" --home {settings.home}" if state["overrides"].get("home") else "")
     return [
         f"{command} inbox list                 the drafts that wait for a decision",
         f"{command} account show ACC-HEADLINE  one account: money, signals, phase, risks" if settings.is_sandbox else f"{command} account show KEY           one account: money, signals, phase, risks",
         "make ui                              Dagster: runs, lineage, checks",
     ]
+
+
+def _own_name() -> str:
+    """How the user can call this command again from where he stands."""
+    import shutil
+
+    called = Path(sys.argv[0]).absolute()
+    if shutil.which("vimotion") == str(called) or called.suffix == ".py":
+        return "vimotion"
+    near = os.path.relpath(called)
+    return str(called) if near.startswith("..") else near
 
 
 def _say(text: str) -> None:

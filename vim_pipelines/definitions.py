@@ -30,7 +30,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=[raw_sources, *dbt_assets, signals, lifecycle, drafts, approval_requests, published],
         asset_checks=[raw_gates],
         jobs=JOBS,
-        schedules=[_nightly(settings), dg.ScheduleDefinition(name="hourly_sweep", job_name="approvals_sweep", cron_schedule="0 * * * *")],
+        schedules=[
+            _nightly(settings),
+            dg.ScheduleDefinition(name="hourly_sweep", job_name="approvals_sweep", cron_schedule="0 * * * *"),
+            dg.ScheduleDefinition(name="hourly_reconcile", job_name="reconcile", cron_schedule="15 * * * *"),
+        ],
         sensors=[approved_requests, requests_to_replan],
         resources={
             "settings": dg.ResourceDefinition.hardcoded_resource(settings),

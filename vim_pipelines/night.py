@@ -6,6 +6,7 @@ The command line adds nothing to the job but a summary: what Dagster runs at nig
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -62,30 +63,38 @@ def run_audit(settings: Settings, as_of: date | None, *, say: Callable[[str], No
     return summarise(warehouse, store, as_of, portfolio=portfolio.name, seconds=0.0, cpu_seconds=0.0)
 
 
-def run_write_backs(settings: Settings) -> list[str]:
-    """Finish open writes, then run `write_back` for every approved request; one line each."""
+def run_write_backs(settings: Settings) -> tuple[list[str], list[VimError]]:
+    """Finish open writes, then carry out every approved request: a line each, and the errors of those that could not be.
+
+    One request that fails does not keep the others waiting.
+    """
     from vim_pipelines.approvals.queue import approved_ready
     from vim_pipelines.store import open_store
     from vim_pipelines.vendors.salesforce import client_from_settings
     from vim_pipelines.writeback.apply import reconcile, write_back
 
     store = open_store(settings)
-    lines: list[str] = []
+    failures: list[VimError] = []
     with client_from_settings(settings) as client:
-        lines += reconcile(store, client, settings=settings, now=settings.now()).lines()
+        lines = reconcile(store, client, settings=settings, now=settings.now()).lines()
         for request in approved_ready(store, limit=1000):
-            lines += write_back(store, client, request.request_id, settings=settings, now=settings.now(), run_id="cli").lines()
-    return lines
+            try:
+                lines += write_back(store, client, request.request_id, settings=settings, now=settings.now(), run_id="cli").lines()
+            except VimError as error:
+                failures.append(error)
+                lines.append(f"{request.request_id} {request.account_name}: {error}")
+    return lines, failures
 
 
-def undo_write_back(settings: Settings, request_id: str) -> list[str]:
-    """Put back what one request changed."""
+def undo_write_back(settings: Settings, request_id: str, *, name: str, role: str, note: str | None) -> list[str]:
+    """Put back what one request changed, in the name of the person who asks."""
+    from vim_pipelines.approvals.policy import Actor
     from vim_pipelines.store import open_store
     from vim_pipelines.vendors.salesforce import client_from_settings
     from vim_pipelines.writeback.apply import undo
 
     with client_from_settings(settings) as client:
-        return undo(open_store(settings), client, request_id, settings=settings, now=settings.now()).lines()
+        return undo(open_store(settings), client, request_id, settings=settings, now=settings.now(), actor=Actor(name, role, "cli"), note=note).lines()
 
 
 def run_replans(settings: Settings) -> list[str]:
@@ -121,6 +130,7 @@ def _captured(settings: Settings, name: str, *, show: bool) -> Iterator[None]:
         return
     log = settings.home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # dbt is a child process and writes its libraries' warnings to our standard error
     with log.open("w") as file, redirect_stdout(file), redirect_stderr(file), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -136,7 +146,7 @@ def _failure(result: Any) -> VimError:
         if event.is_step_failure:
             error = event.step_failure_data.error
             while error is not None:
-                if error.cls_name == "VimError" and error.message:
+                if CODED.search(error.message or ""):
                     return _parsed(error.message)
                 error = error.cause
             deepest = event.step_failure_data.error
@@ -151,3 +161,7 @@ def _failure(result: Any) -> VimError:
 def _parsed(message: str) -> VimError:
     text = message[message.index("VIM-E") :].strip()
     return VimError(text[:8], text[8:].strip())
+
+
+#: How a VimError, or a kind of it, begins once Dagster has turned it into text.
+CODED = re.compile(r"^\S*Error: VIM-E\d{3} ")

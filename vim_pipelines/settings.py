@@ -35,6 +35,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path(".vimotion"), description="Folder that holds all state: warehouse, operations store, published copy, Dagster home, sandbox.")
     portfolio: Path | None = Field(default=None, description="Portfolio file (YAML). Not set: the sandbox portfolio.")
+    data_dir: Path | None = Field(default=None, description="Folder of the portfolio's files, instead of the one that the portfolio file names.")
     warehouse: Literal["duckdb", "snowflake"] = Field(default="duckdb", description="Analytical warehouse: a DuckDB file under the home folder, or Snowflake.")
     store_url: str | None = Field(default=None, description="SQLAlchemy address of the operations store. Not set: SQLite (WAL) under the home folder.")
     timezone: str = Field(default="UTC", description="Time zone of the nightly schedule (IANA name).")

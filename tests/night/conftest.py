@@ -64,6 +64,12 @@ def sandbox_home(path: Path, *, accounts: int = ACCOUNTS, weeks: int = WEEKS) ->
 
 
 @pytest.fixture(scope="session")
+def make_home():
+    """Makes a home folder that nothing has run in."""
+    return sandbox_home
+
+
+@pytest.fixture(scope="session")
 def first_night(tmp_path_factory) -> tuple[Home, dict]:
     """A finished first night: look, do not touch."""
     home = sandbox_home(tmp_path_factory.mktemp("night") / "home")

@@ -28,11 +28,12 @@ __all__ = ["Portfolio", "last_data_day", "load_portfolio"]
 
 
 def load_portfolio(path: Path | None, settings: Settings, *, data_dir: Path | None = None) -> Portfolio:
-    """The portfolio of the YAML file at `path` (None: the sandbox's); `data_dir` overrides the file's own `data_dir`.
+    """The portfolio of the YAML file at `path` (None: the sandbox's); `data_dir`, or else the setting, overrides the file's own.
 
     Raises VIM-E003 if the file cannot be read as YAML and VIM-E004 with every mistake in it, each with its line.
     """
     path = path or resource_path("portfolios") / "sandbox.yaml"
+    data_dir = data_dir or settings.data_dir
     document, lines = _read(path)
     try:
         portfolio = Portfolio.model_validate(document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -63,8 +64,8 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
             "select phase, max(phase_name) as phase_name, count(*) as accounts from marts.fct_account_state where as_of_date = ? group by phase order by phase", [as_of]
         )
         bands = session.rows("select risk_band, count(*) as accounts from marts.fct_account_signals where as_of_date = ? group by risk_band", [as_of])
-        attention = session.rows(
-            "select entity, metric, value, status from marts.fct_data_quality where as_of_date = ? and status not in ('ok', 'info') order by entity, metric", [as_of]
+        quality = session.rows(
+            "select entity, metric, value, detail from marts.fct_data_quality where as_of_date = ? and (status in ('warn', 'stale') or metric = 'is_fed') order by entity, metric", [as_of]
         )
     with store.session() as operations:
         drafts = dict(operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of).group_by(Draft.status)).all())
@@ -87,21 +88,48 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         drafts_held=int(drafts.get("held", 0)),
         awaiting_approval=int(waiting or 0),
         cost_usd=None if unpriced and not cost else Decimal(cost or 0) if calls else Decimal(0),
-        attention=[f"{row['entity']} {row['metric']}: {row['value']} ({row['status']})" for row in attention],
+        attention=attention_lines(quality),
         seconds=seconds,
         cpu_seconds=cpu_seconds,
     )
 
 
+#: What a figure of marts.fct_data_quality means to a person; others are shown by their names.
+PHRASES = {
+    "quarantined": "{count} rows set aside with a reason (raw.quarantine)",
+    "unattributed_share": "{share} have no account; kept, and in no account's figures",
+    "invalid_lines": "{count} contract lines make no sense (marts.fct_license_waste says why) and are in no figure",
+    "money_unknown_lines": "{count} contract lines have no price or no exchange rate: their money is unknown",
+    "as_of_assumed": "past dates are assumed, not known",
+    "freshness_days": "nothing new for {count} days",
+}
+
+
+def attention_lines(quality: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Rows of marts.fct_data_quality (entity, metric, value, detail) as sentences; the entities that no source feeds on one line."""
+    unfed = [row["entity"] for row in quality if row["metric"] == "is_fed" and not row["value"]]
+    lines = []
+    for row in quality:
+        if row["metric"] == "is_fed":
+            continue
+        value = float(row["value"]) if row["value"] is not None else None
+        phrase = PHRASES.get(row["metric"], row["metric"].replace("_", " ") + ": {count}")
+        shown = phrase.format(count="unknown" if value is None else f"{value:,.0f}", share="unknown" if value is None else f"{value:.1%}")
+        lines.append(f"{row['entity'].replace('_', ' ')}: {shown}{' (' + row['detail'] + ')' if row['detail'] and row['detail'] != 'all' else ''}")
+    if unfed:
+        lines.append(f"no source feeds {', '.join(name.replace('_', ' ') for name in unfed)}: what depends on them is unknown, not zero")
+    return lines
+
+
 def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
     """The summary as lines of text, the same on a terminal and in a log."""
-    unknown = f" ({summary.accounts_without_money} accounts unknown)" if summary.accounts_without_money else ""
+    unknown = f" ({summary.accounts_without_money} accounts without a figure)" if summary.accounts_without_money else ""
     phases = [f"    {name:<28}{count:>6}" for name, count in summary.accounts_by_phase.items()]
     bands = "   ".join(f"{band} {count}" for band, count in summary.accounts_by_band.items())
     cost = "unknown" if summary.cost_usd is None else f"${summary.cost_usd:.2f}"
-    attention = [f"    {line}" for line in summary.attention[:6]]
-    if len(summary.attention) > 6:
-        attention.append(f"    and {len(summary.attention) - 6} more in marts.fct_data_quality")
+    attention = [f"    {line}" for line in summary.attention[:8]]
+    if len(summary.attention) > 8:
+        attention.append(f"    and {len(summary.attention) - 8} more in marts.fct_data_quality")
     return [
         f"Portfolio audit of {summary.portfolio}, as of {summary.as_of_date}",
         "",

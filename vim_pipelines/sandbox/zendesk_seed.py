@@ -15,11 +15,12 @@ from typing import Any
 from vim_pipelines.sandbox.emulators import seeding
 from vim_pipelines.sandbox.emulators.state import STAMP, State
 from vim_pipelines.sandbox.emulators.zendesk import TABLES
-from vim_pipelines.vendors.zendesk import ESCALATED_TAG, PRIORITY_LEVELS
 
 #: Users have no history here: they are visible from the first moment.
 FIRST = "1970-01-01T00:00:00.000+0000"
-PRIORITY_WORDS = {level: word for word, level in PRIORITY_LEVELS.items()}
+#: Zendesk's own words for the simulator's levels, written down here and not taken from the client that reads them.
+PRIORITY_WORDS = {"P1": "urgent", "P2": "high", "P3": "normal", "P4": "low"}
+ESCALATED_TAG = "escalated"
 
 
 def seed_zendesk(source_dir: Path, db_path: Path) -> int:

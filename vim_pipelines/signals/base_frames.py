@@ -5,9 +5,10 @@ Everything that counts events stays in the warehouse; what arrives here is at mo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.dates import end_of_day
 from vim_pipelines.warehouse.base import Session
@@ -88,6 +89,15 @@ inner join raw.contract_lines as versions on lines.contract_line_key = versions.
 where lines.is_active and not lines.auto_renew and versions.auto_renew and versions.known_at < ?
 """
 
+ACCOUNT_COLUMNS = (
+    "account_key", "account_name", "segment", "seats_contracted", "active_users_28d", "utilization_28d", "shelfware_seats", "contract_age_days", "days_to_opt_out",
+    "days_to_renewal", "gap_days", "last_activity_date", "notice_served_on", "usage_status", "ticket_status", "contract_status",
+)  # fmt: skip
+EVIDENCE_COLUMNS = (
+    "account_key", "sponsors_active", "sponsors_left", "sponsor_left_on", "fttv_due_on", "fttv_reached_on", "handoff_fields_expected", "handoff_fields_missing",
+    "handoff_missing_fields", "notice_on", "notice_is_open", "won_back_on",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class BaseFrames:
@@ -114,21 +124,26 @@ def read_base(session: Session, as_of: date) -> BaseFrames:
     number = _DAY_NUMBER.format(day="activity_date")
     rhythm = _RHYTHM.format(number=number, index=_BUSINESS_INDEX.format(number="day_number"), next_index=_BUSINESS_INDEX.format(number="(day_number + 1)"))
     window = [as_of, as_of, as_of - timedelta(days=RHYTHM_DAYS)]
-    query = session.query
     return BaseFrames(
-        accounts=query(
-            "select account_key, account_name, segment, seats_contracted, active_users_28d, utilization_28d, shelfware_seats, contract_age_days, first_contract_start,"
-            " days_to_opt_out, days_to_renewal, gap_days, last_activity_date, notice_received_on, notice_served_on, usage_status, ticket_status, contract_status"
-            " from base.int_accounts order by account_key"
+        accounts=_frame(session, f"select {', '.join(ACCOUNT_COLUMNS)} from base.int_accounts order by account_key", ACCOUNT_COLUMNS),
+        account_weeks=_columns(session, "base.int_account_weeks", ("account_key", "week_start", "active_users", "events", "is_known_event_week")),
+        ticket_weeks=_columns(session, "base.int_ticket_weeks", ("account_key", "week_start", "tickets_opened", "is_covered")),
+        ticket_load=_columns(
+            session, "base.int_ticket_load", ("account_key", "weighted_load", "open_p1", "oldest_open_p1_days", "tickets_90d", "tickets_open", "status")
         ),
-        account_weeks=query("select account_key, week_start, active_users, events, is_known_event_week from base.int_account_weeks"),
-        ticket_weeks=query("select account_key, week_start, tickets_opened, is_covered from base.int_ticket_weeks"),
-        ticket_load=query("select account_key, weighted_load, open_p1, oldest_open_p1_days, tickets_90d, tickets_open, status from base.int_ticket_load"),
-        rhythm=query(rhythm, window).merge(query(_USERS, window), on="account_key", how="outer"),
-        features=query(_FEATURES, [as_of, as_of, as_of - timedelta(days=FEATURE_DAYS)]),
-        evidence=query(
-            "select account_key, sponsors_active, sponsors_left, sponsor_left_on, fttv_due_on, fttv_reached_on, handoff_fields_expected, handoff_fields_missing,"
-            " handoff_missing_fields, notice_on, notice_is_open, won_back_on from base.int_lifecycle_evidence"
+        rhythm=_frame(session, rhythm, ("account_key", "median_gap_days", "active_days", "first_index"), window).merge(
+            _frame(session, _USERS, ("account_key", "users_seen"), window), on="account_key", how="outer"
         ),
-        auto_renew_off=query(_AUTO_RENEW_OFF, [end_of_day(as_of)]),
+        features=_frame(session, _FEATURES, ("account_key", "entitled_features", "used_features"), [as_of, as_of, as_of - timedelta(days=FEATURE_DAYS)]),
+        evidence=_columns(session, "base.int_lifecycle_evidence", EVIDENCE_COLUMNS),
+        auto_renew_off=_frame(session, _AUTO_RENEW_OFF, ("account_key",), [end_of_day(as_of)]),
     )
+
+
+def _columns(session: Session, table: str, columns: Sequence[str]) -> pd.DataFrame:
+    return _frame(session, f"select {', '.join(columns)} from {table}", columns)
+
+
+def _frame(session: Session, sql: str, columns: Sequence[str], parameters: Sequence[Any] = ()) -> pd.DataFrame:
+    """The result with exactly these columns: a result without rows may arrive without columns."""
+    return session.query(sql, parameters).reindex(columns=list(columns))

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from ipaddress import ip_address
 from typing import Any
 
 import httpx
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.net import is_loopback
 
 #: 423 and 477 are HubSpot's 'locked' and 'migrating'; the others mean the same everywhere.
 BUSY_STATUSES = frozenset({423, 429, 477})
@@ -327,16 +327,6 @@ class VendorHttp:
             status=response.status_code,
             vendor_code=code,
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine by its loopback address or the name localhost."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _checked_base(base_url: str, vendor: str, setting: str) -> httpx.URL:

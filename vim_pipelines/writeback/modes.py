@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.vendors.http import is_loopback
+from vim_pipelines.core.net import is_loopback
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings

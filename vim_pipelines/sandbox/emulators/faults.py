@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.vendors.http import is_loopback
+from vim_pipelines.core.net import is_loopback
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

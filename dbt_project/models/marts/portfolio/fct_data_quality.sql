@@ -129,6 +129,17 @@ measured as (
     union all
 
     select
+        'usage_event' as entity,
+        'unattributed_rows_share' as metric,
+        'rows as delivered, repeats included' as detail,
+        {{ safe_divide('sum(rows_unattributed)', 'sum(versions_added)') }} as value,
+        case when coalesce(sum(versions_added), 0) = 0 then 'unknown' else 'ok' end as status
+    from {{ source('raw', 'loads') }}
+    where entity = 'usage_event' and as_of_date <= {{ as_of_date() }}
+
+    union all
+
+    select
         entity,
         'freshness_days' as metric,
         'days since the newest change' as detail,
