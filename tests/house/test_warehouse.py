@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -93,4 +92,4 @@ def test_a_reader_keeps_its_copy_while_a_new_one_is_published(warehouse, tmp_pat
     with duckdb.connect(str(path), read_only=True) as connection:
         assert connection.execute("select count(*) from marts.a_current").fetchone() == (2,)
         assert connection.execute("select count(*) from information_schema.tables where table_schema = 'raw'").fetchone() == (0,)
-    assert not [name for name in os.listdir(tmp_path / "published") if name.endswith(".tmp")]
+    assert not list((tmp_path / "published").rglob("*.tmp"))

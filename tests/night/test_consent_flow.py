@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_a_decision_needs_a_known_person_and_the_newest_version(home):
 def test_a_text_that_was_edited_after_its_approval_is_not_written(home, column):
     request = requests(home)[0]
     home.run("inbox", "approve", request["request_id"], "--as", "director", "--note", "go")
-    with sqlite3.connect(home.path / "operations.db") as connection:
+    with closing(sqlite3.connect(home.path / "operations.db")) as connection, connection:
         changed = "replace(payload, 'seats', 'chairs')" if column == "payload" else "'0' || substr(approved_sha256, 2) || 'x'"
         connection.execute(f"update approval_requests set {column} = {changed} where request_id = ?", [request["request_id"]])
     done = home.run("write-back", "run", check=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 
@@ -16,7 +17,7 @@ DATED_MARTS = (
 
 
 def store_rows(home, sql: str) -> list[tuple]:
-    with sqlite3.connect(home.path / "operations.db") as connection:
+    with closing(sqlite3.connect(home.path / "operations.db")) as connection:
         return connection.execute(sql).fetchall()
 
 
