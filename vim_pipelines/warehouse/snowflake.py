@@ -62,12 +62,18 @@ class SnowflakeSession(Session):
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def append(self, table: str, frame: pd.DataFrame) -> int:
-        from snowflake.connector.pandas_tools import write_pandas
+        """Through `load_parquet`: the connector's own `write_pandas` makes a stage first, which is DDL and would commit what was written before."""
+        if not len(frame):
+            return 0
+        import tempfile
 
-        schema, name = table.split(".")
-        upper = frame.rename(columns=str.upper)
-        write_pandas(self.connection, upper, name.upper(), schema=schema.upper(), use_logical_type=True)
-        return len(frame)
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "rows.parquet"
+            pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), file)
+            return self.load_parquet(table, [file], f"select {', '.join(frame.columns)} from source")
 
     def load_parquet(self, table: str, files: Sequence[Path], select: str, parameters: Sequence[Any] = ()) -> int:
         """One upload and one COPY into the session's staging table, then `select` over it; the types are the Parquet files' own.
