@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 import pytest
-from conftest import AS_OF, Portfolio, make_portfolio
+from dbt_portfolio import AS_OF, Portfolio, make_portfolio
 
 from vim_pipelines.core.errors import VimError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from conftest import AS_OF, Portfolio
+from dbt_portfolio import AS_OF, Portfolio
 
 from vim_pipelines.transform.project import _invoke, project_dir
 

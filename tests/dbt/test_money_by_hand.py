@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import Portfolio, make_portfolio
+from dbt_portfolio import Portfolio, make_portfolio
 
 #: line: (unused seats, value of unused seats, right-size gap, waste) in the line's currency
 LINES: dict[str, tuple[int | None, str | None, int | None, str | None]] = {

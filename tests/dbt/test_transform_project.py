@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Portfolio, make_portfolio
+from dbt_portfolio import Portfolio, make_portfolio
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.settings import Settings

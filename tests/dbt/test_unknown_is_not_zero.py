@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
-from conftest import Portfolio, make_portfolio
+from dbt_portfolio import Portfolio, make_portfolio
 
 
 @pytest.fixture(scope="module")

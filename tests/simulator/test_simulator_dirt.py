@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 import pytest
-from conftest import Raw
+from raw_sandbox import Raw
 
 from vim_pipelines.sandbox.simulator import ACCOUNT_DIRT, EVENT_DIRT, Simulation
 

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from conftest import Raw
+from raw_sandbox import Raw
 
 KEY = "ACC-HEADLINE"
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 import pytest
-from conftest import TODAY, Raw
+from raw_sandbox import TODAY, Raw
 
 from vim_pipelines.sandbox.simulator import PRODUCT_FEATURES, TRUTHS
 
