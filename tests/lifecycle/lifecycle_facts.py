@@ -24,8 +24,11 @@ COMPLETE: dict[str, Any] = {
     "first_assigned_on": date(2024, 11, 6), "weeks_seen": 13, "weeks_in_use": 13, "utilization_28d": 0.9, "active_users_28d": 90, "seats_contracted": 100,
     "gap_days": 1, "usage_status": "ok", "contract_status": "ok",
 } | {
-    f"is_{entity}_fed": True
-    for entity in ("document", "meeting", "contact", "milestone", "task", "survey_response", "training_completion", "license_assignment")
+    f"is_{kind}_fed": True
+    for kind in (
+        "handoff_document", "success_plan", "handoff_meeting", "kickoff_meeting", "cadence_meeting", "contact", "contact_role", "pain_metric", "fttv", "red_flag",
+        "questionnaire", "training_completion", "license_assignment",
+    )
 }  # fmt: skip
 
 

@@ -116,7 +116,7 @@ def test_a_late_night_reports_the_days_whose_marts_are_out_of_date(session: Sess
 
 def test_telemetry_that_is_down_for_a_night_moves_nobody(session: Session) -> None:
     night(session, DAYS[0], facts())
-    night(session, DAYS[1], facts(usage_status="unknown", utilization_28d=None, is_milestone_fed=False, is_meeting_fed=False))
+    night(session, DAYS[1], facts(usage_status="unknown", utilization_28d=None, is_fttv_fed=False, is_kickoff_meeting_fed=False))
     assert phases(session) == {DAYS[0]: 8, DAYS[1]: 8}
     assert session.scalar("select status from computed.requirements where requirement_id = 'p4_fttv' and as_of_date = ?", [DAYS[1]]) == "unknown"
 

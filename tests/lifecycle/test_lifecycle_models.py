@@ -238,8 +238,15 @@ def test_milestones_flags_and_licences(evidence: dict[str, dict[str, Any]]) -> N
 
 def test_what_is_not_fed_says_so(evidence: dict[str, dict[str, Any]]) -> None:
     row = evidence["people"]
-    assert row["is_survey_response_fed"] is False and row["is_task_fed"] is True
+    assert row["is_questionnaire_fed"] is False and row["is_red_flag_fed"] is True
     assert row["usage_status"] == "unknown"
+
+
+def test_a_kind_of_row_that_no_account_has_is_not_fed(evidence: dict[str, dict[str, Any]]) -> None:
+    """RavenStack's churn notes are documents: 500 of 500 customers were said to lack a handoff that nobody there writes."""
+    row = evidence["people"]
+    assert row["is_handoff_document_fed"] is True
+    assert (row["is_success_plan_fed"], row["is_training_completion_fed"]) == (False, False), "fed by a source, and empty for everybody"
 
 
 def test_the_evidence_is_judged_by_the_map_without_a_missing_column(evidence: dict[str, dict[str, Any]]) -> None:

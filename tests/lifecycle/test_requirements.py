@@ -66,11 +66,11 @@ def test_what_is_missing_is_unmet_and_said(name: str, changes: dict[str, Any], w
 
 
 UNKNOWN = [
-    ("p1_sales_docs", "is_document_fed"), ("p1_handoff_meeting", "is_meeting_fed"), ("p1_technical_activation", "is_license_assignment_fed"),
-    ("p2_psp_diagnostic", "is_milestone_fed"), ("p2_champion_alignment", "is_contact_fed"), ("p2_red_flags", "is_task_fed"),
-    ("p2_success_plan", "is_document_fed"), ("p3_questionnaire", "is_survey_response_fed"), ("p3_kickoff", "is_meeting_fed"),
-    ("p3_fttv_milestone", "is_milestone_fed"), ("p3_cadence", "is_meeting_fed"), ("p4_onboarding", "is_training_completion_fed"),
-    ("p4_fttv", "is_milestone_fed"), ("p4_pivot", "is_milestone_fed"),
+    ("p1_sales_docs", "is_handoff_document_fed"), ("p1_handoff_meeting", "is_handoff_meeting_fed"), ("p1_technical_activation", "is_license_assignment_fed"),
+    ("p2_psp_diagnostic", "is_pain_metric_fed"), ("p2_champion_alignment", "is_contact_role_fed"), ("p2_red_flags", "is_red_flag_fed"),
+    ("p2_success_plan", "is_success_plan_fed"), ("p3_questionnaire", "is_questionnaire_fed"), ("p3_kickoff", "is_kickoff_meeting_fed"),
+    ("p3_fttv_milestone", "is_fttv_fed"), ("p3_cadence", "is_cadence_meeting_fed"), ("p4_onboarding", "is_training_completion_fed"),
+    ("p4_fttv", "is_fttv_fed"), ("p4_pivot", "is_fttv_fed"),
 ]  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def _hygiene(facts: Mapping[str, Any], as_of: date) -> list[str]:
         found.append("contacts missing")
     last = facts.get("last_cadence_on")
     has_met = last is not None and last >= as_of - timedelta(days=CADENCE_DAYS)
-    if facts.get("is_meeting_fed") and facts.get("lines_active") and not facts.get("cadence_meetings_ahead") and not has_met:
+    if facts.get("is_cadence_meeting_fed") and facts.get("lines_active") and not facts.get("cadence_meetings_ahead") and not has_met:
         found.append("no regular meeting held or planned")
     return found
 

@@ -102,8 +102,8 @@ def _row(entity: str, key: Any) -> tuple[tuple[str, str], ...]:
     return ((entity, str(key)),) if key is not None else ()
 
 
-def _not_fed(entity: str) -> Proof:
-    return Proof("unknown", f"No source feeds {entity.replace('_', ' ')}s.")
+def _not_fed(kind: str) -> Proof:
+    return Proof("unknown", f"No source records {kind}: no account of the portfolio has any.")
 
 
 def _count(facts: Facts, name: str) -> int:
@@ -111,8 +111,8 @@ def _count(facts: Facts, name: str) -> int:
 
 
 def _handoff_fields_complete(facts: Facts, _values: Mapping[str, Any], _as_of: date, waived: frozenset[str]) -> Proof:
-    if not facts.get("is_document_fed") or facts.get("handoff_fields_missing") is None:
-        return _not_fed("document")
+    if not facts.get("is_handoff_document_fed") or facts.get("handoff_fields_missing") is None:
+        return _not_fed("handoff documents")
     rows = _row("document", facts.get("handoff_document_key"))
     missing = [name for name in str(facts.get("handoff_missing_fields") or "").split(", ") if name]
     open_fields = [name for name in missing if name not in waived]
@@ -143,8 +143,8 @@ def _kickoff_held(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waive
 
 
 def _meeting(facts: Facts, kind: str, name: str) -> Proof:
-    if not facts.get("is_meeting_fed"):
-        return _not_fed("meeting")
+    if not facts.get(f"is_{kind}_meeting_fed"):
+        return _not_fed(f"{name}s")
     held = facts.get(f"{kind}_meeting_held_on")
     if held is None:
         return Proof("unmet", f"No {name} was held.")
@@ -153,7 +153,7 @@ def _meeting(facts: Facts, kind: str, name: str) -> Proof:
 
 def _licences_assigned(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
     if not facts.get("is_license_assignment_fed"):
-        return _not_fed("license_assignment")
+        return _not_fed("licence assignments")
     users = _count(facts, "users_assigned")
     if not users:
         return Proof("unmet", "No licence is assigned to anybody.")
@@ -161,8 +161,8 @@ def _licences_assigned(facts: Facts, _values: Mapping[str, Any], _as_of: date, _
 
 
 def _pain_metric_with_baseline(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
-    if not facts.get("is_milestone_fed"):
-        return _not_fed("milestone")
+    if not facts.get("is_pain_metric_fed"):
+        return _not_fed("pain metrics")
     if facts.get("pain_milestone_key") is not None:
         return Proof("met", f"Pain metric {facts.get('pain_metric_name')} has a baseline.", _row("milestone", facts["pain_milestone_key"]))
     named = _count(facts, "pain_metrics_named")
@@ -170,8 +170,8 @@ def _pain_metric_with_baseline(facts: Facts, _values: Mapping[str, Any], _as_of:
 
 
 def _sponsor_and_champion_named(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
-    if not facts.get("is_contact_fed"):
-        return _not_fed("contact")
+    if not facts.get("is_contact_role_fed"):
+        return _not_fed("roles of contacts")
     rows = _row("contact", facts.get("sponsor_key")) + _row("contact", facts.get("champion_key"))
     lacking = []
     for role in ("sponsor", "champion"):
@@ -187,8 +187,8 @@ def _sponsor_and_champion_named(facts: Facts, _values: Mapping[str, Any], _as_of
 
 
 def _red_flags_closed_or_owned(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
-    if not facts.get("is_task_fed"):
-        return _not_fed("task")
+    if not facts.get("is_red_flag_fed"):
+        return _not_fed("red flags")
     open_flags, unowned = _count(facts, "red_flags_open"), _count(facts, "red_flags_unowned")
     rows = _row("task", facts.get("red_flag_key"))
     if unowned:
@@ -197,24 +197,24 @@ def _red_flags_closed_or_owned(facts: Facts, _values: Mapping[str, Any], _as_of:
 
 
 def _success_plan_written(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
-    if not facts.get("is_document_fed"):
-        return _not_fed("document")
+    if not facts.get("is_success_plan_fed"):
+        return _not_fed("success plans")
     if facts.get("success_plan_key") is None:
         return Proof("unmet", "There is no success plan.")
     return Proof("met", "The success plan is written.", _row("document", facts["success_plan_key"]), facts.get("success_plan_authored_on"))
 
 
 def _questionnaire_answered(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
-    if not facts.get("is_survey_response_fed"):
-        return _not_fed("survey_response")
+    if not facts.get("is_questionnaire_fed"):
+        return _not_fed("questionnaires")
     if facts.get("questionnaire_key") is None:
         return Proof("unmet", "The questionnaire has no answer.")
     return Proof("met", "The questionnaire is answered.", _row("survey_response", facts["questionnaire_key"]), facts.get("questionnaire_on"))
 
 
 def _fttv_defined_and_dated(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
-    if not facts.get("is_milestone_fed"):
-        return _not_fed("milestone")
+    if not facts.get("is_fttv_fed"):
+        return _not_fed("first-value milestones")
     if not _count(facts, "fttv_milestones"):
         return Proof("unmet", "No first-value milestone is defined.")
     rows = _row("milestone", facts.get("fttv_milestone_key"))
@@ -225,8 +225,8 @@ def _fttv_defined_and_dated(facts: Facts, _values: Mapping[str, Any], _as_of: da
 
 
 def _cadence_set(facts: Facts, values: Mapping[str, Any], as_of: date, _waived: frozenset[str]) -> Proof:
-    if not facts.get("is_meeting_fed"):
-        return _not_fed("meeting")
+    if not facts.get("is_cadence_meeting_fed"):
+        return _not_fed("regular meetings")
     rows, last = _row("meeting", facts.get("cadence_meeting_key")), facts.get("last_cadence_on")
     ahead = _count(facts, "cadence_meetings_ahead")
     if ahead:
@@ -238,7 +238,7 @@ def _cadence_set(facts: Facts, values: Mapping[str, Any], as_of: date, _waived: 
 
 def _users_trained(facts: Facts, values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
     if not facts.get("is_training_completion_fed"):
-        return _not_fed("training_completion")
+        return _not_fed("training completions")
     trained, users = _count(facts, "users_trained"), facts.get("active_users_28d")
     rows = _row("training_completion", facts.get("training_key"))
     if users is None:
@@ -265,8 +265,8 @@ def _used_every_week(facts: Facts, values: Mapping[str, Any], _as_of: date, _wai
 
 
 def _fttv_not_overdue(facts: Facts, _values: Mapping[str, Any], as_of: date, _waived: frozenset[str]) -> Proof:
-    if not facts.get("is_milestone_fed"):
-        return _not_fed("milestone")
+    if not facts.get("is_fttv_fed"):
+        return _not_fed("first-value milestones")
     rows, due, reached = _row("milestone", facts.get("fttv_milestone_key")), facts.get("fttv_due_on"), facts.get("fttv_reached_on")
     if reached is not None:
         return Proof("met", f"First value was reached on {reached.isoformat()}; no pivot is needed.", rows, reached)
@@ -278,8 +278,8 @@ def _fttv_not_overdue(facts: Facts, _values: Mapping[str, Any], as_of: date, _wa
 
 
 def _fttv_reached(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
-    if not facts.get("is_milestone_fed"):
-        return _not_fed("milestone")
+    if not facts.get("is_fttv_fed"):
+        return _not_fed("first-value milestones")
     rows, reached = _row("milestone", facts.get("fttv_milestone_key")), facts.get("fttv_reached_on")
     if reached is not None:
         return Proof("met", f"First value was reached on {reached.isoformat()}.", rows, reached)

@@ -2,8 +2,26 @@
     The facts that the lifecycle's requirements are judged by, one row per account, each with the key of the row that proves it.
     No judgement here: which fact satisfies which requirement is data in vim_pipelines/lifecycle/phases.yaml.
 
-    A count of 0 means looked and found none; whether anybody feeds the entity at all stands in the is_*_fed columns.
+    A count of 0 means looked and found none; whether anybody feeds it at all stands in the is_*_fed columns. A kind of row that no
+    account of the whole portfolio has is not fed either: churn notes mapped to documents made 500 customers lack a handoff that
+    their vendor never writes down.
 -#}
+{%- set kinds = {
+    'handoff_document': ('document', ref('stg_crm__documents'), "document_kind = 'handoff'"),
+    'success_plan': ('document', ref('stg_crm__documents'), "document_kind = 'success_plan'"),
+    'handoff_meeting': ('meeting', ref('stg_crm__meetings'), "meeting_kind = 'handoff'"),
+    'kickoff_meeting': ('meeting', ref('stg_crm__meetings'), "meeting_kind = 'kickoff'"),
+    'cadence_meeting': ('meeting', ref('stg_crm__meetings'), "meeting_kind = 'cadence'"),
+    'contact': ('contact', ref('stg_crm__contacts'), "true"),
+    'contact_role': ('contact', ref('stg_crm__contacts'), "role in ('sponsor', 'champion')"),
+    'pain_metric': ('milestone', ref('stg_crm__milestones'), "milestone_kind = 'pain_metric'"),
+    'fttv': ('milestone', ref('stg_crm__milestones'), "milestone_kind = 'fttv'"),
+    'red_flag': ('task', ref('stg_crm__tasks'), "lower(subject) like '%red flag%'"),
+    'questionnaire': ('survey_response', ref('stg_crm__survey_responses'), "survey_kind = 'questionnaire'"),
+    'training_completion': ('training_completion', ref('stg_crm__training_completions'), "true"),
+    'license_assignment': ('license_assignment', ref('stg_product__license_assignments'), "true"),
+} %}
+
 with accounts as (
 
     select * from {{ ref('int_accounts') }}
@@ -190,6 +208,15 @@ recent_weeks as (
 
 ),
 
+feeds as (
+
+    select
+        {%- for kind, (entity, relation, condition) in kinds.items() %}
+        {{ is_fed(entity) }} and (select count(*) from {{ relation }} where {{ condition }}) > 0 as is_{{ kind }}_fed{{ "," if not loop.last }}
+        {%- endfor %}
+
+),
+
 final as (
 
     select
@@ -205,7 +232,7 @@ final as (
         handoff.handoff_document_key,
         handoff.handoff_authored_on,
         {%- for column in ['handoff_fields_expected', 'handoff_fields_missing', 'handoff_missing_fields'] %}
-        case when {{ is_fed('document') }} then handoff.{{ column }} end as {{ column }},
+        case when feeds.is_handoff_document_fed then handoff.{{ column }} end as {{ column }},
         {%- endfor %}
         meeting_evidence.handoff_meeting_key,
         meeting_evidence.handoff_meeting_held_on,
@@ -218,7 +245,7 @@ final as (
         coalesce(contacts.contacts_named, 0) as contacts_named,
         {%- for role in ['sponsor', 'champion'] %}
         {%- for count in ['named', 'active', 'left'] %}
-        case when {{ is_fed('contact') }} then coalesce(contacts.{{ role }}s_{{ count }}, 0) end as {{ role }}s_{{ count }},
+        case when feeds.is_contact_role_fed then coalesce(contacts.{{ role }}s_{{ count }}, 0) end as {{ role }}s_{{ count }},
         {%- endfor %}
         contacts.{{ role }}_name,
         contacts.{{ role }}_key,
@@ -252,10 +279,11 @@ final as (
         accounts.gap_days,
         accounts.usage_status,
         accounts.contract_status,
-        {%- for entity in ['document', 'meeting', 'contact', 'milestone', 'task', 'survey_response', 'training_completion', 'license_assignment'] %}
-        {{ is_fed(entity) }} as is_{{ entity }}_fed{{ "," if not loop.last }}
+        {%- for kind in kinds %}
+        feeds.is_{{ kind }}_fed{{ "," if not loop.last }}
         {%- endfor %}
     from accounts
+    cross join feeds
     left join cycles on accounts.account_key = cycles.account_key
     left join handoff on accounts.account_key = handoff.account_key
     left join meeting_evidence on accounts.account_key = meeting_evidence.account_key
