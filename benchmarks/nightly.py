@@ -39,11 +39,10 @@ def measured(command: list[str], environment: dict[str, str], cwd: Path) -> dict
 
 def stages(home: Path) -> dict[str, dict[str, float]]:
     """Wall seconds of each step of the newest run, and how much of a dbt step is not spent in its models and tests."""
-    os.environ["DAGSTER_HOME"] = str((home / "dagster").resolve())
     import dagster as dg
 
     found: dict[str, dict[str, float]] = {}
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.from_config(str((home / "dagster").resolve())) as instance:
         record = instance.get_run_records(limit=1)[0]
         begun: dict[str, float] = {}
         for entry in instance.all_logs(record.dagster_run.run_id):

@@ -222,6 +222,32 @@ def write_back_undo(state: dict[str, Any], request_id: str, note: str | None, ac
         click.echo("\n".join(undo_write_back(settings, request_id, name=name, role=role, note=note)))
 
 
+@write_back.command("sign")
+@click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
+@click.pass_obj
+def write_back_sign(state: dict[str, Any], acting_as: str | None) -> None:
+    """Sign the standing approval for the project's own fields on the CRM's accounts (phase, band, score, waste)."""
+    from vim_pipelines.approvals.actors import resolve_actor
+    from vim_pipelines.approvals.policy import load_policy
+    from vim_pipelines.writeback.mirror import sign_standing_approval
+
+    settings, policy = _load(state), load_policy()
+    name, role = resolve_actor(settings, acting_as=acting_as)
+    sign_standing_approval(_store(state), policy, actor=name, role=role, now=settings.now())
+    click.echo(f"{name} ({role}) allows writing {', '.join(policy.mirror.fields)}. Next: vimotion write-back mirror")
+
+
+@write_back.command("mirror")
+@click.pass_obj
+def write_back_mirror(state: dict[str, Any]) -> None:
+    """Write phase, band, score and waste of the newest audit to the CRM's accounts, under the standing approval."""
+    from vim_pipelines.night import run_mirror
+
+    with _settings(state["overrides"]) as settings:
+        report = run_mirror(settings)
+    click.echo(f"{report.accounts} accounts: {report.written} written, {report.unchanged} unchanged, {len(report.failed)} failed, {len(report.missing)} not in the CRM")
+
+
 @main.group()
 def replan() -> None:
     """Drafts that were rejected or sent back."""
@@ -327,7 +353,12 @@ def _load(state: dict[str, Any]) -> Settings:
 def _store(state: dict[str, Any]) -> Any:
     from vim_pipelines.store import open_store
 
-    return open_store(_load(state))
+    settings = _load(state)
+    if settings.store_url is None and not (settings.home / "operations.db").is_file():
+        from vim_pipelines.core.errors import VimError
+
+        raise VimError("VIM-E024", f"No audit has run in {settings.home}", fix="Run vimotion audit first, or name the home folder with --home")
+    return open_store(settings)
 
 
 @contextmanager
@@ -336,6 +367,12 @@ def _settings(overrides: dict[str, Any], *, serve: bool = False) -> Iterator[Set
     from vim_pipelines.settings import load_settings
 
     settings = load_settings(**overrides)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        from vim_pipelines.core.errors import VimError
+
+        raise VimError("VIM-E002", f"The home folder {settings.home} cannot be made", why=error.strerror or "", fix="Name another with --home or VIMOTION_HOME") from None
     if settings.is_sandbox and (serve or settings.salesforce_base_url is None):
         from vim_pipelines.sandbox.night import serving
 
@@ -347,11 +384,13 @@ def _settings(overrides: dict[str, Any], *, serve: bool = False) -> Iterator[Set
 
 def _next_commands(settings: Settings, state: dict[str, Any]) -> list[str]:
     command = _own_name() + (f" --home {settings.home}" if state["overrides"].get("home") else "")
-    return [
-        f"{command} inbox list                 the drafts that wait for a decision",
-        f"{command} account show ACC-HEADLINE  one account: money, signals, phase, risks" if settings.is_sandbox else f"{command} account show KEY           one account: money, signals, phase, risks",
-        "make ui                              Dagster: runs, lineage, checks",
-    ]
+    account_key = "ACC-HEADLINE" if settings.is_sandbox else "KEY"
+    commands = {
+        f"{command} inbox list": "the drafts that wait for a decision",
+        f"{command} account show {account_key}": "one account: money, signals, phase, risks",
+        "make ui": "Dagster: runs, lineage, checks",
+    }
+    return [f"{line:<{max(map(len, commands))}}  {meaning}" for line, meaning in commands.items()]
 
 
 def _own_name() -> str:

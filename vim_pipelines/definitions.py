@@ -4,6 +4,7 @@ Built by a function, so that a wheel, `workspace.yaml`, `dg` and the tests all g
 (discovery fails from a wheel).
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ import dagster as dg
 
 from vim_pipelines.approvals.assets import approval_requests
 from vim_pipelines.approvals.sensors import approved_requests, requests_to_replan
+from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.assets import raw_sources
 from vim_pipelines.jobs import JOBS, portfolio_audit
 from vim_pipelines.lifecycle.assets import lifecycle
@@ -34,6 +36,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             _nightly(settings),
             dg.ScheduleDefinition(name="hourly_sweep", job_name="approvals_sweep", cron_schedule="0 * * * *"),
             dg.ScheduleDefinition(name="hourly_reconcile", job_name="reconcile", cron_schedule="15 * * * *"),
+            dg.ScheduleDefinition(name="hourly_trace_export", job_name="langsmith_export", cron_schedule="30 * * * *"),
         ],
         sensors=[approved_requests, requests_to_replan],
         resources={
@@ -41,6 +44,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             "store": dg.ResourceDefinition(lambda _context: _open_store(settings)),
             "portfolio": dg.ResourceDefinition(lambda _context: _load_portfolio(settings)),
             "dbt": dbt,
+            "only_night": dg.ResourceDefinition(_only_night, required_resource_keys={"store"}),
         },
         executor=dg.in_process_executor,
     )
@@ -50,6 +54,19 @@ def _open_store(settings: Settings) -> Any:
     from vim_pipelines.store import open_store
 
     return open_store(settings)
+
+
+def _only_night(context: dg.InitResourceContext) -> Iterator[None]:
+    """Held while a night runs: two at once would mix two dates in the base models. Freed by the system when the process dies.
+
+    Not a Dagster pool: the slot of a killed run stays taken until a daemon frees it, and the command line has no daemon.
+    """
+    from vim_pipelines.store.locks import exclusive
+
+    with exclusive(context.resources.store, "portfolio_audit") as taken:
+        if not taken:
+            raise VimError("VIM-E025", "Another audit of this home folder is running", fix="Wait for it to end, or use another home folder (VIMOTION_HOME)")
+        yield
 
 
 def _load_portfolio(settings: Settings) -> Any:

@@ -24,7 +24,7 @@ class RequestConfig(dg.Config):
     request_id: str
 
 
-@dg.op(required_resource_keys={"settings", "store"}, pool="crm_api_salesforce", tags={"dagster/max_retries": "0"})
+@dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
 def write_back_request(context: dg.OpExecutionContext, config: RequestConfig) -> None:
     """Carry out one approved request: claim, difference, outbox, send, read back."""
     from vim_pipelines.vendors.salesforce import client_from_settings
@@ -36,7 +36,7 @@ def write_back_request(context: dg.OpExecutionContext, config: RequestConfig) ->
     context.add_output_metadata(report.metadata())
 
 
-@dg.op(required_resource_keys={"settings", "store"}, pool="claude_api", tags={"dagster/max_retries": "0"})
+@dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
 def replan_request(context: dg.OpExecutionContext, config: RequestConfig) -> None:
     """Draft again with the reviewer's note in view, and ask again."""
     from vim_pipelines.approvals.replan import replan
@@ -55,7 +55,7 @@ def sweep_requests(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata({"expired": expire(context.resources.store, settings.now())})
 
 
-@dg.op(required_resource_keys={"settings", "store"}, pool="crm_api_salesforce", tags={"dagster/max_retries": "0"})
+@dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
 def reconcile_outbox(context: dg.OpExecutionContext) -> None:
     """Read back every write whose end is not known, and finish it."""
     from vim_pipelines.vendors.salesforce import client_from_settings
@@ -65,6 +65,14 @@ def reconcile_outbox(context: dg.OpExecutionContext) -> None:
     with client_from_settings(settings) as client:
         report = reconcile(context.resources.store, client, settings=settings, now=settings.now())
     context.add_output_metadata(report.metadata())
+
+
+@dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
+def mirror_accounts(context: dg.OpExecutionContext) -> None:
+    """Bring the project's own fields on the CRM's accounts up to date, under the standing approval that a person signed."""
+    from vim_pipelines.night import run_mirror
+
+    context.add_output_metadata(run_mirror(context.resources.settings).metadata())
 
 
 @dg.op(required_resource_keys={"settings", "store"})
@@ -97,9 +105,14 @@ def reconcile() -> None:
     reconcile_outbox()
 
 
+@dg.job(executor_def=dg.in_process_executor, description="Write phase, band, score and waste to the CRM's accounts, under the standing approval.")
+def mirror_fields() -> None:
+    mirror_accounts()
+
+
 @dg.job(executor_def=dg.in_process_executor, description="Export the ledger of language-model calls to LangSmith; never part of the night.")
 def langsmith_export() -> None:
     export_traces()
 
 
-JOBS = [portfolio_audit, write_back, replan, approvals_sweep, reconcile, langsmith_export]
+JOBS = [portfolio_audit, write_back, replan, approvals_sweep, reconcile, mirror_fields, langsmith_export]

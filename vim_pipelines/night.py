@@ -18,7 +18,9 @@ from vim_pipelines.core.errors import VimError
 if TYPE_CHECKING:
     from vim_pipelines.reporting.summary import NightSummary
     from vim_pipelines.settings import Settings
+    from vim_pipelines.writeback.mirror import MirrorReport
 
+LOOK_AT_LOG = "The log is in the folder logs of the home folder; --debug shows it as it runs"
 DAGSTER_YAML = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
@@ -49,11 +51,15 @@ def run_audit(settings: Settings, as_of: date | None, *, say: Callable[[str], No
     """
     from vim_pipelines.portfolio.file import last_data_day, load_portfolio
     from vim_pipelines.reporting.summary import summarise
+    from vim_pipelines.schedule import FIRST_AS_OF
     from vim_pipelines.store import open_store
     from vim_pipelines.warehouse import open_warehouse
 
     portfolio = load_portfolio(settings.portfolio, settings)
-    as_of = as_of or last_data_day(portfolio, settings)
+    newest = last_data_day(portfolio, settings)
+    as_of = as_of or newest
+    if not FIRST_AS_OF <= as_of <= newest:
+        raise VimError("VIM-E024", f"There is no data for {as_of}", why=f"The portfolio has complete days up to {newest}", fix=f"Ask for a date from {FIRST_AS_OF} to {newest}")
     warehouse = open_warehouse(settings)
     with warehouse.session():
         pass  # a locked or unreachable warehouse ends the command here, before anything is read
@@ -84,6 +90,22 @@ def run_write_backs(settings: Settings) -> tuple[list[str], list[VimError]]:
                 failures.append(error)
                 lines.append(f"{request.request_id} {request.account_name}: {error}")
     return lines, failures
+
+
+def run_mirror(settings: Settings) -> MirrorReport:
+    """Write the newest night's phase, band, score and waste to the CRM's accounts. VIM-E044 unless a person signed the standing approval."""
+    from vim_pipelines.approvals.policy import load_policy
+    from vim_pipelines.store import open_store
+    from vim_pipelines.vendors.salesforce import client_from_settings
+    from vim_pipelines.warehouse import open_warehouse
+    from vim_pipelines.writeback.mirror import current_rows, write_mirror
+
+    with open_warehouse(settings).session(read_only=True) as session:
+        as_of, rows = current_rows(session, settings.now())
+    if as_of is None:
+        raise VimError("VIM-E024", "There is no finished audit", fix="Run vimotion audit first")
+    with client_from_settings(settings) as client:
+        return write_mirror(open_store(settings), client, rows, load_policy(), as_of=as_of, settings=settings, now=settings.now())
 
 
 def undo_write_back(settings: Settings, request_id: str, *, name: str, role: str, note: str | None) -> list[str]:
@@ -142,20 +164,19 @@ def _failure(result: Any) -> VimError:
         if not check.passed and check.severity.value == "ERROR":
             reason = check.description or check.check_name
             return VimError("VIM-E022", f"The quality gate {check.check_name} stopped the night", why=reason, fix="Look at raw.quarantine and the check in Dagster (make ui)")
+    unforeseen: VimError | None = None
     for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None:
-                if CODED.search(error.message or ""):
-                    return _parsed(error.message)
-                error = error.cause
-            deepest = event.step_failure_data.error
-            while deepest is not None and deepest.cause is not None:
-                deepest = deepest.cause
-            why = (deepest.message if deepest else "").strip().splitlines()
-            code = "VIM-E023" if event.step_key.startswith("dbt_") else "VIM-E099"
-            return VimError(code, f"The step {event.step_key} failed", why=(why or [""])[0][:400], fix="The log is in the folder logs of the home folder; --debug shows it as it runs")
-    return VimError("VIM-E099", "The run failed", fix="The log is in the folder logs of the home folder; --debug shows it as it runs")
+        error = getattr(event.event_specific_data, "error", None)
+        where = f"The step {event.step_key}" if event.is_step_failure else "The run"
+        while error is not None:
+            if CODED.search(error.message or ""):
+                return _parsed(error.message)
+            if error.cause is None and unforeseen is None:
+                code = "VIM-E023" if (event.step_key or "").startswith("dbt_") else "VIM-E099"
+                why = (error.message or "").strip().splitlines() or [""]
+                unforeseen = VimError(code, f"{where} failed", why=why[0][:400], fix=LOOK_AT_LOG)
+            error = error.cause
+    return unforeseen or VimError("VIM-E099", "The run failed", fix=LOOK_AT_LOG)
 
 
 def _parsed(message: str) -> VimError:

@@ -26,7 +26,7 @@ class Home:
     def run(self, *arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "vim_pipelines.cli", "--home", str(self.path), *arguments],
-            capture_output=True, text=True, env=os.environ | self.variables | variables, cwd=self.path.parent, check=False, timeout=500,
+            capture_output=True, text=True, env=os.environ | self.variables | variables, cwd=self.path.parent if self.path.parent.is_dir() else None, check=False, timeout=500,
         )  # fmt: skip
         assert not check or done.returncode == 0, f"{arguments}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{self.log()[-3000:]}"
         return done

@@ -83,6 +83,25 @@ def test_a_wrong_portfolio_file_lists_every_mistake_with_its_line(refused, tmp_p
     assert "curency" in said and "objct" in said and len(re.findall(r"line \d+", said)) >= 2
 
 
+@pytest.mark.parametrize("date", ["1990-01-01", "2099-01-01"])
+def test_a_date_without_data(refused, date):
+    assert "2026-06-28" in refused("VIM-E024", "--as-of", date)
+
+
+def test_reading_in_a_folder_where_no_audit_ran(make_home, tmp_path):
+    """`Nothing waits for a decision` in the wrong folder sent an approver home."""
+    empty = make_home(tmp_path / "nothing-here")
+    done = empty.run("inbox", "list", check=False)
+    assert done.returncode == 5 and "VIM-E024" in done.stderr and not empty.path.exists()
+
+
+def test_a_home_that_cannot_be_made(make_home, tmp_path):
+    blocked = tmp_path / "a-file"
+    blocked.write_text("")
+    done = make_home(blocked / "home").run("audit", check=False)
+    assert done.returncode == 2 and "VIM-E002" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_locked_warehouse(home):
     path = home.path / "warehouse.duckdb"
     code = f"import duckdb, sys; c = duckdb.connect({str(path)!r}, read_only=True); print('held', flush=True); sys.stdin.read()"

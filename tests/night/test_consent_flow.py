@@ -87,3 +87,16 @@ def test_a_text_that_was_edited_after_its_approval_is_not_written(home, column):
     done = home.run("write-back", "run", check=False)
     assert "VIM-E044" in done.stdout + done.stderr
     assert crm_rows(home, "VIM_Draft__c") == [] and crm_rows(home, "Task") == []
+
+
+def test_the_projects_own_fields_are_mirrored_only_under_a_signed_standing_approval(home):
+    unsigned = home.run("write-back", "mirror", check=False)
+    assert unsigned.returncode == 7 and "VIM-E044" in unsigned.stderr
+    assert home.run("write-back", "sign", "--as", "csm", check=False).returncode == 7
+    home.run("write-back", "sign", "--as", "director")
+    [(accounts,)] = home.rows("select count(*) from marts.fct_account_signals_current")
+    assert f"{accounts} accounts: {accounts} written" in home.run("write-back", "mirror").stdout
+    assert f"{accounts} unchanged" in home.run("write-back", "mirror").stdout
+    before = home.rows("select count(*) from raw.accounts")
+    home.audit()
+    assert home.rows("select count(*) from raw.accounts") == before, "our own writes are no new versions of the customer"

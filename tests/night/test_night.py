@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
@@ -49,6 +54,14 @@ def test_the_internal_plan_shows_both_money_figures_with_their_names(first_night
     assert "$45,000" in text and "$43,500" in text and "145 seats" in text and "no language model" in text
 
 
+def test_no_draft_names_an_empty_list(first_night):
+    """Roadmaps invited customers to a working session on "none": the marts' word for a list with nothing in it."""
+    home, _ = first_night
+    texts = store_rows(home, "select document, rendered_text from drafts")
+    assert len(texts) > 5
+    assert not [text for _, text in texts if re.search(r"\b(none|null|nan)\b", text, re.IGNORECASE)]
+
+
 def test_the_summary_counts_what_the_tables_hold(first_night):
     home, summary = first_night
     [(accounts, waste)] = home.rows("select count(*), sum(waste_annual) from marts.fct_account_signals_current")
@@ -76,6 +89,26 @@ def test_the_same_day_again_changes_nothing(home):
     assert home.fingerprint(without=RUN_RECORDS) == before
     assert store_rows(home, "select * from drafts order by 1") + store_rows(home, "select * from approval_events order by 1") == store_before
     assert again["as_of_date"] == "2026-06-28"
+
+
+def test_a_second_audit_is_refused_and_a_killed_one_leaves_no_lock_and_no_half(home):
+    """A Dagster pool kept the slot of a killed run, and every later audit waited for it without a word."""
+    before = home.fingerprint(without=RUN_RECORDS)
+    command = [sys.executable, "-m", "vim_pipelines.cli", "--home", str(home.path), "audit"]
+    first = subprocess.Popen(command, env=os.environ | home.variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        locks = home.path / "operations.db-locks"
+        deadline = time.monotonic() + 120
+        while not (locks.is_dir() and any(locks.iterdir())):
+            assert first.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        second = home.run("audit", check=False)
+        assert second.returncode == 4 and "VIM-E025" in second.stderr
+    finally:
+        first.kill()
+        first.wait()
+    home.audit()
+    assert home.fingerprint(without=RUN_RECORDS) == before
 
 
 def test_a_day_run_late_gives_what_it_gave_on_time(home):

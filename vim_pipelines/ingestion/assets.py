@@ -31,8 +31,7 @@ def _description(table: str) -> str:
     specs=[dg.AssetSpec(["raw", table], description=_description(table), group_name="raw", kinds={"dlt" if table not in (USAGE_TABLE,) else "parquet"}) for table in RAW_TABLES],
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
-    pool="warehouse_writer",
-    required_resource_keys={"settings"},
+    required_resource_keys={"settings", "only_night"},
 )
 def raw_sources(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
     """Read every source of the portfolio as it stands now and keep what is new."""

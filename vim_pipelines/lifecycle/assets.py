@@ -21,7 +21,6 @@ COMPUTED_LIFECYCLE = {
     ],
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
-    pool="warehouse_writer",
     required_resource_keys={"settings", "store"},
 )
 def lifecycle(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:

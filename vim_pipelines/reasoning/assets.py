@@ -12,7 +12,6 @@ from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
     backfill_policy=ONE_DATE_A_RUN,
     group_name="drafts",
     kinds={"python", "anthropic"},
-    pool="claude_api",
     required_resource_keys={"settings", "store", "portfolio"},
 )
 def drafts(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

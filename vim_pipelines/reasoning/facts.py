@@ -132,6 +132,10 @@ RISK_WORDS: dict[str, str] = {
 SEVERITIES = ("low", "medium", "high", "critical")
 
 
+#: How the marts write a list with nothing in it. Customers read of a feature called "none" before this was known here.
+EMPTY_LIST = "none"
+
+
 @dataclass(frozen=True)
 class Fact:
     """One statement that code computed. `status` other than `ok` means: no sentence may use it.
@@ -160,8 +164,8 @@ class Fact:
 
     @property
     def is_known(self) -> bool:
-        """Whether a sentence may use it: measured, and with a value."""
-        return self.status == "ok" and (self.value_number is not None or bool(self.value_text))
+        """Whether a sentence may use it: measured, and with a value. An empty list is measured, but there is nothing in it to name."""
+        return self.status == "ok" and (self.value_number is not None or (self.value_text or "").strip().lower() not in ("", EMPTY_LIST))
 
     @property
     def is_money(self) -> bool:

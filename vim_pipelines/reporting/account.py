@@ -55,11 +55,15 @@ def account_lines(found: dict[str, Any]) -> list[str]:
         *waste,
         f"Mura (adoption)     variation {_shown(signals['cv_robust'])}, p = {_shown(signals['dispersion_p'])}, gap {_shown(signals['gap_days'])} business days ({signals['usage_status']})",
         f"Muri (tickets)      {_shown(signals['tickets_28d'])} in 28 days, {_shown(signals['tickets_open'])} open, spike {_shown(signals['spike_level'])} ({signals['ticket_status']})",
-        f"Risk                {signals['risk_band']}, score {_shown(signals['lean_risk'])} from {_shown(signals['coverage'])} of the measures",
+        f"Risk                {signals['risk_band']}, score {_shown(signals['lean_risk'])}, with {_share(signals['coverage'])} of the measures known",
         *[f"  {risk['severity']:<8} {risk['rule_id']:<16} {risk['summary']}" for risk in found["risks"]],
-        f"Phase               {_shown(phase)} {state.get('phase_name', '')}, since {_shown(state.get('entered_on'))}",
+        f"Phase               {_shown(phase)} {state.get('phase_name', '')}, first seen there on {_shown(state.get('entered_on'))}",
         *[f"  {row['status']:<8} {row['requirement_id']:<28} {row['evidence'] or ''}" for row in open_requirements],
     ]
+
+
+def _share(value: Any) -> str:
+    return "an unknown part" if value is None else f"{float(value):.0%}"
 
 
 def _shown(value: Any) -> str:

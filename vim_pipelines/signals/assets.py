@@ -34,7 +34,6 @@ COMPUTED_SIGNALS = {
     ],
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
-    pool="warehouse_writer",
     required_resource_keys={"settings"},
 )
 def signals(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:

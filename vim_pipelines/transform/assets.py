@@ -41,7 +41,6 @@ def dbt_steps(settings: Settings) -> tuple[list[dg.AssetsDefinition], Any]:
             name=f"dbt_{name}",
             partitions_def=AS_OF_PARTITIONS,
             backfill_policy=ONE_DATE_A_RUN,
-            pool="warehouse_writer",
             dagster_dbt_translator=translator,
             required_resource_keys={"settings", "portfolio", "dbt"},
         )

@@ -31,6 +31,7 @@ from vim_pipelines.writeback.records import effect_of
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
+    from vim_pipelines.warehouse.base import Session as WarehouseSession
 
 TARGET = "salesforce"
 CHUNK = 200
@@ -140,6 +141,14 @@ def mirror_fields(signals: Mapping[str, Any], state: Mapping[str, Any] | None, a
         "VIM_Muda_Waste__c": _number(signals.get("waste_annual")) if signals.get("money_status") == "ok" else None,
         "VIM_Assessed_At__c": assessed_at.isoformat(timespec="seconds") + "Z",
     }
+
+
+def current_rows(session: WarehouseSession, assessed_at: datetime) -> tuple[date | None, dict[str, dict[str, Any]]]:
+    """The newest as-of date of the marts and, for each of its accounts, the mirror's fields."""
+    signals = session.rows("select account_key, as_of_date, risk_band, lean_risk, waste_annual, money_status from marts.fct_account_signals_current")
+    states = {row["account_key"]: row for row in session.rows("select account_key, phase, phase_name from marts.fct_account_state_current")}
+    rows = {row["account_key"]: mirror_fields(row, states.get(row["account_key"]), assessed_at) for row in signals}
+    return (signals[0]["as_of_date"] if signals else None), rows
 
 
 def write_mirror(
