@@ -57,9 +57,8 @@ calibrate: install ## Detector error rates over 20 seeds of planted truth
 lock: ## Resolve constraints.txt anew (needs uv; names no host)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o constraints.txt
 
-lint: install-dev ## ruff and sqlfluff
+lint: install-dev ## ruff
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint dbt_project/models
 
 typecheck: install-dev ## mypy, strict on the pure modules
 	$(BIN)/mypy

@@ -34,7 +34,11 @@ def measured(command: list[str], environment: dict[str, str], cwd: Path) -> dict
         if process.returncode:
             output.seek(0)
             raise SystemExit(f"{' '.join(command)} failed:\n{output.read()[-4000:]}")
-    return {"wall_seconds": round(time.monotonic() - started, 2), "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2), "peak_mib": round(usage.ru_maxrss / 1024)}
+    return {
+        "wall_seconds": round(time.monotonic() - started, 2),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
+        "peak_mib": round(usage.ru_maxrss / 1024),
+    }
 
 
 def stages(home: Path) -> dict[str, dict[str, float]]:
@@ -55,7 +59,9 @@ def stages(home: Path) -> dict[str, dict[str, float]]:
             elif event.event_type_value in ("STEP_SUCCESS", "STEP_FAILURE"):
                 stage["wall_seconds"] = round(entry.timestamp - begun[event.step_key], 2)
             elif event.event_type_value in ("ASSET_MATERIALIZATION", "ASSET_CHECK_EVALUATION"):
-                metadata = event.step_materialization_data.materialization.metadata if event.is_step_materialization else event.asset_check_evaluation_data.metadata
+                metadata = (
+                    event.step_materialization_data.materialization.metadata if event.is_step_materialization else event.asset_check_evaluation_data.metadata
+                )
                 duration = metadata.get("Execution Duration")
                 stage["in_models_seconds"] += float(duration.value) if duration is not None else 0.0
     for name, stage in found.items():
@@ -76,7 +82,16 @@ def lower_bound(home: Path, as_of: str) -> dict[str, Any]:
         "json.dump(dict(zip(names, [float(v or 0) for v in cursor.fetchone()])), open(sys.argv[5], 'w'))"
     )
     sandbox = home / "sandbox"
-    command = [sys.executable, "-c", code, str(HERE / "lower_bound.sql"), str(sandbox / "landing" / "usage_events" / "*.parquet"), str(sandbox / "source"), as_of, str(result)]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        str(HERE / "lower_bound.sql"),
+        str(sandbox / "landing" / "usage_events" / "*.parquet"),
+        str(sandbox / "source"),
+        as_of,
+        str(result),
+    ]
     return {**measured(command, dict(os.environ), home), "result": json.loads(result.read_text())}
 
 
@@ -85,7 +100,9 @@ def same_figures(home: Path, as_of: str, bound: dict[str, float]) -> dict[str, l
     from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
 
     with DuckDBWarehouse(home / "warehouse.duckdb").session(read_only=True) as session:
-        night = session.rows("select sum(unused_seats) as unused_seats, sum(shelfware_seats) as shelfware_seats from marts.fct_license_waste where as_of_date = ?", [as_of])[0]
+        night = session.rows(
+            "select sum(unused_seats) as unused_seats, sum(shelfware_seats) as shelfware_seats from marts.fct_license_waste where as_of_date = ?", [as_of]
+        )[0]
     return {name: [float(value or 0), bound[name]] for name, value in night.items()}
 
 
@@ -140,11 +157,18 @@ def main() -> None:
         print(f"\n{size['accounts']} accounts x {size['weeks']} weeks, {size['usage_events']:,} usage events")
         for name in ("first_night", "second_night"):
             night = size[name]
-            print(f"  {name:<14} {night['wall_seconds']:>8.1f} s wall {night['cpu_seconds']:>8.1f} s CPU {night['peak_mib']:>6} MiB   start-up {night['start_up_share']:.0%}")
+            print(
+                f"  {name:<14} {night['wall_seconds']:>8.1f} s wall {night['cpu_seconds']:>8.1f} s CPU {night['peak_mib']:>6} MiB   start-up {night['start_up_share']:.0%}"
+            )
             for step, stage in night["stages"].items():
-                print(f"    {step:<22} {stage['wall_seconds']:>7.1f} s" + (f"   of it in models and tests {stage['in_models_seconds']:.1f} s" if "in_models_seconds" in stage else ""))
+                print(
+                    f"    {step:<22} {stage['wall_seconds']:>7.1f} s"
+                    + (f"   of it in models and tests {stage['in_models_seconds']:.1f} s" if "in_models_seconds" in stage else "")
+                )
         bound = size["lower_bound"]
-        print(f"  {'lower bound':<14} {bound['wall_seconds']:>8.1f} s wall {bound['cpu_seconds']:>8.1f} s CPU {bound['peak_mib']:>6} MiB   plain DuckDB SQL, same files")
+        print(
+            f"  {'lower bound':<14} {bound['wall_seconds']:>8.1f} s wall {bound['cpu_seconds']:>8.1f} s CPU {bound['peak_mib']:>6} MiB   plain DuckDB SQL, same files"
+        )
         print(f"  night / lower bound: {size['ratio_cpu']} x CPU, {size['ratio_wall']} x wall")
         for figure, (night_value, bound_value) in size["same_figures"].items():
             print(f"  {figure}: night {night_value:.0f}, lower bound {bound_value:.0f}{'' if night_value == bound_value else '   <- differ'}")

@@ -47,7 +47,9 @@ class Group(click.Group):
             ctx.exit(error.exit_code)
 
 
-@click.group(cls=Group, help="Value-in-Motion: the nightly audit of a customer portfolio.\n\n" + EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group, help="Value-in-Motion: the nightly audit of a customer portfolio.\n\n" + EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option("--home", type=click.Path(path_type=Path), help="Folder of all state (VIMOTION_HOME, default .vimotion).")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.version_option(__version__, prog_name="vimotion")
@@ -245,7 +247,9 @@ def write_back_mirror(state: dict[str, Any]) -> None:
 
     with _settings(state["overrides"]) as settings:
         report = run_mirror(settings)
-    click.echo(f"{report.accounts} accounts: {report.written} written, {report.unchanged} unchanged, {len(report.failed)} failed, {len(report.missing)} not in the CRM")
+    click.echo(
+        f"{report.accounts} accounts: {report.written} written, {report.unchanged} unchanged, {len(report.failed)} failed, {len(report.missing)} not in the CRM"
+    )
 
 
 @main.group()
@@ -372,7 +376,9 @@ def _settings(overrides: dict[str, Any], *, serve: bool = False) -> Iterator[Set
     except OSError as error:
         from vim_pipelines.core.errors import VimError
 
-        raise VimError("VIM-E002", f"The home folder {settings.home} cannot be made", why=error.strerror or "", fix="Name another with --home or VIMOTION_HOME") from None
+        raise VimError(
+            "VIM-E002", f"The home folder {settings.home} cannot be made", why=error.strerror or "", fix="Name another with --home or VIMOTION_HOME"
+        ) from None
     if settings.is_sandbox and (serve or settings.salesforce_base_url is None):
         from vim_pipelines.sandbox.night import serving
 
@@ -413,8 +419,6 @@ def _cpu_seconds() -> float:
 
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-
-
 
 
 if __name__ == "__main__":

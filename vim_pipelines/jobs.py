@@ -4,6 +4,8 @@ The night runs in one process: DuckDB lets one process at a time hold the file, 
 the step. Write-back is never retried by Dagster: the outbox knows what was sent, a retry policy does not.
 """
 
+from typing import Any
+
 import dagster as dg
 
 from vim_pipelines.schedule import AS_OF_PARTITIONS
@@ -115,4 +117,4 @@ def langsmith_export() -> None:
     export_traces()
 
 
-JOBS = [portfolio_audit, write_back, replan, approvals_sweep, reconcile, mirror_fields, langsmith_export]
+JOBS: list[Any] = [portfolio_audit, write_back, replan, approvals_sweep, reconcile, mirror_fields, langsmith_export]

@@ -59,7 +59,12 @@ def run_audit(settings: Settings, as_of: date | None, *, say: Callable[[str], No
     newest = last_data_day(portfolio, settings)
     as_of = as_of or newest
     if not FIRST_AS_OF <= as_of <= newest:
-        raise VimError("VIM-E024", f"There is no data for {as_of}", why=f"The portfolio has complete days up to {newest}", fix=f"Ask for a date from {FIRST_AS_OF} to {newest}")
+        raise VimError(
+            "VIM-E024",
+            f"There is no data for {as_of}",
+            why=f"The portfolio has complete days up to {newest}",
+            fix=f"Ask for a date from {FIRST_AS_OF} to {newest}",
+        )
     warehouse = open_warehouse(settings)
     with warehouse.session():
         pass  # a locked or unreachable warehouse ends the command here, before anything is read
@@ -163,7 +168,12 @@ def _failure(result: Any) -> VimError:
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.severity.value == "ERROR":
             reason = check.description or check.check_name
-            return VimError("VIM-E022", f"The quality gate {check.check_name} stopped the night", why=reason, fix="Look at raw.quarantine and the check in Dagster (make ui)")
+            return VimError(
+                "VIM-E022",
+                f"The quality gate {check.check_name} stopped the night",
+                why=reason,
+                fix="Look at raw.quarantine and the check in Dagster (make ui)",
+            )
     unforeseen: VimError | None = None
     for event in result.all_events:
         error = getattr(event.event_specific_data, "error", None)

@@ -33,7 +33,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="VIMOTION_", extra="ignore", populate_by_name=True, env_ignore_empty=True)
 
-    home: Path = Field(default=Path(".vimotion"), description="Folder that holds all state: warehouse, operations store, published copy, Dagster home, sandbox.")
+    home: Path = Field(
+        default=Path(".vimotion"), description="Folder that holds all state: warehouse, operations store, published copy, Dagster home, sandbox."
+    )
     portfolio: Path | None = Field(default=None, description="Portfolio file (YAML). Not set: the sandbox portfolio.")
     data_dir: Path | None = Field(default=None, description="Folder of the portfolio's files, instead of the one that the portfolio file names.")
     warehouse: Literal["duckdb", "snowflake"] = Field(default="duckdb", description="Analytical warehouse: a DuckDB file under the home folder, or Snowflake.")
@@ -43,7 +45,9 @@ class Settings(BaseSettings):
     write_mode: Literal["off", "dry_run", "live"] = Field(default="off", description="What write-back may do: nothing, compute the difference, or write.")
     allowed_hosts: str = Field(default="", description="Comma-separated hosts the vendor clients may call, besides those of the configured base addresses.")
     budget_usd: Decimal = Field(default=Decimal("5"), gt=0, description="Most that one night may spend on language models, in US dollars.")
-    drafter: Literal["auto", "claude", "offline"] = Field(default="auto", description="Who writes drafts: Claude when a key is set (auto), always Claude, or always the offline drafter.")
+    drafter: Literal["auto", "claude", "offline"] = Field(
+        default="auto", description="Who writes drafts: Claude when a key is set (auto), always Claude, or always the offline drafter."
+    )
     model: str | None = Field(default=None, description="Model id for drafts. Not set: the default of `vim_pipelines/reasoning/models.yaml`.")
     approval_hours: int = Field(default=72, gt=0, description="Hours until an undecided approval request expires.")
     weekly_capacity: int = Field(default=25, gt=0, description="Drafts that the team can review in a week; what is cut stays listed.")
@@ -52,30 +56,58 @@ class Settings(BaseSettings):
     sandbox_weeks: int = Field(default=104, ge=30, le=520, description="Weeks of history of the simulated portfolio.")
     sandbox_seed: int = Field(default=7, ge=0, description="Seed of the simulated portfolio.")
 
-    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("ANTHROPIC_API_KEY"), description="Key of the Claude API. Not set: the offline drafter writes.")
-    anthropic_base_url: str | None = Field(default=None, validation_alias=_vendor("ANTHROPIC_BASE_URL"), description="Other address of the Claude API (a proxy or an emulator).")
-    langsmith_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("LANGSMITH_API_KEY"), description="Key of LangSmith. Not set: no traces are exported.")
+    anthropic_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_vendor("ANTHROPIC_API_KEY"), description="Key of the Claude API. Not set: the offline drafter writes."
+    )
+    anthropic_base_url: str | None = Field(
+        default=None, validation_alias=_vendor("ANTHROPIC_BASE_URL"), description="Other address of the Claude API (a proxy or an emulator)."
+    )
+    langsmith_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_vendor("LANGSMITH_API_KEY"), description="Key of LangSmith. Not set: no traces are exported."
+    )
     langsmith_endpoint: str | None = Field(default=None, validation_alias=_vendor("LANGSMITH_ENDPOINT"), description="Other address of LangSmith.")
-    langsmith_project: str = Field(default="value-in-motion", validation_alias=_vendor("LANGSMITH_PROJECT"), description="LangSmith project that receives the traces.")
+    langsmith_project: str = Field(
+        default="value-in-motion", validation_alias=_vendor("LANGSMITH_PROJECT"), description="LangSmith project that receives the traces."
+    )
     langsmith_send_content: bool = Field(default=False, description="Send prompts and drafts to LangSmith too, not only tokens, cost and status.")
 
-    salesforce_base_url: str | None = Field(default=None, validation_alias=_vendor("SALESFORCE_BASE_URL"), description="My Domain address, https://NAME.my.salesforce.com.")
-    salesforce_client_id: str | None = Field(default=None, validation_alias=_vendor("SALESFORCE_CLIENT_ID"), description="Consumer key of the External Client App (client-credentials flow).")
-    salesforce_client_secret: SecretStr | None = Field(default=None, validation_alias=_vendor("SALESFORCE_CLIENT_SECRET"), description="Consumer secret of the External Client App.")
-    salesforce_api_version: str = Field(default="66.0", pattern=r"^\d{2}\.0$", validation_alias=_vendor("SALESFORCE_API_VERSION"), description="Salesforce REST API version.")
-    zendesk_base_url: str | None = Field(default=None, validation_alias=_vendor("ZENDESK_BASE_URL"), description="Address of the Zendesk account, https://NAME.zendesk.com.")
-    zendesk_client_id: str | None = Field(default=None, validation_alias=_vendor("ZENDESK_CLIENT_ID"), description="OAuth client identifier (client-credentials flow).")
+    salesforce_base_url: str | None = Field(
+        default=None, validation_alias=_vendor("SALESFORCE_BASE_URL"), description="My Domain address, https://NAME.my.salesforce.com."
+    )
+    salesforce_client_id: str | None = Field(
+        default=None, validation_alias=_vendor("SALESFORCE_CLIENT_ID"), description="Consumer key of the External Client App (client-credentials flow)."
+    )
+    salesforce_client_secret: SecretStr | None = Field(
+        default=None, validation_alias=_vendor("SALESFORCE_CLIENT_SECRET"), description="Consumer secret of the External Client App."
+    )
+    salesforce_api_version: str = Field(
+        default="66.0", pattern=r"^\d{2}\.0$", validation_alias=_vendor("SALESFORCE_API_VERSION"), description="Salesforce REST API version."
+    )
+    zendesk_base_url: str | None = Field(
+        default=None, validation_alias=_vendor("ZENDESK_BASE_URL"), description="Address of the Zendesk account, https://NAME.zendesk.com."
+    )
+    zendesk_client_id: str | None = Field(
+        default=None, validation_alias=_vendor("ZENDESK_CLIENT_ID"), description="OAuth client identifier (client-credentials flow)."
+    )
     zendesk_client_secret: SecretStr | None = Field(default=None, validation_alias=_vendor("ZENDESK_CLIENT_SECRET"), description="OAuth client secret.")
 
     snowflake_account: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_ACCOUNT"), description="Snowflake account identifier.")
     snowflake_user: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_USER"), description="Snowflake user.")
-    snowflake_password: SecretStr | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_PASSWORD"), description="Snowflake password or programmatic access token.")
-    snowflake_database: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_DATABASE"), description="Snowflake database that holds the schemas raw, base, computed, marts, ops.")
+    snowflake_password: SecretStr | None = Field(
+        default=None, validation_alias=_vendor("SNOWFLAKE_PASSWORD"), description="Snowflake password or programmatic access token."
+    )
+    snowflake_database: str | None = Field(
+        default=None, validation_alias=_vendor("SNOWFLAKE_DATABASE"), description="Snowflake database that holds the schemas raw, base, computed, marts, ops."
+    )
     snowflake_warehouse: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_WAREHOUSE"), description="Snowflake virtual warehouse.")
     snowflake_role: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_ROLE"), description="Snowflake role of the pipeline.")
-    snowflake_host: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_HOST"), description="Other host of the Snowflake server (the emulator).")
+    snowflake_host: str | None = Field(
+        default=None, validation_alias=_vendor("SNOWFLAKE_HOST"), description="Other host of the Snowflake server (the emulator)."
+    )
     snowflake_port: int | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_PORT"), description="Port beside SNOWFLAKE_HOST.")
-    snowflake_protocol: Literal["http", "https"] | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_PROTOCOL"), description="Protocol beside SNOWFLAKE_HOST.")
+    snowflake_protocol: Literal["http", "https"] | None = Field(
+        default=None, validation_alias=_vendor("SNOWFLAKE_PROTOCOL"), description="Protocol beside SNOWFLAKE_HOST."
+    )
 
     @field_validator("timezone")
     @classmethod

@@ -62,7 +62,12 @@ def test_the_headline_marts_build_on_snowflake(snowflake: Portfolio) -> None:
     snowflake.build()
     for line, (unused, unused_value, gap, waste) in LINES.items():
         row = snowflake.row(f"select * from marts.fct_license_waste where contract_line_key = '{line}'")
-        assert (row["unused_seats"], row["unused_value_annual"], row["shelfware_seats"], row["waste_annual"]) == (unused, cents(unused_value), gap, cents(waste))
+        assert (row["unused_seats"], row["unused_value_annual"], row["shelfware_seats"], row["waste_annual"]) == (
+            unused,
+            cents(unused_value),
+            gap,
+            cents(waste),
+        )
 
 
 @pytest.mark.slow

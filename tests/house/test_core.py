@@ -43,7 +43,14 @@ def test_unknown_is_none_and_never_nan():
 
 @pytest.mark.parametrize(
     ("amount", "currency", "shown"),
-    [(45000, "USD", "$45,000"), (Decimal("43500.5"), "USD", "$43,500.50"), (-3, "EUR", "-€3"), (12, "SEK", "SEK 12"), (None, "USD", "unknown"), (0, "GBP", "£0")],
+    [
+        (45000, "USD", "$45,000"),
+        (Decimal("43500.5"), "USD", "$43,500.50"),
+        (-3, "EUR", "-€3"),
+        (12, "SEK", "SEK 12"),
+        (None, "USD", "unknown"),
+        (0, "GBP", "£0"),
+    ],
 )
 def test_money_reads_the_same_everywhere(amount, currency, shown):
     assert format_money(amount, currency) == shown
@@ -62,7 +69,11 @@ def test_two_currencies_do_not_add_up():
 def test_the_last_complete_week_is_over_and_the_next_is_not(day):
     monday = last_complete_week_start(day)
     assert monday.weekday() == 0
-    assert datetime(monday.year, monday.month, monday.day) + timedelta(days=7) <= end_of_day(day) < datetime(monday.year, monday.month, monday.day) + timedelta(days=14)
+    assert (
+        datetime(monday.year, monday.month, monday.day) + timedelta(days=7)
+        <= end_of_day(day)
+        < datetime(monday.year, monday.month, monday.day) + timedelta(days=14)
+    )
 
 
 def test_a_month_is_whole_when_its_day_is_reached():

@@ -87,7 +87,21 @@ def test_pure_modules_never_import_dagster(path):
     assert not {root for root in roots if root == "dagster"}
 
 
-HEAVY = ("great_expectations", "dagster_snowflake", "snowflake.connector", "anthropic", "dlt", "altair", "langsmith", "pandas", "duckdb", "sqlalchemy", "dagster", "scipy", "dbt")
+HEAVY = (
+    "great_expectations",
+    "dagster_snowflake",
+    "snowflake.connector",
+    "anthropic",
+    "dlt",
+    "altair",
+    "langsmith",
+    "pandas",
+    "duckdb",
+    "sqlalchemy",
+    "dagster",
+    "scipy",
+    "dbt",
+)
 
 
 def loaded_by(statement: str) -> set[str]:

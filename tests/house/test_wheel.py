@@ -30,7 +30,9 @@ def audit_from(python: Path, folder: Path) -> dict:
     folder.mkdir()
     where = subprocess.run([python, "-c", "import vim_pipelines; print(vim_pipelines.__file__)"], cwd=folder, capture_output=True, text=True, check=True).stdout
     assert str(REPOSITORY) not in where, "the checkout must not be what is tested"
-    done = subprocess.run([python, "-m", "vim_pipelines.cli", "audit", "--json"], cwd=folder, env=os.environ | SMALL, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(
+        [python, "-m", "vim_pipelines.cli", "audit", "--json"], cwd=folder, env=os.environ | SMALL, capture_output=True, text=True, timeout=900
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (folder / ".vimotion" / "published" / "vim.duckdb").is_file()
     return json.loads(done.stdout)
@@ -47,7 +49,9 @@ def test_the_audit_runs_from_the_wheel(wheel, tmp_path):
     """The dependencies come from this environment; the package itself only from the wheel. The slow test installs all of it."""
     venv.create(tmp_path / "venv", with_pip=False)
     python = tmp_path / "venv" / "bin" / "python"
-    packages = Path(subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True, check=True).stdout.strip())
+    packages = Path(
+        subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True, check=True).stdout.strip()
+    )
     zipfile.ZipFile(wheel).extractall(packages)
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     (tmp_path / "venv" / "bin" / "dbt").symlink_to(Path(sys.executable).with_name("dbt"))

@@ -47,7 +47,9 @@ class Home:
         """A hash of the rows of every table, whatever their order."""
         found = {}
         with duckdb.connect(str(self.path / "warehouse.duckdb"), read_only=True) as connection:
-            tables = connection.execute("select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE' order by all").fetchall()
+            tables = connection.execute(
+                "select table_schema, table_name from information_schema.tables where table_type = 'BASE TABLE' order by all"
+            ).fetchall()
             for schema, table in tables:
                 if schema in schemas and table not in without:
                     query = f"select count(*), coalesce(sum(hash(t)::hugeint), 0) from {schema}.{table} as t"

@@ -15,7 +15,9 @@ def crm_rows(home, object_name: str) -> list[dict]:
     from vim_pipelines.vendors.salesforce import SalesforceClient
 
     with start_emulators(home.path / "sandbox") as running:
-        fields = {"VIM_Draft__c": "Id, VIM_Key__c, Account__c, Body__c, Sha256__c, Task_Id__c, Approved_By__c", "Task": "Id, WhatId, Subject, Description"}[object_name]
+        fields = {"VIM_Draft__c": "Id, VIM_Key__c, Account__c, Body__c, Sha256__c, Task_Id__c, Approved_By__c", "Task": "Id, WhatId, Subject, Description"}[
+            object_name
+        ]
         condition = "VIM_Key__c != null" if object_name == "VIM_Draft__c" else "Description LIKE '%Value-in-Motion%'"
         with SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret, "66.0") as client:
             if object_name == "Task":

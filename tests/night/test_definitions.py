@@ -29,7 +29,18 @@ def repository(settings):
 def test_the_night_is_one_job_from_raw_to_published(repository):
     job = repository.get_job("portfolio_audit")
     keys = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
-    assert {"raw/accounts", "raw/usage_events", "base/int_accounts", "computed/risks", "computed/account_state", "marts/fct_license_waste", "ops/drafts", "ops/approval_requests", "marts/fct_approvals", "published"} <= keys
+    assert {
+        "raw/accounts",
+        "raw/usage_events",
+        "base/int_accounts",
+        "computed/risks",
+        "computed/account_state",
+        "marts/fct_license_waste",
+        "ops/drafts",
+        "ops/approval_requests",
+        "marts/fct_approvals",
+        "published",
+    } <= keys
     assert {"portfolio_audit", "write_back", "replan", "approvals_sweep", "reconcile", "langsmith_export"} <= {job.name for job in repository.get_all_jobs()}
 
 
@@ -48,7 +59,9 @@ def test_the_schedule_audits_the_day_that_has_just_ended_in_its_own_time_zone(re
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("15 3 * * *", "Europe/Berlin")
     instant = datetime.fromisoformat("2026-06-29T01:15:00+00:00")
     with dg.DagsterInstance.ephemeral() as instance:
-        [request] = schedule.evaluate_tick(dg.build_schedule_context(instance=instance, scheduled_execution_time=instant, repository_def=repository)).run_requests
+        [request] = schedule.evaluate_tick(
+            dg.build_schedule_context(instance=instance, scheduled_execution_time=instant, repository_def=repository)
+        ).run_requests
     assert request.partition_key == "2026-06-28"
 
 
@@ -62,15 +75,40 @@ def add_request(store, request_id: str, state: str) -> None:
     with store.session() as session:
         session.add(
             Draft(
-                draft_id=f"d-{request_id}", audience="internal", draft_key="k", facts=[], facts_sha256="", evidence=[], structured={}, rendered_text="t", rendered_sha256="",
-                status="written", gate_findings=[], written_by="offline", prompt_sha256="", created_at=NOW, **common,
+                draft_id=f"d-{request_id}",
+                audience="internal",
+                draft_key="k",
+                facts=[],
+                facts_sha256="",
+                evidence=[],
+                structured={},
+                rendered_text="t",
+                rendered_sha256="",
+                status="written",
+                gate_findings=[],
+                written_by="offline",
+                prompt_sha256="",
+                created_at=NOW,
+                **common,
             )  # fmt: skip
         )
         session.flush()
         session.add(
             ApprovalRequest(
-                request_id=request_id, draft_id=f"d-{request_id}", state=state, payload={}, payload_sha256="x", policy_version="p", approver_role="csm", replan_round=0, attempt=2,
-                created_at=NOW, expires_at=NOW + timedelta(hours=72), updated_at=NOW, decided_at=NOW, **common,
+                request_id=request_id,
+                draft_id=f"d-{request_id}",
+                state=state,
+                payload={},
+                payload_sha256="x",
+                policy_version="p",
+                approver_role="csm",
+                replan_round=0,
+                attempt=2,
+                created_at=NOW,
+                expires_at=NOW + timedelta(hours=72),
+                updated_at=NOW,
+                decided_at=NOW,
+                **common,
             )  # fmt: skip
         )
 
@@ -83,7 +121,9 @@ def test_sensors_start_a_run_for_each_decision_and_name_the_attempt(settings, re
     asked = {}
     for name in ("approved_requests", "requests_to_replan"):
         with dg.DagsterInstance.ephemeral() as instance:
-            tick = repository.get_sensor_def(name).evaluate_tick(dg.build_sensor_context(instance=instance, resources={"store": store}, repository_def=repository))
+            tick = repository.get_sensor_def(name).evaluate_tick(
+                dg.build_sensor_context(instance=instance, resources={"store": store}, repository_def=repository)
+            )
         asked[name] = {request.run_key: (request.job_name, request.run_config["ops"]) for request in tick.run_requests}
     assert list(asked["approved_requests"]) == ["approved-1:approved:2"]
     assert asked["approved_requests"]["approved-1:approved:2"][1] == {"write_back_request": {"config": {"request_id": "approved-1"}}}
@@ -91,7 +131,9 @@ def test_sensors_start_a_run_for_each_decision_and_name_the_attempt(settings, re
 
 
 def test_sensors_are_stopped_until_somebody_turns_them_on(repository):
-    assert {sensor.default_status for sensor in repository.sensor_defs if sensor.name in ("approved_requests", "requests_to_replan")} == {dg.DefaultSensorStatus.STOPPED}
+    assert {sensor.default_status for sensor in repository.sensor_defs if sensor.name in ("approved_requests", "requests_to_replan")} == {
+        dg.DefaultSensorStatus.STOPPED
+    }
 
 
 def test_the_workspace_file_names_the_definitions():

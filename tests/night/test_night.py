@@ -84,7 +84,10 @@ def test_the_published_copy_equals_the_marts_and_holds_nothing_else(first_night)
 
 
 def test_the_same_day_again_changes_nothing(home):
-    before, store_before = home.fingerprint(without=RUN_RECORDS), store_rows(home, "select * from drafts order by 1") + store_rows(home, "select * from approval_events order by 1")
+    before, store_before = (
+        home.fingerprint(without=RUN_RECORDS),
+        store_rows(home, "select * from drafts order by 1") + store_rows(home, "select * from approval_events order by 1"),
+    )
     again = home.audit()
     assert home.fingerprint(without=RUN_RECORDS) == before
     assert store_rows(home, "select * from drafts order by 1") + store_rows(home, "select * from approval_events order by 1") == store_before

@@ -38,7 +38,9 @@ def approval_requests(context: dg.AssetExecutionContext) -> Iterator[dg.Material
     settings, store, as_of = context.resources.settings, context.resources.store, as_of_date(context)
     warehouse = open_warehouse(settings)
     with warehouse.session(read_only=True) as session:
-        signals = {row["account_key"]: row for row in session.rows(f"select {', '.join(ASKED_WITH)} from marts.fct_account_signals where as_of_date = ?", [as_of])}
+        signals = {
+            row["account_key"]: row for row in session.rows(f"select {', '.join(ASKED_WITH)} from marts.fct_account_signals where as_of_date = ?", [as_of])
+        }
     report = request_approvals(store, load_policy(), as_of, settings.now(), approval_hours=settings.approval_hours, signals=signals)
     context.log.info("approval requests: %s", report.metadata())
     with warehouse.session() as session:

@@ -51,7 +51,14 @@ def request_lines(request: RequestDetail, *, with_facts: bool) -> list[str]:
     ]
     if with_facts:
         lines += ["", "Facts:", *[f"  {_fact(fact)}" for fact in request.facts]]
-    lines += ["", "History:", *[f"  {event.at:%Y-%m-%d %H:%M}  {event.action:<12} {event.actor} ({event.role}, {event.channel}){': ' + event.note if event.note else ''}" for event in request.events]]
+    lines += [
+        "",
+        "History:",
+        *[
+            f"  {event.at:%Y-%m-%d %H:%M}  {event.action:<12} {event.actor} ({event.role}, {event.channel}){': ' + event.note if event.note else ''}"
+            for event in request.events
+        ],
+    ]
     return lines
 
 

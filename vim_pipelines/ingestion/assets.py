@@ -28,7 +28,10 @@ def _description(table: str) -> str:
 
 @dg.multi_asset(
     name="raw_sources",
-    specs=[dg.AssetSpec(["raw", table], description=_description(table), group_name="raw", kinds={"dlt" if table not in (USAGE_TABLE,) else "parquet"}) for table in RAW_TABLES],
+    specs=[
+        dg.AssetSpec(["raw", table], description=_description(table), group_name="raw", kinds={"dlt" if table not in (USAGE_TABLE,) else "parquet"})
+        for table in RAW_TABLES
+    ],
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
     required_resource_keys={"settings", "only_night"},

@@ -16,7 +16,13 @@ COMPUTED_LIFECYCLE = {
 @dg.multi_asset(
     name="lifecycle",
     specs=[
-        dg.AssetSpec(["computed", table], deps=[["base", "int_lifecycle_evidence"], ["computed", "risks"]], description=description, group_name="computed", kinds={"python"})
+        dg.AssetSpec(
+            ["computed", table],
+            deps=[["base", "int_lifecycle_evidence"], ["computed", "risks"]],
+            description=description,
+            group_name="computed",
+            kinds={"python"},
+        )
         for table, description in COMPUTED_LIFECYCLE.items()
     ],
     partitions_def=AS_OF_PARTITIONS,

@@ -17,7 +17,10 @@ TABLES = {name: entity.table for name, entity in ENTITIES.items()} | {USAGE: "us
 
 @dg.multi_asset_check(
     name="raw_gates",
-    specs=[dg.AssetCheckSpec("gates", asset=["raw", table], blocking=True, description=f"Great Expectations suite of {name}, before dbt.") for name, table in TABLES.items()],
+    specs=[
+        dg.AssetCheckSpec("gates", asset=["raw", table], blocking=True, description=f"Great Expectations suite of {name}, before dbt.")
+        for name, table in TABLES.items()
+    ],
     required_resource_keys={"settings"},
 )
 def raw_gates(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:

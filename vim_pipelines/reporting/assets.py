@@ -4,7 +4,16 @@ import dagster as dg
 
 from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN
 
-PUBLISHED_INPUTS = ("dim_accounts", "fct_account_signals", "fct_license_waste", "fct_portfolio_daily", "fct_plans", "fct_approvals", "fct_write_backs", "fct_llm_calls")
+PUBLISHED_INPUTS = (
+    "dim_accounts",
+    "fct_account_signals",
+    "fct_license_waste",
+    "fct_portfolio_daily",
+    "fct_plans",
+    "fct_approvals",
+    "fct_write_backs",
+    "fct_llm_calls",
+)
 
 
 @dg.asset(
@@ -23,4 +32,6 @@ def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
     settings = context.resources.settings
     copy = publish(open_warehouse(settings), settings.published_dir)
-    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(copy.path)), "marts": len(copy.rows_by_mart), "dagster/row_count": sum(copy.rows_by_mart.values())})
+    return dg.MaterializeResult(
+        metadata={"path": dg.MetadataValue.path(str(copy.path)), "marts": len(copy.rows_by_mart), "dagster/row_count": sum(copy.rows_by_mart.values())}
+    )

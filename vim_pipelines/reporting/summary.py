@@ -61,14 +61,17 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
             [as_of],
         )[0]
         phases = session.rows(
-            "select phase, max(phase_name) as phase_name, count(*) as accounts from marts.fct_account_state where as_of_date = ? group by phase order by phase", [as_of]
+            "select phase, max(phase_name) as phase_name, count(*) as accounts from marts.fct_account_state where as_of_date = ? group by phase order by phase",
+            [as_of],
         )
         bands = session.rows("select risk_band, count(*) as accounts from marts.fct_account_signals where as_of_date = ? group by risk_band", [as_of])
         quality = session.rows(
-            "select entity, metric, value, detail from marts.fct_data_quality where as_of_date = ? and (status in ('warn', 'stale') or metric = 'is_fed') order by entity, metric", [as_of]
+            "select entity, metric, value, detail from marts.fct_data_quality where as_of_date = ? and (status in ('warn', 'stale') or metric = 'is_fed') order by entity, metric",
+            [as_of],
         )
     with store.session() as operations:
-        drafts = dict(operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of).group_by(Draft.status)).all())
+        found_drafts = operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of).group_by(Draft.status))
+        drafts = {status: count for status, count in found_drafts}
         waiting = operations.scalar(select(func.count()).where(ApprovalRequest.state == "pending"))
         calls, unpriced, cost = operations.execute(
             select(func.count(), func.count().filter(LlmCall.cost_usd.is_(None)), func.sum(LlmCall.cost_usd)).where(LlmCall.as_of_date == as_of)

@@ -87,7 +87,7 @@ def parts(raw: bytes, content_type: str) -> list[tuple[str, bytes]]:
     """Name and payload of each part of a multipart/form-data body."""
     message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + raw)
     found = []
-    for part in message.iter_parts():  # type: ignore[attr-defined]
+    for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")
         payload = part.get_payload(decode=True)
         found.append((str(name), payload if isinstance(payload, bytes) else b""))

@@ -28,7 +28,13 @@ def serving(settings: Settings) -> Iterator[Settings]:
 def environment(settings: Settings) -> dict[str, str]:
     """The environment variables that give another process (Dagster) these settings."""
     names = (
-        "salesforce_base_url", "salesforce_client_id", "salesforce_client_secret", "zendesk_base_url", "zendesk_client_id", "zendesk_client_secret", "write_mode",
+        "salesforce_base_url",
+        "salesforce_client_id",
+        "salesforce_client_secret",
+        "zendesk_base_url",
+        "zendesk_client_id",
+        "zendesk_client_secret",
+        "write_mode",
     )
     values = {name: getattr(settings, name) for name in names} | {"home": settings.home.resolve()}
     return {environment_variable(name): value.get_secret_value() if isinstance(value, SecretStr) else str(value) for name, value in values.items()}

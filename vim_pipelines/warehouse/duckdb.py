@@ -65,9 +65,7 @@ class DuckDBSession(Session):
 
     def table_exists(self, table: str) -> bool:
         schema, name = table.split(".")
-        found = self.connection.execute(
-            "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
-        ).fetchone()
+        found = self.connection.execute("select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]).fetchone()
         return found is not None
 
 
@@ -135,7 +133,10 @@ def _translating(path: Path) -> Iterator[None]:
 def _translated(path: Path, message: str) -> VimError:
     if "lock" not in message.lower():
         return VimError(
-            "VIM-E021", f"The warehouse {path} cannot be opened", why=message.splitlines()[0], fix="Check the path, its rights and the free space, or set VIMOTION_HOME"
+            "VIM-E021",
+            f"The warehouse {path} cannot be opened",
+            why=message.splitlines()[0],
+            fix="Check the path, its rights and the free space, or set VIMOTION_HOME",
         )
     holder = re.search(r"held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)", message)
     who = f"Another program ({Path(holder['program']).name}, PID {holder['pid']})" if holder else "Another program"

@@ -90,9 +90,7 @@ class SnowflakeSession(Session):
         with tempfile.TemporaryDirectory() as folder:
             columns = _write_as_text(files, Path(folder) / name)
             self.execute(f"put 'file://{Path(folder).resolve() / name}' @raw.%vim_staging auto_compress = false overwrite = true")
-        self.execute(
-            f"copy into {STAGING} from @raw.%vim_staging/{name} file_format = (type = parquet) match_by_column_name = case_insensitive purge = true"
-        )
+        self.execute(f"copy into {STAGING} from @raw.%vim_staging/{name} file_format = (type = parquet) match_by_column_name = case_insensitive purge = true")
         typed = [f"cast(c{number:02d} as {_snowflake_type(kind)}) as {column}" for number, (column, kind) in enumerate(columns)]
         source = f"select {', '.join(typed)}, filename from {STAGING}"
         names = [column[0].lower() for column in self._cursor(f"with source as ({source}) {select} limit 0", parameters).description]
@@ -103,9 +101,10 @@ class SnowflakeSession(Session):
 
     def table_exists(self, table: str) -> bool:
         schema, name = table.split(".")
-        return self.scalar(
-            "select count(*) from information_schema.tables where table_schema = ? and table_name = ?", [schema.upper(), name.upper()]
-        ) not in (0, None)
+        return self.scalar("select count(*) from information_schema.tables where table_schema = ? and table_name = ?", [schema.upper(), name.upper()]) not in (
+            0,
+            None,
+        )
 
 
 class SnowflakeWarehouse(Warehouse):
@@ -124,12 +123,12 @@ class SnowflakeWarehouse(Warehouse):
         settings = self.settings
         assert settings.snowflake_password is not None
         options: dict[str, Any] = {
-            "account": settings.snowflake_account, "user": settings.snowflake_user,
-            "password": settings.snowflake_password.get_secret_value(), "database": settings.snowflake_database,
+            "account": settings.snowflake_account,
+            "user": settings.snowflake_user,
+            "password": settings.snowflake_password.get_secret_value(),
+            "database": settings.snowflake_database,
         }
-        options |= {
-            key: value for key, value in {"warehouse": settings.snowflake_warehouse, "role": settings.snowflake_role}.items() if value
-        }
+        options |= {key: value for key, value in {"warehouse": settings.snowflake_warehouse, "role": settings.snowflake_role}.items() if value}
         return SnowflakeResource(**options, additional_snowflake_connection_args=self._address() | {"session_parameters": {"TIMEZONE": "UTC"}})
 
     def _address(self) -> dict[str, Any]:
@@ -170,9 +169,15 @@ class SnowflakeWarehouse(Warehouse):
         settings = self.settings
         assert settings.snowflake_password is not None
         profile: dict[str, Any] = {
-            "type": "snowflake", "account": settings.snowflake_account, "user": settings.snowflake_user,
-            "password": settings.snowflake_password.get_secret_value(), "database": settings.snowflake_database,
-            "schema": "base", "threads": 4, "warehouse": settings.snowflake_warehouse, "role": settings.snowflake_role,
+            "type": "snowflake",
+            "account": settings.snowflake_account,
+            "user": settings.snowflake_user,
+            "password": settings.snowflake_password.get_secret_value(),
+            "database": settings.snowflake_database,
+            "schema": "base",
+            "threads": 4,
+            "warehouse": settings.snowflake_warehouse,
+            "role": settings.snowflake_role,
         }
         return {key: value for key, value in (profile | self._address()).items() if value is not None}
 
