@@ -99,10 +99,10 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
 
 #: What a figure of marts.fct_data_quality means to a person; others are shown by their names.
 PHRASES = {
-    "quarantined": "{count} rows set aside with a reason (raw.quarantine)",
+    "quarantined": "rows set aside with a reason in raw.quarantine: {count}",
     "unattributed_share": "{share} have no account; kept, and in no account's figures",
-    "invalid_lines": "{count} contract lines make no sense (marts.fct_license_waste says why) and are in no figure",
-    "money_unknown_lines": "{count} contract lines have no price or no exchange rate: their money is unknown",
+    "invalid_lines": "lines that make no sense and are in no figure: {count}",
+    "money_unknown_lines": "lines whose money is unknown, without a price or an exchange rate: {count}",
     "as_of_assumed": "past dates are assumed, not known",
     "freshness_days": "nothing new for {count} days",
 }
