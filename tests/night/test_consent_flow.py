@@ -57,7 +57,8 @@ def test_an_approved_text_reaches_the_crm_once_and_is_read_back(home):
 
 
 def test_a_rejected_draft_comes_back_with_the_note_in_view(home):
-    request = requests(home)[0]
+    """An internal document: the offline drafter cannot act on this note in a customer's text, which a gate then holds for a person."""
+    request = next(row for row in requests(home) if row["document"] == "license_optimization_plan")
     refused = home.run("inbox", "reject", request["request_id"], "--as", "director", check=False)
     assert refused.returncode == 7 and "VIM-E045" in refused.stderr, "a rejection without a reason teaches nobody"
     home.run("inbox", "reject", request["request_id"], "--as", "director", "--note", "Name the training before the renewal talk")

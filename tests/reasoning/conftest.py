@@ -58,6 +58,9 @@ def _claude():
 @pytest.fixture
 def claude(_claude):
     """The emulated Claude API, with nothing planned and nothing remembered."""
+    deadline = time.monotonic() + 30
+    while _claude.in_flight and time.monotonic() < deadline:  # an abandoned slow call of the test before would be remembered by this one
+        time.sleep(0.01)
     _claude.mode = "good"
     for kept in (_claude.faults, _claude.journal, _claude.cache, _claude.batches):
         kept.clear()
