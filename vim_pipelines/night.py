@@ -25,7 +25,6 @@ DAGSTER_YAML = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
 concurrency:
-  pools: {default_limit: 1, granularity: op}
   runs: {max_concurrent_runs: 1}
 run_monitoring: {enabled: true, start_timeout_seconds: 180, max_runtime_seconds: 7200, free_slots_after_run_end_seconds: 300}
 retention: {schedule: {purge_after_days: 90}, sensor: {purge_after_days: {skipped: 3, failure: 30, success: 90}}}
