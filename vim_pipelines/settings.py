@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -39,6 +40,10 @@ class Settings(BaseSettings):
     portfolio: Path | None = Field(default=None, description="Portfolio file (YAML). Not set: the sandbox portfolio.")
     data_dir: Path | None = Field(default=None, description="Folder of the portfolio's files, instead of the one that the portfolio file names.")
     warehouse: Literal["duckdb", "snowflake"] = Field(default="duckdb", description="Analytical warehouse: a DuckDB file under the home folder, or Snowflake.")
+    duckdb_memory_limit: str = Field(
+        default="2GB",
+        description="Most memory DuckDB's buffers may take (MB, GB, MiB or GiB); beyond it queries spill to the folder `warehouse.duckdb.tmp` under the home folder.",
+    )
     store_url: str | None = Field(default=None, description="SQLAlchemy address of the operations store. Not set: SQLite (WAL) under the home folder.")
     timezone: str = Field(default="UTC", description="Time zone of the nightly schedule (IANA name).")
     audit_cron: str = Field(default="30 2 * * *", description="Cron line of the nightly audit, in VIMOTION_TIMEZONE.")
@@ -116,6 +121,13 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except Exception as error:
             raise ValueError(f"{value!r} is not an IANA time zone, for example Europe/Berlin") from error
+        return value
+
+    @field_validator("duckdb_memory_limit")
+    @classmethod
+    def _memory_has_a_unit(cls, value: str) -> str:
+        if not re.fullmatch(r"[1-9]\d*(\.\d+)? ?([MG]i?B)", value):
+            raise ValueError(f"{value!r} is not an amount of memory, for example 2GB or 512MiB")
         return value
 
     @field_validator("audit_cron")

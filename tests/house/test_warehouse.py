@@ -11,6 +11,8 @@ import pytest
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.reporting.publish import publish
+from vim_pipelines.settings import load_settings
+from vim_pipelines.warehouse import open_warehouse
 from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
 
 
@@ -93,3 +95,24 @@ def test_a_reader_keeps_its_copy_while_a_new_one_is_published(warehouse, tmp_pat
         assert connection.execute("select count(*) from marts.a_current").fetchone() == (2,)
         assert connection.execute("select count(*) from information_schema.tables where table_schema = 'raw'").fetchone() == (0,)
     assert not list((tmp_path / "published").rglob("*.tmp"))
+
+
+def test_the_memory_limit_reaches_sessions_and_dbt(tmp_path):
+    """A first load of a year of telemetry took 13 of a laptop's 16 GB and the machine swapped until it was switched off."""
+    settings = load_settings(home=tmp_path, duckdb_memory_limit="300MiB")
+    warehouse = open_warehouse(settings)
+    with warehouse.session() as session:
+        assert session.scalar("select current_setting('memory_limit')") == "300.0 MiB"
+    assert warehouse.dbt_profile()["config_options"] == {"memory_limit": "300MiB"}
+
+
+def test_a_sort_larger_than_the_memory_limit_spills_and_succeeds(tmp_path):
+    rows = 3_000_000
+    with DuckDBWarehouse(tmp_path / "warehouse.duckdb", memory_limit="100MB").session() as session:
+        session.execute(f"create table raw.numbers as select hash(n) as h, md5(n::varchar) as text from range({rows}) as t(n)")
+        assert session.scalar("select count(*) from (select *, row_number() over (order by text) as place from raw.numbers) where place > 0") == rows
+
+
+def test_a_memory_limit_without_a_unit_is_refused(tmp_path):
+    with pytest.raises(VimError, match="VIMOTION_DUCKDB_MEMORY_LIMIT"):
+        load_settings(home=tmp_path, duckdb_memory_limit="2")

@@ -43,7 +43,7 @@ def publish(warehouse: Warehouse, directory: Path) -> Published:
     new_file.unlink(missing_ok=True)
     rows: dict[str, int] = {}
     try:
-        with DuckDBWarehouse(new_file).reading(warehouse.path) as session:
+        with DuckDBWarehouse(new_file, memory_limit=warehouse.memory_limit).reading(warehouse.path) as session:
             marts = [
                 row["table_name"]
                 for row in session.rows(

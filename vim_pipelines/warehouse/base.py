@@ -96,7 +96,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
         return SnowflakeWarehouse(settings)
     from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
 
-    return DuckDBWarehouse(settings.warehouse_path)
+    return DuckDBWarehouse(settings.warehouse_path, memory_limit=settings.duckdb_memory_limit)
 
 
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
