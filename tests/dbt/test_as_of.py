@@ -119,7 +119,9 @@ def test_a_day_that_comes_out_empty_loses_its_old_rows(portfolio: Portfolio) -> 
     portfolio.account("acme")
     portfolio.write()
     with portfolio.warehouse.session() as session:
-        session.execute(f"insert into computed.risks values ('acme', date '{AS_OF}', 'MUDA_SHELFWARE', '1', 'high', '{{}}', '{{}}', null, 29, 'text')")
+        session.execute(
+            f"insert into computed.risks (account_key, as_of_date, rule_id, rule_version, severity, inputs, threshold, p_value, effect, summary) values ('acme', date '{AS_OF}', 'MUDA_SHELFWARE', '1', 'high', '{{}}', '{{}}', null, 29, 'text')"
+        )
     portfolio.build(write=False)
     assert len(portfolio.rows("select * from marts.fct_risks")) == 1
     with portfolio.warehouse.session() as session:

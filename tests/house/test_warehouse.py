@@ -34,6 +34,20 @@ def test_a_session_that_fails_leaves_the_warehouse_as_it_was(warehouse):
         assert not session.table_exists("raw.others")
 
 
+def test_a_table_of_an_earlier_version_gains_the_new_columns_and_keeps_its_rows(warehouse):
+    """`create table if not exists` left the old table as it was, and the first insert of the new version failed."""
+    with warehouse.session() as session:
+        session.ensure_table("computed.x", {"n": "bigint"})
+        session.execute("insert into computed.x values (1)")
+    for _ in range(2):
+        with warehouse.session() as session:
+            session.ensure_table("computed.x", {"n": "bigint", "added": "double", "flag": "boolean"})
+    with warehouse.session() as session:
+        session.append("computed.x", pd.DataFrame({"n": [2], "added": [0.5], "flag": [True]}))
+        assert session.rows("select n, added, flag from computed.x order by n") == [{"n": 1, "added": None, "flag": None}, {"n": 2, "added": 0.5, "flag": True}]
+        assert session.column_names("computed.none") == set()
+
+
 def test_a_partition_is_replaced_and_its_neighbour_is_not(warehouse):
     with warehouse.session() as session:
         session.ensure_table("computed.x", {"d": "varchar", "n": "bigint"})

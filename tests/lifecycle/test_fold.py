@@ -173,9 +173,11 @@ def test_an_override_that_means_nothing_is_reported_and_changes_nothing(session:
 
 def test_overlays_list_their_open_items(session: Session) -> None:
     """Serious risks open phase 7, blind spots phase 6, a neglected record phase 5; the phase on the spine stays."""
-    session.ensure_table("computed.risks", {"account_key": "varchar", "as_of_date": "date", "rule_id": "varchar", "severity": "varchar"})
-    for rule, severity in (("SPONSOR_LOST", "high"), ("DATA_STALE", "low")):
-        session.execute("insert into computed.risks values ('ACC-1', ?, ?, ?)", [AS_OF, rule, severity])
+    session.ensure_table(
+        "computed.risks", {"account_key": "varchar", "as_of_date": "date", "rule_id": "varchar", "severity": "varchar", "risk_status": "varchar"}
+    )
+    for rule, severity, status in (("SPONSOR_LOST", "high", None), ("DATA_STALE", "low", "open"), ("MURA_SPIKY", "high", "held_back")):
+        session.execute("insert into computed.risks values ('ACC-1', ?, ?, ?, ?)", [AS_OF, rule, severity, status])
     night(session, AS_OF, facts(usage_status="stale", utilization_28d=None, csm_name=None, cadence_meetings_ahead=0, last_cadence_on=date(2026, 1, 5)))
     found = json.loads(session.scalar("select open_overlays from computed.account_state"))
     assert found == [

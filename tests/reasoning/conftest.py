@@ -92,7 +92,7 @@ SIGNAL_COLUMNS = {
 }  # fmt: skip
 RISK_COLUMNS = {
     "account_key": "varchar", "as_of_date": "date", "rule_id": "varchar", "rule_version": "bigint", "severity": "varchar", "inputs": "varchar",
-    "threshold": "varchar", "summary": "varchar",
+    "threshold": "varchar", "summary": "varchar", "risk_status": "varchar",
 }  # fmt: skip
 TICKET_COLUMNS = {
     "account_key": "varchar",
@@ -124,9 +124,10 @@ class Marts:
             signal = {"account_key": key, "as_of_date": as_of, "account_name": name, "currency": "USD", "lean_risk": 64.0, "risk_band": band}
             signal |= {column: values[column] for column in ("arr_amount", "unused_value_annual", "waste_annual", "days_to_renewal")}
             self._insert(session, "marts.fct_account_signals", signal | {"days_to_opt_out": values["days_to_renewal"] - 60})
-            for rule, severity in risks:
+            for rule, severity, *status_given in risks:
+                status = status_given[0] if status_given else "open"
                 row = {"account_key": key, "as_of_date": as_of, "rule_id": rule, "rule_version": 1, "severity": severity, "inputs": "{}", "threshold": "{}"}
-                self._insert(session, "marts.fct_risks", row | {"summary": f"{rule} found"})
+                self._insert(session, "marts.fct_risks", row | {"summary": f"{rule} found", "risk_status": status})
             for number in range(tickets):
                 row = {"account_key": key, "ticket_key": f"{key}-{number:03d}", "priority": "P3", "status": "open"}
                 self._insert(session, "base.stg_support__tickets", row | {"opened_at": NOW - timedelta(hours=number)})

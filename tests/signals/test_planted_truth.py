@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from planted_portfolio import AS_OF, Planted
 
@@ -14,7 +16,7 @@ from vim_pipelines.evaluation.detectors import Claims, evaluate_detectors, pool,
 from vim_pipelines.evaluation.intervals import wilson
 from vim_pipelines.signals.base_frames import business_index, read_base
 from vim_pipelines.signals.risks import MEASURES
-from vim_pipelines.signals.run import build, compute_signals
+from vim_pipelines.signals.run import Signals, build, compute_signals
 from vim_pipelines.signals.tables import TABLES
 
 
@@ -76,9 +78,38 @@ def test_renamed_and_shuffled_accounts_have_the_same_risks(planted: Planted) -> 
         return frame
 
     other = build(type(base)(**{name: renamed(frame) for name, frame in vars(base).items()}), AS_OF)
-    strip = ["rule_id", "severity", "inputs", "summary"]
+    strip = ["rule_id", "severity", "inputs", "summary", "q_value", "risk_status"]
     mine = sorted(("Z" + row.account_key[::-1], *(getattr(row, name) for name in strip)) for row in original.risks.itertuples())
     assert mine == sorted((row.account_key, *(getattr(row, name) for name in strip)) for row in other.risks.itertuples())
+
+
+def comparable_risks(signals: Signals) -> list[tuple[object, ...]]:
+    """Everything about a risk that must not depend on the calendar or the currency; dates in inputs and sentences do."""
+    columns = ["account_key", "rule_id", "severity", "threshold", "p_value", "effect", "q_value", "risk_status", "capacity_rank", "is_never_cut"]
+    return [tuple(None if value is pd.NA else value for value in row) for row in signals.risks[columns].itertuples(index=False)]
+
+
+def test_another_currency_changes_no_risk_and_no_rank(planted: Planted) -> None:
+    """Metamorphic: the same contracts in a currency with a hundredth of the unit."""
+    with planted.warehouse.session(read_only=True) as session:
+        base = read_base(session, AS_OF)
+    other = replace(base, stakes=base.stakes.assign(stake_annual=base.stakes["stake_annual"] * 137.0))
+    assert comparable_risks(build(other, AS_OF)) == comparable_risks(build(base, AS_OF)) != []
+
+
+def test_the_same_story_a_year_later_has_the_same_risks(planted: Planted) -> None:
+    """Metamorphic: every date 52 weeks on (weekdays kept), the as-of date too."""
+    shift = timedelta(days=364)
+    with planted.warehouse.session(read_only=True) as session:
+        base = read_base(session, AS_OF)
+
+    def later(frame: pd.DataFrame) -> pd.DataFrame:
+        dated = [name for name in frame.columns if name.endswith(("_on", "_start", "_date"))]
+        moved = frame.assign(**{name: pd.to_datetime(frame[name]) + shift for name in dated})
+        return moved.assign(first_index=frame["first_index"] + 260) if "first_index" in frame else moved  # 260 business days
+
+    other = build(type(base)(**{name: later(frame) for name, frame in vars(base).items()}), AS_OF + shift)
+    assert comparable_risks(other) == comparable_risks(build(base, AS_OF))
 
 
 def test_measures_are_exactly_those_that_rules_may_name(planted: Planted) -> None:
@@ -93,9 +124,9 @@ def test_taking_the_telemetry_away_leaves_no_finding_about_use(planted: Planted)
     blind = base.accounts.assign(
         usage_status="unknown", active_users_28d=None, utilization_28d=None, shelfware_seats=None, gap_days=None, last_activity_date=None
     )
-    none = {name: getattr(base, name).iloc[:0] for name in ("account_weeks", "rhythm")}
+    none = {name: getattr(base, name).iloc[:0] for name in ("account_weeks", "rhythm", "concentration")}
     signals = build(type(base)(**(vars(base) | none | {"accounts": blind})), AS_OF)
-    assert not signals.risks["rule_id"].str.startswith(("MUDA", "MURA", "SILENCE")).any()
+    assert not signals.risks["rule_id"].str.startswith(("MUDA", "MURA", "SILENCE", "SINGLE")).any()
     assert (signals.adoption_variance["status"] == "unknown").all()
     assert signals.account_scores["muda_score"].isna().all()
     assert (signals.account_scores["coverage"] <= 0.3).all()

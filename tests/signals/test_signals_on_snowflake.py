@@ -24,7 +24,8 @@ from vim_pipelines.warehouse import Session, Warehouse, open_warehouse
 
 BASE = (
     "int_accounts", "int_account_weeks", "int_ticket_weeks", "int_ticket_load", "int_lifecycle_evidence", "int_contract_lines", "int_usage_daily",
-    "product_features",
+    "product_features", "signal_thresholds", "stg_support__tickets", "stg_support__ticket_events", "stg_crm__contacts", "stg_crm__opportunities",
+    "stg_crm__meetings", "stg_crm__ebrs",
 )  # fmt: skip
 COMPUTED = ("adoption_variance", "ticket_spikes", "account_scores", "risks", "requirements", "account_state", "phase_transitions", "lifecycle_evidence")
 
@@ -67,8 +68,9 @@ def copy_base(planted: Planted, target: Warehouse, folder: Path) -> None:
     with planted.warehouse.session() as session:
         assert isinstance(session, DuckDBSession)
         described: dict[str, list[tuple[str, str]]] = {}
-        for schema, table in [*(("base", name) for name in BASE), ("raw", "contract_lines")]:
-            where = "" if table == "product_features" else f" where {keep}"
+        for schema, table in [*(("base", name) for name in BASE), ("raw", "contract_lines"), ("raw", "entity_coverage")]:
+            has_account = "account_key" in {row[0] for row in session.connection.execute(f"describe {schema}.{table}").fetchall()}
+            where = f" where {keep}" if has_account else ""
             session.connection.execute(f"copy (select * from {schema}.{table}{where}) to '{folder / table}.parquet' (format parquet)")
             described[f"{schema}.{table}"] = [(row[0], row[1]) for row in session.connection.execute(f"describe {schema}.{table}").fetchall()]
     with target.session() as session:

@@ -40,8 +40,8 @@ class Claims:
 
 
 def read_claims(session: Session, as_of: date) -> Claims:
-    """The claims of `as_of`: computed.risks, and accounts won back from base.int_contract_cycles (which must stand at `as_of`)."""
-    risks = session.rows("select account_key, rule_id from computed.risks where as_of_date = ?", [as_of])
+    """The claims of `as_of`: computed.risks that false-discovery control let through, and accounts won back from base.int_contract_cycles (which must stand at `as_of`)."""
+    risks = session.rows("select account_key, rule_id from computed.risks where as_of_date = ? and coalesce(risk_status, 'open') = 'open'", [as_of])
     won = session.rows("select account_key from base.int_contract_cycles where won_back_on is not null")
     audited = session.rows("select account_key from computed.account_scores where as_of_date = ?", [as_of])
     pairs = {(row["account_key"], row["rule_id"]) for row in risks} | {(row["account_key"], "WON_BACK") for row in won}

@@ -173,7 +173,9 @@ def _keep_evidence(session: Session, as_of: date) -> None:
 
     risks: dict[str, list[dict[str, Any]]] = defaultdict(list)
     if session.table_exists("computed.risks"):
-        for row in session.rows("select account_key, rule_id, severity from computed.risks where as_of_date = ? order by account_key, rule_id", [as_of]):
+        # What false-discovery control held back is no claim and opens nothing; a warehouse of an earlier version held nothing back.
+        claims = "select account_key, rule_id, severity from computed.risks where as_of_date = ? and coalesce(risk_status, 'open') = 'open'"
+        for row in session.rows(f"{claims} order by account_key, rule_id", [as_of]):
             risks[row["account_key"]].append({"rule_id": row["rule_id"], "severity": row["severity"]})
     kept = [
         {

@@ -61,14 +61,18 @@ _SOURCES: tuple[_Source, ...] = (
         where="role in ('champion', 'sponsor', 'economic_buyer')",
     ),
     _Source("base.stg_crm__milestones", "milestone_key, milestone_kind, due_date, reached_on", frozenset({"fttv_reached_on"}), "milestone_key"),
-    _Source("marts.fct_risks", "rule_id, rule_version, severity, summary, inputs, threshold", frozenset({"risk"}), "rule_id", is_dated=True),
+    _Source("marts.fct_risks", "rule_id, rule_version, severity, summary, inputs, threshold", frozenset({"risk"}), "rule_id", is_dated=True, where="risk_status = 'open'"),
 )  # fmt: skip
 
 
 def read_signals(session: Session, as_of: date) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of `marts.fct_account_signals` and of `marts.fct_risks` for one as-of date, for `triggers.select_documents`."""
+    """Rows of `marts.fct_account_signals` and of `marts.fct_risks` for one as-of date, for `triggers.select_documents`.
+
+    A risk that false-discovery control held back is no claim and triggers nothing. One that only capacity cut is a claim: drafts have
+    a capacity of their own.
+    """
     signals = session.rows("select * from marts.fct_account_signals where as_of_date = ? order by account_key", [as_of])
-    risks = session.rows("select account_key, rule_id, rule_version, severity from marts.fct_risks where as_of_date = ?", [as_of])
+    risks = session.rows("select account_key, rule_id, rule_version, severity from marts.fct_risks where as_of_date = ? and risk_status = 'open'", [as_of])
     return signals, risks
 
 
@@ -94,7 +98,9 @@ def read_fact_sheets(session: Session, as_of: date, account_keys: Sequence[str],
             if row["metric"] == "blocking_requirement" and row["value_text"]:
                 row["value_text"] = titles.get(row["value_text"], str(row["value_text"]).replace("_", " "))
             facts[row["account_key"]].append(row)
-        for row in session.rows(f"select account_key, rule_id, severity from marts.fct_risks where as_of_date = ? and account_key in ({marks})", parameters):
+        for row in session.rows(
+            f"select account_key, rule_id, severity from marts.fct_risks where as_of_date = ? and risk_status = 'open' and account_key in ({marks})", parameters
+        ):
             risks[row["account_key"]].append(row)
     sheets = {key: build_sheet(key, str(names[key]), as_of, rows, risks[key]) for key, rows in facts.items() if names.get(key)}
     if not with_evidence or not sheets:

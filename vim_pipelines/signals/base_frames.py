@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.dates import end_of_day
+from vim_pipelines.core.errors import VimError
 from vim_pipelines.warehouse.base import Session
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 #: Days of history from which an account's own rhythm (usual gap, share of active days, users seen) is taken: 26 weeks.
 RHYTHM_DAYS = 182
 FEATURE_DAYS = 28
+SERVICE_LEVEL_DAYS = 90
+#: A renewal deal won within so many days is the coming renewal and not the one before: notice periods and early renewals stay below.
+SIGNED_DAYS = 180
 
 #: Number of business days before a date, counted from a Monday; a weekend day counts like the Monday after it.
 _DAY_NUMBER = "datediff('day', cast('1970-01-05' as date), {day})"
@@ -89,6 +93,122 @@ inner join raw.contract_lines as versions on lines.contract_line_key = versions.
 where lines.is_active and not lines.auto_renew and versions.auto_renew and versions.known_at < ?
 """
 
+# Concentration: value actions of four weeks by person. A portfolio without a feature map has none, and its shares stay unknown.
+_CONCENTRATION = """
+with people as (
+    select daily.account_key, daily.user_key, sum(daily.events) as actions
+    from base.int_usage_daily as daily
+    inner join base.product_features as features on daily.product = features.product and daily.feature = features.feature
+    where
+        daily.account_key is not null and daily.user_key is not null and features.is_value_feature
+        and daily.known_date <= ? and daily.activity_date <= ? and daily.activity_date > ?
+    group by daily.account_key, daily.user_key
+)
+select account_key, sum(actions) as value_actions, max(actions) as top_actions
+from people
+group by account_key
+"""
+
+# Only tickets to which a policy was applied count: a help desk that reports breaches and no policies would breach every time.
+_SERVICE_LEVEL = """
+with policies as (
+    select
+        ticket_key,
+        max(case when event_type = 'apply_sla' then 1 else 0 end) as has_policy,
+        max(case when event_type = 'breach' then 1 else 0 end) as is_breached
+    from base.stg_support__ticket_events
+    where event_type in ('apply_sla', 'breach') and occurred_at < ?
+    group by ticket_key
+)
+select tickets.account_key, count(*) as sla_tickets, sum(policies.is_breached) as sla_breached
+from base.stg_support__tickets as tickets
+inner join policies on tickets.ticket_key = policies.ticket_key
+where policies.has_policy = 1 and tickets.opened_at < ? and tickets.opened_at >= ? and coalesce(tickets.status, 'open') <> 'deleted'
+group by tickets.account_key
+"""
+
+_CONTACTS = """
+select account_key, sum(case when coalesce(is_active, true) and (left_on is null or left_on > ?) then 1 else 0 end) as contacts_active
+from base.stg_crm__contacts
+group by account_key
+"""
+
+# A renewal is signed when its deal is won, or when the next term already stands as a line that has not begun.
+_RENEWALS = """
+with deals as (
+    select
+        account_key,
+        sum(case when not coalesce(is_closed, false) then 1 else 0 end) as renewals_open,
+        sum(case when coalesce(is_closed, false) and coalesce(is_won, false) and close_date > ? then 1 else 0 end) as renewals_won
+    from base.stg_crm__opportunities
+    where opportunity_type = 'renewal' and (created_on is null or created_on <= ?)
+    group by account_key
+),
+terms as (
+    select account_key, count(*) as terms_ahead
+    from base.int_contract_lines
+    where line_status = 'ok' and contract_status = 'active' and start_date > ?
+    group by account_key
+)
+select
+    accounts.account_key,
+    coalesce(deals.renewals_open, 0) as renewals_open,
+    coalesce(deals.renewals_won, 0) + coalesce(terms.terms_ahead, 0) as renewals_signed
+from base.int_accounts as accounts
+left join deals on accounts.account_key = deals.account_key
+left join terms on accounts.account_key = terms.account_key
+where exists (select 1 from base.stg_crm__opportunities where opportunity_type = 'renewal')
+    and exists (select 1 from raw.entity_coverage where entity = 'opportunity' and is_fed)
+"""
+
+# Handoffs are among colleagues; every other kind of meeting, and a business review, is a talk with the customer.
+_TALKS = """
+with talks as (
+    select
+        account_key,
+        max(case when status = 'held' and held_at < ? then cast(held_at as date) end) as last_talk_on,
+        sum(case when status = 'planned' and held_at >= ? then 1 else 0 end) as talks_ahead
+    from base.stg_crm__meetings
+    where coalesce(meeting_kind, 'other') <> 'handoff'
+    group by account_key
+    union all
+    select
+        account_key,
+        max(case when status = 'held' and held_on <= ? then held_on end) as last_talk_on,
+        sum(case when status = 'planned' and held_on > ? then 1 else 0 end) as talks_ahead
+    from base.stg_crm__ebrs
+    group by account_key
+),
+by_account as (
+    select account_key, max(last_talk_on) as last_talk_on, sum(talks_ahead) as talks_ahead
+    from talks
+    group by account_key
+)
+select accounts.account_key, by_account.last_talk_on, accounts.first_contract_start, coalesce(by_account.talks_ahead, 0) as talks_ahead
+from base.int_accounts as accounts
+left join by_account on accounts.account_key = by_account.account_key
+where exists (select 1 from base.stg_crm__meetings where coalesce(meeting_kind, 'other') <> 'handoff')
+    and exists (select 1 from raw.entity_coverage where entity = 'meeting' and is_fed)
+"""
+
+# What the account pays in a year, in the portfolio's currency: the weight of its risks in the ranking. One line without price or
+# rate leaves the sum unknown.
+_STAKES = """
+select
+    account_key,
+    case
+        when max(case when seats > 0 and (net_unit_price_annual is null or fx_rate is null) then 1 else 0 end) = 0
+            then cast(sum(seats * net_unit_price_annual * fx_rate) as double)
+    end as stake_annual
+from base.int_contract_lines
+where is_active
+group by account_key
+"""
+
+_TEAM = """
+select count(distinct coalesce(lower(csm_email), lower(csm_name))) as csms from base.int_accounts
+"""
+
 ACCOUNT_COLUMNS = (
     "account_key", "account_name", "segment", "seats_contracted", "active_users_28d", "utilization_28d", "shelfware_seats", "contract_age_days", "days_to_opt_out",
     "days_to_renewal", "gap_days", "last_activity_date", "notice_served_on", "usage_status", "ticket_status", "contract_status",
@@ -111,6 +231,20 @@ class BaseFrames:
     features: pd.DataFrame
     evidence: pd.DataFrame
     auto_renew_off: pd.DataFrame
+    concentration: pd.DataFrame
+    service_level: pd.DataFrame
+    contacts: pd.DataFrame
+    renewals: pd.DataFrame
+    talks: pd.DataFrame
+    stakes: pd.DataFrame
+
+
+def read_capacity(session: Session) -> int:
+    """New risks that the team can take up in one ISO week: slots of a Customer Success Manager times their number, at least one."""
+    slots = session.scalar("select value from base.signal_thresholds where threshold_name = 'risk_slots_per_csm'")
+    if slots is None:
+        raise VimError("VIM-E005", "signal_thresholds.csv lacks a threshold", why="There is no row risk_slots_per_csm", fix="Restore the row of the seed")
+    return int(slots) * max(1, int(session.scalar(_TEAM) or 0))
 
 
 def business_index(day: date) -> int:
@@ -124,6 +258,7 @@ def read_base(session: Session, as_of: date) -> BaseFrames:
     number = _DAY_NUMBER.format(day="activity_date")
     rhythm = _RHYTHM.format(number=number, index=_BUSINESS_INDEX.format(number="day_number"), next_index=_BUSINESS_INDEX.format(number="(day_number + 1)"))
     window = [as_of, as_of, as_of - timedelta(days=RHYTHM_DAYS)]
+    end = end_of_day(as_of)
     return BaseFrames(
         accounts=_frame(session, f"select {', '.join(ACCOUNT_COLUMNS)} from base.int_accounts order by account_key", ACCOUNT_COLUMNS),
         account_weeks=_columns(session, "base.int_account_weeks", ("account_key", "week_start", "active_users", "events", "is_known_event_week")),
@@ -137,6 +272,12 @@ def read_base(session: Session, as_of: date) -> BaseFrames:
         features=_frame(session, _FEATURES, ("account_key", "entitled_features", "used_features"), [as_of, as_of, as_of - timedelta(days=FEATURE_DAYS)]),
         evidence=_columns(session, "base.int_lifecycle_evidence", EVIDENCE_COLUMNS),
         auto_renew_off=_frame(session, _AUTO_RENEW_OFF, ("account_key",), [end_of_day(as_of)]),
+        concentration=_frame(session, _CONCENTRATION, ("account_key", "value_actions", "top_actions"), [as_of, as_of, as_of - timedelta(days=FEATURE_DAYS)]),
+        service_level=_frame(session, _SERVICE_LEVEL, ("account_key", "sla_tickets", "sla_breached"), [end, end, end - timedelta(days=SERVICE_LEVEL_DAYS)]),
+        contacts=_frame(session, _CONTACTS, ("account_key", "contacts_active"), [as_of]),
+        renewals=_frame(session, _RENEWALS, ("account_key", "renewals_open", "renewals_signed"), [as_of - timedelta(days=SIGNED_DAYS), as_of, as_of]),
+        talks=_frame(session, _TALKS, ("account_key", "last_talk_on", "first_contract_start", "talks_ahead"), [end, end, as_of, as_of]),
+        stakes=_frame(session, _STAKES, ("account_key", "stake_annual")),
     )
 
 

@@ -21,6 +21,8 @@ from vim_pipelines.core.hashing import canonical_json
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vim_pipelines.signals.vectors import Vector
+
 PATH = Path(__file__).with_name("risk_rules.yaml")
 
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -30,9 +32,10 @@ MEASURES: tuple[str, ...] = (
     "seats_contracted", "active_users_28d", "utilization_28d", "shelfware_seats", "shelfware_share", "contract_age_days", "days_to_opt_out", "days_to_renewal",
     "used_features", "entitled_features", "feature_breadth", "last_activity_date",
     "n_weeks", "cv", "cv_robust", "dispersion_index", "dispersion_p", "rho", "recent_median", "prior_median", "drop_ratio", "drop_p", "decline_ratio", "decline_p",
-    "fall", "gap_days", "median_gap_days", "gap_p", "is_spiky", "is_gapped", "is_dropping",
-    "tickets_4w", "baseline_sum", "phi", "growth", "spike_p_value", "spike_q", "spike_ratio", "spike_is_alert", "spike_is_watch",
-    "tickets_90d", "tickets_open", "weighted_load", "open_p1", "oldest_open_p1_days",
+    "fall", "fall_p", "fall_rank", "lifecycle_stage", "gap_days", "median_gap_days", "gap_p", "is_spiky", "is_gapped", "is_dropping",
+    "tickets_4w", "baseline_sum", "phi", "growth", "spike_p_value", "spike_ratio", "spike_is_alert", "spike_is_watch",
+    "tickets_90d", "tickets_open", "weighted_load", "open_p1", "oldest_open_p1_days", "sla_tickets_90d", "sla_breached_90d", "sla_breach_rate", "sla_p",
+    "top_user_share", "value_actions_28d", "contacts_active", "renewals_open", "renewals_signed", "days_since_talk", "last_talk_on", "talks_ahead", "stake_annual",
     "sponsors_active", "sponsors_left", "sponsor_left_on", "fttv_days_late", "fttv_due_on",
     "handoff_fields_missing", "handoff_fields_expected", "handoff_missing_fields", "notice_is_open", "notice_is_whole", "notice_on", "stale_feeds", "stale_feed_names",
 )  # fmt: skip
@@ -84,6 +87,8 @@ class RiskRule:
     p_value: str | None
     effect: str | None
     summary: str
+    #: From this severity on, a fact that no capacity may cut; None: any risk of the rule may be cut.
+    never_cut_from: str | None = None
 
     def threshold(self) -> dict[str, Any]:
         """The conditions as data."""
@@ -93,9 +98,22 @@ class RiskRule:
         return data
 
 
-@lru_cache
+@dataclass(frozen=True)
+class RuleBook:
+    """The content of risk_rules.yaml. `false_discovery_level`: the q-value up to which a statistical risk counts."""
+
+    rules: tuple[RiskRule, ...]
+    false_discovery_level: float
+
+
 def load_rules(path: Path = PATH) -> tuple[RiskRule, ...]:
-    """Read and check the rules; VIM-E005 names the file, the line and what is wrong there."""
+    """The rules of `load_book`."""
+    return load_book(path).rules
+
+
+@lru_cache
+def load_book(path: Path = PATH) -> RuleBook:
+    """Read and check the file; VIM-E005 names the file, the line and what is wrong there."""
     from vim_pipelines.core.yaml_lines import load_with_lines
 
     data = load_with_lines(path)
@@ -108,12 +126,43 @@ def load_rules(path: Path = PATH) -> tuple[RiskRule, ...]:
         if rule.rule_id in seen:
             raise _wrong(path, entry, f"the rule {rule.rule_id} stands there twice")
         seen.add(rule.rule_id)
-    return rules
+    level = data.get("false_discovery_level")
+    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level <= 1:
+        raise _wrong(path, data, f"`false_discovery_level` is {level!r}; it must be a share above 0 and at most 1")
+    return RuleBook(rules, float(level))
 
 
-def evaluate(frame: pd.DataFrame, rules: Sequence[RiskRule]) -> list[dict[str, Any]]:
-    """Every risk of every account, ordered by account and rule. `frame`: one row per account, column `account_key` and `MEASURES`."""
+def family(rules: Sequence[RiskRule]) -> tuple[str, ...]:
+    """The tests of a run: each measure that a rule names as its p-value, once, in the order of the rules."""
+    return tuple(dict.fromkeys(rule.p_value for rule in rules if rule.p_value is not None))
+
+
+def q_values(frame: pd.DataFrame, rules: Sequence[RiskRule]) -> dict[str, Vector]:
+    """q-value of every test of every account, by the name of its p-value; NaN where no test was made.
+
+    Benjamini-Hochberg (1995) over the pooled tests of the run, rung or not. Pooled, because the promise is about the list that a
+    team reads: of what stands there as a statistical claim at most the level is expected to be false, whichever rule said it. The
+    tests of one account depend on each other positively, under which the procedure holds its level.
+    """
+    import numpy as np
+
+    from vim_pipelines.signals.muri import benjamini_hochberg
+
+    names = family(rules)
+    pooled = benjamini_hochberg(np.concatenate([frame[name].to_numpy(dtype=float) for name in names])) if names else np.empty(0)
+    return dict(zip(names, np.split(pooled, len(names)), strict=True)) if names else {}
+
+
+def evaluate(frame: pd.DataFrame, rules: Sequence[RiskRule], false_discovery_level: float | None = None) -> list[dict[str, Any]]:
+    """Every risk of every account, ordered by account and rule. `frame`: one row per account, column `account_key` and `MEASURES`.
+
+    `risk_status` is `open`, or `held_back` where the q-value is above the level (default: the shipped book's): such a row is kept to
+    be looked at and is no claim. A statistical rule that rang without a p-value (a silence of an account too new to have a rhythm)
+    rests on its fixed limits alone and is open.
+    """
     found: list[dict[str, Any]] = []
+    level = load_book().false_discovery_level if false_discovery_level is None else false_discovery_level
+    q = q_values(frame, rules)
     for rule in rules:
         hit = _all(frame, rule.all_of)
         if rule.any_of:
@@ -122,16 +171,20 @@ def evaluate(frame: pd.DataFrame, rules: Sequence[RiskRule]) -> list[dict[str, A
         if not hit.any():
             continue
         rows = frame[hit]
+        own_q = q[rule.p_value][hit.to_numpy()] if rule.p_value else None
         severity = _severity(rows, rule)
         threshold = canonical_json(rule.threshold())
         records: list[dict[str, Any]] = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
         for position, values in enumerate(records):
             plain = {name: _plain(values[name]) for name in rule.inputs}
+            q_value = None if own_q is None or own_q[position] != own_q[position] else float(own_q[position])
             found.append(
                 {
                     "account_key": values["account_key"], "rule_id": rule.rule_id, "rule_version": rule.version, "severity": severity[position],
                     "inputs": canonical_json(plain), "threshold": threshold,
                     "p_value": _number(values, rule.p_value), "effect": _number(values, rule.effect), "summary": render(rule.summary, values),
+                    "q_value": q_value, "risk_status": "held_back" if q_value is not None and q_value > level else "open",
+                    "is_never_cut": rule.never_cut_from is not None and SEVERITIES.index(severity[position]) >= SEVERITIES.index(rule.never_cut_from),
                 }
             )  # fmt: skip
     order = {rule.rule_id: position for position, rule in enumerate(rules)}
@@ -216,7 +269,7 @@ def _rule(entry: Any, path: Path) -> RiskRule:
         if name not in entry:
             raise _wrong(path, entry, f"the rule {entry.get('id', '?')} has no `{name}`")
     when = entry["when"]
-    unknown = set(entry) - {"id", "version", "title", "when", "severity", "inputs", "summary", "p_value", "effect", "__line__"}
+    unknown = set(entry) - {"id", "version", "title", "when", "severity", "inputs", "summary", "p_value", "effect", "never_cut_from", "__line__"}
     if unknown:
         raise _wrong(path, entry, f"the rule {entry['id']} has an entry `{min(unknown)}` that means nothing")
     all_of = tuple(_condition(item, path) for item in when.get("all", []))
@@ -230,6 +283,8 @@ def _rule(entry: Any, path: Path) -> RiskRule:
         severities.append((str(item["severity"]), tuple(_condition(condition, path) for condition in item.get("all", []))))
     if severities[-1][1]:
         raise _wrong(path, entry, f"the last severity of {entry['id']} must hold without a condition")
+    if entry.get("never_cut_from") not in (None, *SEVERITIES):
+        raise _wrong(path, entry, f"never_cut_from {entry['never_cut_from']!r} is none of {', '.join(SEVERITIES)}")
     for measure in [*entry["inputs"], *(entry[name] for name in ("p_value", "effect") if entry.get(name))]:
         _known(measure, path, entry)
     for match in _SLOT.finditer(entry["summary"]):
@@ -238,7 +293,7 @@ def _rule(entry: Any, path: Path) -> RiskRule:
             raise _wrong(path, entry, f"the summary of {entry['id']} uses the form `{match['form']}`, which is none of {', '.join(_FORMS)}")
     return RiskRule(
         str(entry["id"]), f"{entry['id']}-{entry['version']}", str(entry["title"]), all_of, any_of, tuple(severities),
-        tuple(entry["inputs"]), entry.get("p_value"), entry.get("effect"), str(entry["summary"]),
+        tuple(entry["inputs"]), entry.get("p_value"), entry.get("effect"), str(entry["summary"]), entry.get("never_cut_from"),
     )  # fmt: skip
 
 

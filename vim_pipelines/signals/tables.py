@@ -23,7 +23,8 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "risks": {
         **_KEY, "rule_id": "varchar", "rule_version": "varchar", "severity": "varchar", "inputs": "varchar", "threshold": "varchar", "p_value": "double",
-        "effect": "double", "summary": "varchar",
+        "effect": "double", "summary": "varchar", "q_value": "double", "risk_status": "varchar", "is_never_cut": "boolean", "capacity_rank": "bigint",
+        "weekly_capacity": "bigint", "is_within_capacity": "boolean", "cut_reason": "varchar",
     },
 }  # fmt: skip
 

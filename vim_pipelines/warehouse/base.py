@@ -56,12 +56,23 @@ class Session(ABC):
     def table_exists(self, table: str) -> bool:
         """Whether `schema.table` exists as a table or a view."""
 
+    @abstractmethod
+    def column_names(self, table: str) -> set[str]:
+        """Names of the columns of `schema.table`, lower case; empty if there is no such table."""
+
     def ensure_table(self, table: str, columns: Mapping[str, str]) -> None:
-        """Create `schema.table` with `columns` (name to SQL type) unless it exists, and its schema."""
+        """Create `schema.table` with `columns` (name to SQL type), and its schema; to a table that exists, add the columns it lacks.
+
+        A warehouse made by an earlier version keeps its rows: a new column is NULL in them. No column is dropped or changed.
+        """
         schema = table.split(".")[0]
         self.execute(f"create schema if not exists {schema}")
         body = ", ".join(f"{name} {sql_type}" for name, sql_type in columns.items())
         self.execute(f"create table if not exists {table} ({body})")
+        present = self.column_names(table)
+        for name, sql_type in columns.items():
+            if name.lower() not in present:
+                self.execute(f"alter table {table} add column {name} {sql_type}")
 
     def replace_partition(self, table: str, frame: pd.DataFrame, column: str, value: Any) -> int:
         """Make the rows of `table` where `column = value` equal to `frame`; returns their number."""

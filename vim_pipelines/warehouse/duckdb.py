@@ -68,6 +68,14 @@ class DuckDBSession(Session):
         found = self.connection.execute("select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]).fetchone()
         return found is not None
 
+    def column_names(self, table: str) -> set[str]:
+        schema, name = table.split(".")
+        found = self.connection.execute(
+            "select column_name from information_schema.columns where table_catalog = current_database() and table_schema = ? and table_name = ?",
+            [schema, name],
+        ).fetchall()
+        return {row[0].lower() for row in found}
+
 
 class DuckDBWarehouse(Warehouse):
     """A DuckDB file at `path`, made on first use.

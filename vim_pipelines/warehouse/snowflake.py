@@ -106,6 +106,11 @@ class SnowflakeSession(Session):
             None,
         )
 
+    def column_names(self, table: str) -> set[str]:
+        schema, name = table.split(".")
+        found = self.rows("select column_name from information_schema.columns where table_schema = ? and table_name = ?", [schema.upper(), name.upper()])
+        return {str(row["column_name"]).lower() for row in found}
+
 
 class SnowflakeWarehouse(Warehouse):
     """The Snowflake database of the settings."""

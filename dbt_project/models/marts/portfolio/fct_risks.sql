@@ -24,7 +24,14 @@ final as (
         risks.threshold,
         cast(risks.p_value as double) as p_value,
         cast(risks.effect as double) as effect,
-        risks.summary
+        risks.summary,
+        cast(risks.q_value as double) as q_value,
+        coalesce(risks.risk_status, 'open') as risk_status,
+        coalesce(risks.is_within_capacity, true) as is_within_capacity,
+        coalesce(risks.is_never_cut, false) as is_never_cut,
+        cast(risks.capacity_rank as bigint) as capacity_rank,
+        cast(risks.weekly_capacity as bigint) as weekly_capacity,
+        risks.cut_reason
     from risks
     left join accounts on risks.account_key = accounts.account_key
 
