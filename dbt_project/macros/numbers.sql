@@ -60,3 +60,14 @@
         {{ sign }} {{ z }} * sqrt({{ p }} * (1 - {{ p }}) / {{ n }} + {{ z }} * {{ z }} / (4 * {{ n }} * {{ n }}))
     ) / (1 + {{ z }} * {{ z }} / {{ n }})
 {%- endmacro %}
+
+{#-
+    Burstiness of m inter-event times with ratio r = standard deviation / mean, without the bias of few events: Kim and Jo, "Measuring
+    burstiness for finite event sequences", Physical Review E 94, 032311 (2016). -1 is regular, 0 random, 1 all events at once.
+-#}
+{% macro kim_jo_burstiness(ratio, intervals) -%}
+    {{ safe_divide(
+        "(sqrt(" ~ intervals ~ " + 1) * " ~ ratio ~ " - sqrt(" ~ intervals ~ " - 1))",
+        "((sqrt(" ~ intervals ~ " + 1) - 2) * " ~ ratio ~ " + sqrt(" ~ intervals ~ " - 1))"
+    ) }}
+{%- endmacro %}

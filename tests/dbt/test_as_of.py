@@ -14,6 +14,7 @@ from vim_pipelines.core.errors import VimError
 MARTS = (
     "fct_license_waste", "fct_adoption_variance", "fct_ticket_load", "fct_account_signals", "fct_renewals", "fct_account_facts", "fct_data_quality",
     "fct_portfolio_daily",
+    "fct_account_measures", "fct_feature_use", "fct_waste_sensitivity", "fct_user_last_seen", "fct_revenue_retention", "fct_time_to_value",
 )  # fmt: skip
 NEXT_DAY = date(2026, 6, 29)
 
@@ -30,7 +31,7 @@ def first_night(portfolio: Portfolio) -> None:
     portfolio.account("acme", csm_name="Kim")
     portfolio.account("bolt")
     portfolio.line("acme-core", "acme", seats=40)
-    portfolio.line("bolt-core", "bolt", seats=20, currency="EUR")
+    portfolio.line("bolt-core", "bolt", seats=9, currency="EUR")
     portfolio.rate("EUR", date(2026, 6, 26), "1.1")
     portfolio.weekly_users("acme", [10] * 20)
     portfolio.weekly_users("bolt", [9] * 20)

@@ -142,7 +142,9 @@ def test_the_feature_seed_mirrors_what_the_sandbox_sells() -> None:
 
 
 def test_every_column_of_a_mart_is_described_and_typed() -> None:
-    for model in yaml.safe_load((PROJECT / "models" / "marts" / "portfolio" / "_portfolio__models.yml").read_text())["models"]:
+    marts = PROJECT / "models" / "marts"
+    files = (marts / "portfolio" / "_portfolio__models.yml", marts / "measures" / "_measures__models.yml")
+    for model in [model for path in files for model in yaml.safe_load(path.read_text())["models"]]:
         assert model["description"], model["name"]
         for column in model["columns"]:
             assert column["description"] and column["data_type"], (model["name"], column["name"])

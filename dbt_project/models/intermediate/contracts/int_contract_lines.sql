@@ -43,8 +43,8 @@ final as (
         checked.net_unit_price_annual,
         upper(checked.currency) as currency,
         case
-            when upper(checked.currency) = {{ portfolio_currency() }} then cast(1 as decimal(18, 4))
-            else cast(rates.rate as decimal(18, 4))
+            when upper(checked.currency) = {{ portfolio_currency() }} then cast(1 as decimal(18, 8))
+            else cast(rates.rate as decimal(18, 8))
         end as fx_rate,
         case
             when upper(checked.currency) = {{ portfolio_currency() }} then {{ as_of_date() }}

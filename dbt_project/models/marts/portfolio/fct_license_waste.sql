@@ -18,10 +18,7 @@ queued as (
         lines.*,
         coalesce(sum(lines.seats) over (
             partition by lines.account_key, lines.product
-            order by
-                coalesce(lines.opt_out_date, lines.end_date, cast('9999-12-31' as date)),
-                lines.end_date nulls last,
-                lines.contract_line_key
+            order by {{ charging_order('lines') }}
             rows between unbounded preceding and 1 preceding
         ), 0) as seats_before
     from lines
@@ -73,7 +70,10 @@ valued as (
         {{ money('charged.unused_seats * charged.net_unit_price_annual') }} as unused_value_annual,
         {{ money('charged.shelfware_seats * charged.net_unit_price_annual') }} as waste_annual,
         {{ money('charged.seats_low * charged.net_unit_price_annual') }} as waste_low,
-        {{ money('charged.seats_high * charged.net_unit_price_annual') }} as waste_high
+        {{ money('charged.seats_high * charged.net_unit_price_annual') }} as waste_high,
+        -- Seats of the gap that somebody sat on in the last 28 days: they can be given back only if people share.
+        {{ at_least_zero('charged.shelfware_seats - charged.unused_seats') }} as shelfware_in_use,
+        {{ money(at_least_zero('charged.shelfware_seats - charged.unused_seats') ~ ' * charged.net_unit_price_annual') }} as waste_in_use
     from charged
 
 ),
@@ -95,7 +95,7 @@ final as (
         valued.waste_annual,
         valued.waste_low,
         valued.waste_high,
-        cast(valued.fx_rate as decimal(18, 4)) as fx_rate,
+        cast(valued.fx_rate as decimal(18, 8)) as fx_rate,
         valued.fx_rate_date,
         {{ money('valued.unused_value_annual * valued.counting_rate') }} as unused_value_annual_portfolio,
         {{ money('valued.waste_annual * valued.counting_rate') }} as waste_annual_portfolio,
@@ -107,7 +107,12 @@ final as (
             when valued.insufficient_reason is not null then 'insufficient'
             else 'ok'
         end as status,
-        coalesce(valued.unknown_reason, valued.insufficient_reason) as status_reason
+        coalesce(valued.unknown_reason, valued.insufficient_reason) as status_reason,
+        cast(valued.shelfware_in_use as bigint) as shelfware_in_use,
+        valued.waste_in_use,
+        {{ money('valued.waste_in_use * valued.counting_rate') }} as waste_in_use_portfolio,
+        {{ money('valued.waste_low * valued.counting_rate') }} as waste_low_portfolio,
+        {{ money('valued.waste_high * valued.counting_rate') }} as waste_high_portfolio
     from valued
 
 )

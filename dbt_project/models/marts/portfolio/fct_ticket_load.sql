@@ -17,6 +17,23 @@ spikes as (
 
 ),
 
+quality as (
+
+    select * from {{ ref('int_ticket_quality') }}
+
+),
+
+variance as (
+
+    select
+        account_key,
+        recent_median,
+        prior_median
+    from {{ source('computed', 'adoption_variance') }}
+    where as_of_date = {{ as_of_date() }}
+
+),
+
 final as (
 
     select
@@ -41,10 +58,25 @@ final as (
         cast(spikes.proximity as double) as proximity,
         cast(spikes.muri_priority as double) as muri_priority,
         coalesce(tickets.status, 'unknown') as status,
-        spikes.rule_version
+        spikes.rule_version,
+        {%- for measure in ['aged_tickets', 'solved_90d', 'reopened_90d', 'escalations_90d', 'distinct_reporters_90d', 'sla_tickets_90d', 'sla_breaches_90d'] %}
+        cast(quality.{{ measure }} as bigint) as {{ measure }},
+        {%- endfor %}
+        {%- for measure in ['backlog_weeks', 'reopen_rate', 'sla_breach_rate'] %}
+        cast(quality.{{ measure }} as double) as {{ measure }},
+        {%- endfor %}
+        coalesce(quality.sla_status, 'unknown') as sla_status,
+        -- Nobody asks and use falls: zero is not green. One ticket, or few seats, settles it without knowing the use.
+        case
+            when tickets.tickets_90d > 0 or accounts.seats_contracted <= {{ threshold('silence_seats') }} then false
+            when tickets.tickets_90d = 0 and accounts.seats_contracted > {{ threshold('silence_seats') }}
+                then variance.recent_median < variance.prior_median
+        end as is_silent
     from accounts
     left join tickets on accounts.account_key = tickets.account_key
     left join spikes on accounts.account_key = spikes.account_key
+    left join quality on accounts.account_key = quality.account_key
+    left join variance on accounts.account_key = variance.account_key
 
 )
 
