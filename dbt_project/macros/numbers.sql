@@ -18,6 +18,11 @@
     (case when {{ first }} is null or {{ second }} is null then null when {{ first }} < {{ second }} then {{ first }} else {{ second }} end)
 {%- endmacro %}
 
+{#- max(a, b) that keeps NULL. -#}
+{% macro greater(first, second) -%}
+    (case when {{ first }} is null or {{ second }} is null then null when {{ first }} > {{ second }} then {{ first }} else {{ second }} end)
+{%- endmacro %}
+
 {#-
     ceil(factor * value) in decimal arithmetic. 1.1 * 50 is 55.000000000000007 in binary floating point and would become 56 seats.
     The value is rounded to four places first, so that a percentile computed in double precision arrives exact.

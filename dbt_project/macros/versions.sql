@@ -21,6 +21,19 @@
     ), 0) = 1
 {%- endmacro %}
 
+{#-
+    Condition of an append-only rollup: the rows of loads that it has not taken in yet. Each rollup asks its own table, so one that a killed
+    night left behind catches up by itself, and a night that runs twice finds nothing to do.
+-#}
+{% macro is_new_load(load_number="load_number") -%}
+    {% if is_incremental() %}{{ load_number }} > {{ newest_load() }}{% else %}true{% endif %}
+{%- endmacro %}
+
+{#- The newest load that this rollup has taken in. -#}
+{% macro newest_load() -%}
+    (select coalesce(max(load_number), -1) from {{ this }})
+{%- endmacro %}
+
 {#- The rows of the newest as-of date of a mart; body of its `_current` view. -#}
 {% macro newest_as_of(mart) -%}
     select *

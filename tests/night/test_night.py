@@ -146,5 +146,6 @@ def delete_later_rows(home, instant: str) -> int:
         tables = connection.execute("select table_name from information_schema.columns where table_schema = 'raw' and column_name = 'known_at'").fetchall()
         deleted = sum(connection.execute(f"delete from raw.{table} where known_at >= '{instant}'").fetchone()[0] for (table,) in tables)
         deleted += connection.execute(f"delete from raw.usage_events where recorded_at >= '{instant}'").fetchone()[0]
-        connection.execute(f"delete from base.int_usage_daily where known_date >= '{instant}'")
+        for table in ("int_usage_daily", "int_usage_days", "int_usage_weeks", "int_usage_products"):
+            connection.execute(f"drop table base.{table}")  # append-only: rows of the future cannot be told apart there, but all come again from raw
     return deleted

@@ -26,6 +26,7 @@ BASE = (
     "int_accounts", "int_account_weeks", "int_ticket_weeks", "int_ticket_load", "int_lifecycle_evidence", "int_contract_lines", "int_usage_daily",
     "product_features", "signal_thresholds", "stg_support__tickets", "stg_support__ticket_events", "stg_crm__contacts", "stg_crm__opportunities",
     "stg_crm__meetings", "stg_crm__ebrs",
+    "int_usage_days",
 )  # fmt: skip
 COMPUTED = ("adoption_variance", "ticket_spikes", "account_scores", "risks", "requirements", "account_state", "phase_transitions", "lifecycle_evidence")
 

@@ -31,7 +31,7 @@ _BUSINESS_INDEX = "(5 * floor({number} / 7) + least(mod({number}, 7), 5))"
 _RHYTHM = """
 with days as (
     select account_key, activity_date, {number} as day_number
-    from base.int_usage_daily
+    from base.int_usage_days
     where account_key is not null and known_date <= ? and activity_date <= ? and activity_date > ?
     group by account_key, activity_date
 ),
@@ -60,10 +60,13 @@ from steps
 group by account_key
 """
 
+# Only where no contract states the seats (run.build): counting half a year of users for everybody would cost more than the rest of the night.
 _USERS = """
 select account_key, count(distinct user_key) as users_seen
 from base.int_usage_daily
-where account_key is not null and known_date <= ? and activity_date <= ? and activity_date > ?
+where
+    account_key in (select account_key from base.int_accounts where seats_contracted is null)
+    and known_date <= ? and activity_date <= ? and activity_date > ?
 group by account_key
 """
 

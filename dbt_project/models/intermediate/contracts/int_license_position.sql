@@ -22,23 +22,17 @@ account_usage as (
 
 ),
 
-known_usage as (
-
-    select *
-    from {{ ref('int_usage_daily') }}
-    where known_date <= {{ as_of_date() }} and activity_date <= {{ as_of_date() }}
-
-),
-
 active as (
 
     select
         account_key,
         product,
         count(distinct user_key) as active_users
-    from known_usage
+    from {{ ref('int_usage_daily') }}
     where
         account_key is not null
+        and known_date <= {{ as_of_date() }}
+        and activity_date <= {{ as_of_date() }}
         and activity_date > {{ days_after(as_of_date(), '-' ~ threshold('active_days')) }}
     group by account_key, product
 
@@ -46,7 +40,8 @@ active as (
 
 observable_products as (
 
-    select distinct product from known_usage
+    select product from {{ ref('int_usage_products') }}
+    where counts_from <= {{ as_of_date() }}
 
     union
 

@@ -8,10 +8,10 @@ with accounts as (
 
 ),
 
-known_usage as (
+known_days as (
 
     select *
-    from {{ ref('int_usage_daily') }}
+    from {{ ref('int_usage_days') }}
     where known_date <= {{ as_of_date() }} and activity_date <= {{ as_of_date() }}
 
 ),
@@ -22,7 +22,7 @@ feed as (
         {{ is_fed('usage_event') }} as is_fed,
         min(activity_date) as feed_started_on,
         max(activity_date) as feed_ended_on
-    from known_usage
+    from known_days
 
 ),
 
@@ -43,12 +43,24 @@ usage_by_account as (
         account_key,
         min(activity_date) as first_activity_date,
         max(activity_date) as last_activity_date,
-        cast(count(user_key) as bigint) as named_rows,
-        cast(count(distinct case
-            when activity_date > {{ days_after(as_of_date(), '-' ~ threshold('active_days')) }} then user_key
-        end) as bigint) as active_users_28d
-    from known_usage
+        cast(sum(named_rows) as bigint) as named_rows
+    from known_days
     where account_key is not null
+    group by account_key
+
+),
+
+active as (
+
+    select
+        account_key,
+        cast(count(distinct user_key) as bigint) as active_users_28d
+    from {{ ref('int_usage_daily') }}
+    where
+        account_key is not null
+        and known_date <= {{ as_of_date() }}
+        and activity_date <= {{ as_of_date() }}
+        and activity_date > {{ days_after(as_of_date(), '-' ~ threshold('active_days')) }}
     group by account_key
 
 ),
@@ -63,7 +75,7 @@ joined as (
         {{ days_between('first_contracts.first_contract_start', as_of_date()) }} as contract_age_days,
         feed.feed_started_on,
         feed.feed_ended_on,
-        coalesce(usage_by_account.active_users_28d, 0) as active_users_28d,
+        coalesce(active.active_users_28d, 0) as active_users_28d,
         case
             when not feed.is_fed then 'telemetry is not fed'
             when feed.feed_ended_on is null then 'no telemetry yet'
@@ -78,6 +90,7 @@ joined as (
     cross join feed
     left join first_contracts on accounts.account_key = first_contracts.account_key
     left join usage_by_account on accounts.account_key = usage_by_account.account_key
+    left join active on accounts.account_key = active.account_key
 
 ),
 
@@ -151,11 +164,13 @@ marks as (
     union
 
     select
-        known_usage.account_key,
-        known_usage.activity_date as mark_date
-    from known_usage
-    inner join window_edges on known_usage.account_key = window_edges.account_key
-    where known_usage.activity_date > window_edges.window_opens_after
+        known_days.account_key,
+        known_days.activity_date as mark_date
+    from known_days
+    inner join window_edges on known_days.account_key = window_edges.account_key
+    where
+        known_days.activity_date > window_edges.window_opens_after
+        and known_days.activity_date > {{ days_after(as_of_date(), '-' ~ threshold('gap_window_days')) }}
 
     union
 

@@ -7,24 +7,22 @@ with accounts as (
 
 weeks as (
 
-    {{ complete_weeks(53) }}
+    select * from ({{ complete_weeks(53) }}) as complete_weeks
+    where weeks_ago <= {{ threshold('account_weeks') }}
 
 ),
 
 weekly as (
 
     select
-        account_key,
-        {{ iso_week_start('activity_date') }} as week_start,
-        count(distinct user_key) as active_users,
-        sum(events) as events
-    from {{ ref('int_usage_daily') }}
-    where
-        known_date <= {{ as_of_date() }}
-        and activity_date <= {{ as_of_date() }}
-        and activity_date >= {{ last_complete_week(-52) }}
-        and account_key is not null
-    group by account_key, {{ iso_week_start('activity_date') }}
+        usage_weeks.account_key,
+        usage_weeks.week_start,
+        sum(usage_weeks.users_delta) as active_users,
+        sum(usage_weeks.events) as events
+    from {{ ref('int_usage_weeks') }} as usage_weeks
+    inner join weeks on usage_weeks.week_start = weeks.week_start
+    where usage_weeks.scope = 'account' and usage_weeks.counts_from <= {{ as_of_date() }}
+    group by usage_weeks.account_key, usage_weeks.week_start
 
 ),
 
@@ -50,7 +48,6 @@ final as (
     left join weekly
         on accounts.account_key = weekly.account_key and weeks.week_start = weekly.week_start
     left join calendar_events on weeks.week_start = calendar_events.week_start
-    where weeks.weeks_ago <= {{ threshold('account_weeks') }}
 
 )
 

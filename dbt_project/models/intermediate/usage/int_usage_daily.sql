@@ -1,6 +1,12 @@
 {#-
     Not as-of: the table grows with every load and keeps, per row, the day from which it was known. Readers filter on both dates.
-    A repeated event is one event: the first arrival counts, over all loads, so a replayed file changes nothing.
+
+    A repeated event is one event: an arrival is left out if an earlier one (of this load or of any before) has the same event_id and
+    happened within `repeat_window_days` of it. The window bounds the search: a night looks through the events of some weeks, not
+    through all that ever arrived. The rule speaks of arrivals, not of what was counted, so that loads taken in one by one or all
+    at once give the same table.
+
+    Sorted by day, so that readers of a window skip the rest of the table, also after a first load of years.
 -#}
 {{
     config(
@@ -12,11 +18,12 @@
 
 with arrivals as (
 
-    select *
-    from {{ source('raw', 'usage_events') }}
-    {% if is_incremental() %}
-    where load_number > (select coalesce(max(load_number), -1) from {{ this }})
-    {% endif %}
+    select
+        events.*,
+        cast(events.occurred_at as date) as activity_date,
+        cast(events.recorded_at as date) as known_date
+    from {{ source('raw', 'usage_events') }} as events
+    where {{ is_new_load('events.load_number') }}
 
 ),
 
@@ -29,30 +36,65 @@ repeated as (
 
 ),
 
-first_of_repeated as (
+ranked as (
 
-    select arrivals.*
+    select
+        arrivals.*,
+        row_number() over (
+            partition by arrivals.event_id
+            order by
+                arrivals.load_number, arrivals.recorded_at, arrivals.occurred_at,
+                arrivals.account_key, arrivals.user_key, arrivals.product, arrivals.feature
+        ) as arrival_rank
     from arrivals
     inner join repeated on arrivals.event_id = repeated.event_id
-    qualify row_number() over (
-        partition by arrivals.event_id
-        order by
-            arrivals.load_number, arrivals.recorded_at, arrivals.occurred_at,
-            arrivals.account_key, arrivals.user_key, arrivals.product, arrivals.feature
-    ) = 1
+
+),
+
+-- At most one per id and day is left to compare, also where a broken feed gives every event the same id.
+first_of_day as (
+
+    select *
+    from ranked
+    qualify row_number() over (partition by event_id, activity_date order by arrival_rank) = 1
+
+),
+
+first_of_repeated as (
+
+    select first_of_day.*
+    from first_of_day
+    where not exists (
+        select 1
+        from first_of_day as earlier
+        where
+            earlier.event_id = first_of_day.event_id
+            and earlier.arrival_rank < first_of_day.arrival_rank
+            and abs({{ days_between('earlier.activity_date', 'first_of_day.activity_date') }}) <= {{ threshold('repeat_window_days') }}
+    )
 
 ),
 
 once as (
 
-    select arrivals.*
-    from arrivals
+    {% for relation in ['arrivals', 'first_of_repeated'] -%}
+    select
+        event_id,
+        account_key,
+        user_key,
+        product,
+        feature,
+        activity_date,
+        known_date,
+        load_number
+    from {{ relation }}
+    {%- if loop.first %}
     where not exists (select 1 from repeated where repeated.event_id = arrivals.event_id)
 
     union all
 
-    select first_of_repeated.*
-    from first_of_repeated
+    {% endif %}
+    {%- endfor %}
 
 ),
 
@@ -66,7 +108,10 @@ new_events as (
         from {{ source('raw', 'usage_events') }} as earlier
         where
             earlier.event_id = once.event_id
-            and earlier.load_number <= (select max(load_number) from {{ this }})
+            and earlier.load_number <= {{ newest_load() }}
+            and earlier.occurred_at >= (select {{ days_after('min(activity_date)', '-' ~ threshold('repeat_window_days')) }} from once)
+            and earlier.occurred_at < (select {{ days_after('max(activity_date)', '1 + ' ~ threshold('repeat_window_days')) }} from once)
+            and abs({{ days_between('earlier.occurred_at', 'once.activity_date') }}) <= {{ threshold('repeat_window_days') }}
     )
     {% endif %}
 
@@ -75,24 +120,25 @@ new_events as (
 final as (
 
     select
-        new_events.account_key,
-        new_events.user_key,
-        new_events.product,
-        new_events.feature,
-        cast(new_events.occurred_at as date) as activity_date,
-        cast(new_events.recorded_at as date) as known_date,
-        new_events.load_number,
+        account_key,
+        user_key,
+        product,
+        feature,
+        activity_date,
+        known_date,
+        load_number,
         cast(count(*) as bigint) as events
     from new_events
     group by
-        new_events.account_key,
-        new_events.user_key,
-        new_events.product,
-        new_events.feature,
-        cast(new_events.occurred_at as date),
-        cast(new_events.recorded_at as date),
-        new_events.load_number
+        account_key,
+        user_key,
+        product,
+        feature,
+        activity_date,
+        known_date,
+        load_number
 
 )
 
 select * from final
+order by activity_date

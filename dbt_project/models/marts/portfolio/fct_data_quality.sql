@@ -22,7 +22,7 @@ accounts as (
 
 known_usage as (
 
-    select * from {{ ref('int_usage_daily') }}
+    select * from {{ ref('int_usage_days') }}
     where known_date <= {{ as_of_date() }}
 
 ),
