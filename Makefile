@@ -48,7 +48,8 @@ inbox: install ## What waits for a decision
 sandbox: install ## The sandbox's CRM and support desk on loopback, until interrupted
 	@$(BIN)/vimotion sandbox up
 
-bench: install ## Time each stage of the nightly job beside plain DuckDB SQL; JSON to benchmarks/results
+bench: install ## Time a night at 1,000 accounts beside plain SQL and pandas, and each stage of the sandbox's night (ARGS="--accounts 10000": an hour)
+	@$(BIN)/python -m benchmarks.at_scale $(ARGS)
 	@$(BIN)/python -m benchmarks.nightly
 
 calibrate: install ## Detector error rates over 20 seeds of planted truth

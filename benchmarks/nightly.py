@@ -1,4 +1,4 @@
-"""`make bench`: how long each stage of the night takes, and how far that is from plain DuckDB SQL over the same files.
+"""`python -m benchmarks.nightly`: how long each stage of the sandbox's night takes, from ingestion to the published copy.
 
 The machine is shared and noisy: quote the ratios. Wall time of a stage comes from Dagster's own event log, CPU time and peak memory
 of the whole night from the operating system's account of the finished process and its children.
@@ -11,34 +11,17 @@ import json
 import os
 import platform
 import resource
-import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import measured
+
 HERE = Path(__file__).resolve().parent
 SIZES = (200, 2000)
 WEEKS = 104
-
-
-def measured(command: list[str], environment: dict[str, str], cwd: Path) -> dict[str, float]:
-    """Run `command` and return wall and CPU seconds and peak memory (MiB) of it and its children; raises if it fails."""
-    started = time.monotonic()
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(command, env=environment, cwd=cwd, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            output.seek(0)
-            raise SystemExit(f"{' '.join(command)} failed:\n{output.read()[-4000:]}")
-    return {
-        "wall_seconds": round(time.monotonic() - started, 2),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
-        "peak_mib": round(usage.ru_maxrss / 1024),
-    }
 
 
 def stages(home: Path) -> dict[str, dict[str, float]]:
@@ -72,64 +55,22 @@ def stages(home: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def lower_bound(home: Path, as_of: str) -> dict[str, Any]:
-    """Run lower_bound.sql in a process of its own; its measurements and its result."""
-    result = home / "lower_bound.json"
-    code = (
-        "import duckdb, json, sys; sql = open(sys.argv[1]).read();"
-        "text = sql.replace('{telemetry}', sys.argv[2]).replace('{source}', sys.argv[3]).replace('{as_of}', sys.argv[4]);"
-        "cursor = duckdb.connect().execute(text); names = [c[0] for c in cursor.description];"
-        "json.dump(dict(zip(names, [float(v or 0) for v in cursor.fetchone()])), open(sys.argv[5], 'w'))"
-    )
-    sandbox = home / "sandbox"
-    command = [
-        sys.executable,
-        "-c",
-        code,
-        str(HERE / "lower_bound.sql"),
-        str(sandbox / "landing" / "usage_events" / "*.parquet"),
-        str(sandbox / "source"),
-        as_of,
-        str(result),
-    ]
-    return {**measured(command, dict(os.environ), home), "result": json.loads(result.read_text())}
-
-
-def same_figures(home: Path, as_of: str, bound: dict[str, float]) -> dict[str, list[float]]:
-    """Figures that both sides compute, as [night, lower bound]: a bound that computes something else would be none."""
-    from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
-
-    with DuckDBWarehouse(home / "warehouse.duckdb").session(read_only=True) as session:
-        night = session.rows(
-            "select sum(unused_seats) as unused_seats, sum(shelfware_seats) as shelfware_seats from marts.fct_license_waste where as_of_date = ?", [as_of]
-        )[0]
-    return {name: [float(value or 0), bound[name]] for name, value in night.items()}
-
-
 def one_size(accounts: int, folder: Path) -> dict[str, Any]:
-    """First night, second night with one more day, and the lower bound for one portfolio size."""
+    """First night, and second night with one more day, for one portfolio size."""
     home = folder / f"home-{accounts}"
     environment = os.environ | {"VIMOTION_SANDBOX_ACCOUNTS": str(accounts), "VIMOTION_SANDBOX_WEEKS": str(WEEKS), "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-m", "vim_pipelines.cli", "--home", str(home)]
     sandbox = measured([*command, "sandbox", "up", "--", "true"], environment, folder)
     first = measured([*command, "audit"], environment, folder)
     first_stages = stages(home)
-    as_of = "2026-06-28"
-    bound = lower_bound(home, as_of)
-    figures = same_figures(home, as_of, bound["result"])
     measured([*command, "sandbox", "advance"], environment, folder)
     second = measured([*command, "audit"], environment, folder)
     return {
         "accounts": accounts,
         "weeks": WEEKS,
-        "usage_events": int(bound["result"]["events"]),
         "simulate": sandbox,
         "first_night": first | {"stages": first_stages} | start_up(first, first_stages),
         "second_night": second | {"stages": (later := stages(home))} | start_up(second, later),
-        "lower_bound": bound,
-        "same_figures": figures,
-        "ratio_cpu": round(first["cpu_seconds"] / bound["cpu_seconds"], 1),
-        "ratio_wall": round(first["wall_seconds"] / bound["wall_seconds"], 1),
     }
 
 
@@ -154,7 +95,7 @@ def main() -> None:
     path = options.results / f"nightly-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(record, indent=2) + "\n")
     for size in sizes:
-        print(f"\n{size['accounts']} accounts x {size['weeks']} weeks, {size['usage_events']:,} usage events")
+        print(f"\n{size['accounts']} accounts x {size['weeks']} weeks")
         for name in ("first_night", "second_night"):
             night = size[name]
             print(
@@ -165,13 +106,6 @@ def main() -> None:
                     f"    {step:<22} {stage['wall_seconds']:>7.1f} s"
                     + (f"   of it in models and tests {stage['in_models_seconds']:.1f} s" if "in_models_seconds" in stage else "")
                 )
-        bound = size["lower_bound"]
-        print(
-            f"  {'lower bound':<14} {bound['wall_seconds']:>8.1f} s wall {bound['cpu_seconds']:>8.1f} s CPU {bound['peak_mib']:>6} MiB   plain DuckDB SQL, same files"
-        )
-        print(f"  night / lower bound: {size['ratio_cpu']} x CPU, {size['ratio_wall']} x wall")
-        for figure, (night_value, bound_value) in size["same_figures"].items():
-            print(f"  {figure}: night {night_value:.0f}, lower bound {bound_value:.0f}{'' if night_value == bound_value else '   <- differ'}")
     print(f"\nwritten to {os.path.relpath(path)}; peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
 
 

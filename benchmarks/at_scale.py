@@ -1,0 +1,207 @@
+"""`python -m benchmarks.at_scale`: one night of a large portfolio beside one plain SQL script, at several sizes and lengths of history.
+
+Three warehouses are made once: no accounts, a short history, the full history. Then the same night runs in each of them several times,
+back to back, every part a process of its own, every time from the same files. Machines differ and neighbours make noise: quote the ratios
+of one run, and the repetitions beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from benchmarks.big_portfolio import BigPortfolio, write_files
+from benchmarks.processes import measured
+
+HERE = Path(__file__).resolve().parent
+NIGHT = date(2026, 6, 24)
+#: The parts of a night in their order. `plain` runs after the Python steps, whose tail probabilities both sides take as given.
+NIGHT_PARTS = ("base", "signals", "lifecycle", "marts", "plain")
+DAYS_A_MONTH = 365.25 / 12
+
+
+@dataclass
+class Case:
+    """One warehouse: a portfolio with a length of history, and what was measured with it."""
+
+    name: str
+    portfolio: BigPortfolio
+    folder: Path
+    rows: dict[str, int] = field(default_factory=dict)
+    full_load: dict[str, Any] = field(default_factory=dict)
+    nights: list[dict[str, Any]] = field(default_factory=list)
+    equal: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home / "warehouse.duckdb"
+
+    def part(self, name: str, as_of: date, files: Path | None = None) -> dict[str, Any]:
+        """Run one part in its own process; what it cost and what it says of itself."""
+        details = self.folder / f"{name}.json"
+        command = [sys.executable, "-m", "benchmarks.steps", name, "--home", str(self.home), "--as-of", str(as_of), "--details", str(details)]
+        cost = measured([*command, *(["--files", str(files)] if files else [])], os.environ | {"PYTHONWARNINGS": "ignore"}, HERE.parent)
+        return cost | json.loads(details.read_text())
+
+    def prepare(self, say: Any) -> None:
+        """Write the files, load all but the night, run the night before: after it `warehouse.before` holds what the measured nights start from."""
+        files = self.folder / "files"
+        files.mkdir(parents=True)
+        self.rows = write_files(self.portfolio, files)
+        say(f"{self.name}: {self.rows['history.usage_events']:,} usage rows written")
+        eve = self.portfolio.night - timedelta(days=1)
+        self.full_load["load"] = self.part("load", eve, files / "history")
+        shutil.rmtree(files / "history")
+        for name in NIGHT_PARTS:
+            self.full_load[name] = self.part(name, eve)
+            say(f"{self.name}: first night, {name} {self.full_load[name]['wall_seconds']:.1f} s, {self.full_load[name]['peak_mib']} MiB")
+        self.full_load["night_load"] = self.part("load", self.portfolio.night, files / "night")
+        self.full_load["file_gib"] = round(self.warehouse.stat().st_size / 2**30, 2)
+        shutil.rmtree(files)
+        self.warehouse.rename(self.folder / "warehouse.before")
+
+    def night(self) -> None:
+        """The measured night, from the prepared file."""
+        shutil.copyfile(self.folder / "warehouse.before", self.warehouse)
+        self.nights.append({name: self.part(name, self.portfolio.night) for name in NIGHT_PARTS})
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "accounts": self.portfolio.accounts, "users": self.portfolio.users, "history_days": self.portfolio.history_days, "rows": self.rows,
+            "full_load": self.full_load, "nights": self.nights, "equal": self.equal,
+        }  # fmt: skip
+
+
+def transform_seconds(night: dict[str, Any], measure: str = "wall_seconds") -> float:
+    """The two dbt runs of a night, from process start to process end."""
+    return float(night["base"][measure] + night["marts"][measure])
+
+
+def typical(case: Case, part: str, measure: str = "wall_seconds") -> float:
+    """Median over the repetitions; `transform` is base and marts together."""
+    if part == "transform":
+        return statistics.median(transform_seconds(night, measure) for night in case.nights)
+    return statistics.median(float(night[part][measure]) for night in case.nights)
+
+
+def figures(cases: dict[str, Case]) -> dict[str, Any]:
+    """The bar's figures: each from medians of one run."""
+    full, empty = cases["full"], cases["empty"]
+    found: dict[str, Any] = {}
+    for measure in ("wall_seconds", "cpu_seconds"):
+        own, at_zero, plain = typical(full, "transform", measure), typical(empty, "transform", measure), typical(full, "plain", measure)
+        found[measure] = {
+            "transform": own, "transform_at_zero": at_zero, "plain": plain, "plain_at_zero": typical(empty, "plain", measure), "ratio": round((own - at_zero) / plain, 2),
+            "signals": typical(full, "signals", measure), "lifecycle": typical(full, "lifecycle", measure),
+        }  # fmt: skip
+        if "short" in cases:
+            short = typical(cases["short"], "transform", measure)
+            found[measure] |= {
+                "transform_short_history": short,
+                "plain_short_history": typical(cases["short"], "plain", measure),
+                "history_ratio": round(own / short, 2),
+            }
+    found["peak_mib"] = max(night[part]["peak_mib"] for night in full.nights for part in NIGHT_PARTS)
+    found["peak_mib_full_load"] = max(part["peak_mib"] for part in full.full_load.values() if isinstance(part, dict))
+    return found
+
+
+def table(cases: dict[str, Case], found: dict[str, Any]) -> str:
+    """The result for people."""
+    lines = []
+    for case in cases.values():
+        events = case.rows["history.usage_events"]
+        lines.append(f"\n{case.name}: {case.portfolio.accounts:,} accounts, {case.portfolio.history_days} days of history, {events:,} usage rows")
+        load = {name: part for name, part in case.full_load.items() if isinstance(part, dict)}
+        for title, parts in (("full load", [load]), ("one night", case.nights)):
+            for name in parts[0]:
+                wall = [part[name]["wall_seconds"] for part in parts]
+                tests = (
+                    f"   models {parts[-1][name]['models_seconds']:.1f} s, tests {parts[-1][name]['tests_seconds']:.1f} s"
+                    if "models_seconds" in parts[-1][name]
+                    else ""
+                )
+                peak = max(part[name]["peak_mib"] for part in parts)
+                lines.append(
+                    f"  {title:<10} {name:<10} {statistics.median(wall):>8.2f} s ({min(wall):.2f}-{max(wall):.2f})"
+                    f" {statistics.median([part[name]['cpu_seconds'] for part in parts]):>8.2f} s CPU {peak:>6} MiB{tests}"
+                )
+    wall = found["wall_seconds"]
+    lines.append(
+        f"\none night, transform only: ({wall['transform']:.2f} s - {wall['transform_at_zero']:.2f} s at 0 accounts) / {wall['plain']:.2f} s plain SQL = {wall['ratio']}"
+    )
+    lines.append(f"the same in CPU seconds: {found['cpu_seconds']['ratio']}")
+    if "history_ratio" in wall:
+        lines.append(f"full against short history: {wall['transform']:.2f} s / {wall['transform_short_history']:.2f} s = {wall['history_ratio']}")
+    lines.append(f"peak memory of a night {found['peak_mib']} MiB, of the full load {found['peak_mib_full_load']} MiB")
+    for mart, result in cases["full"].equal.items():
+        differ = result.get("differing") or result.get("columns_missing") or result.get("columns_not_in_mart") or result.get("unmatched")
+        lines.append(f"  {mart:<28} {result.get('mart_rows', 0):>9,} rows, plain SQL {'DIFFERS: ' + str(differ) if differ else 'equal'}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.at_scale", description=__doc__.splitlines()[0])
+    parser.add_argument("--accounts", type=int, default=1000)
+    parser.add_argument("--users", type=int, help="default: 100 an account")
+    parser.add_argument("--months", type=int, default=24)
+    parser.add_argument("--short-months", type=int, default=3, help="the shorter history; 0: none")
+    parser.add_argument("--rows", type=int, help="usage rows in the full history; default: 100 a user")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where the data stands while it runs; default: a temporary folder")
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    options = parser.parse_args()
+    users = options.users or 100 * options.accounts
+    rows = options.rows or 100 * users
+
+    def say(text: str) -> None:
+        print(f"{datetime.now():%H:%M:%S} {text}", flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="vim-bench-", dir=options.folder) as folder:
+        sizes = {"full": (options.accounts, users, options.months), "short": (options.accounts, users, options.short_months), "empty": (0, 0, options.months)}
+        cases = {
+            name: Case(name, BigPortfolio(accounts, people, rows / options.months if accounts else 0, round(months * DAYS_A_MONTH), NIGHT), Path(folder) / name)
+            for name, (accounts, people, months) in sizes.items()
+            if months
+        }
+        for case in cases.values():
+            case.prepare(say)
+        loads = []
+        for number in range(options.repeat):
+            for case in cases.values():
+                case.night()
+                loads.append(round(os.getloadavg()[0], 1))
+            say(f"night {number + 1} of {options.repeat} measured, load {loads[-1]}")
+        for case in cases.values():
+            case.equal = case.part("compare", NIGHT)["marts"]
+        found = figures(cases)
+        record = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": {"python": platform.python_version(), "cores": os.cpu_count(), "load_during": loads},
+            "figures": found,
+            "cases": {name: case.record() for name, case in cases.items()},
+        }
+        text = table(cases, found)
+    options.results.mkdir(parents=True, exist_ok=True)
+    path = options.results / f"at-scale-{options.accounts}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    print(text)
+    print(f"\nwritten to {os.path.relpath(path)}")
+
+
+if __name__ == "__main__":
+    main()

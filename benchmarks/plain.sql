@@ -1,0 +1,475 @@
+-- One night in plain DuckDB SQL: what a competent engineer would write who has this warehouse, this one dialect and no dbt. Incremental: the
+-- schema plain_state keeps what a later night would otherwise have to read all of history for. Writes schema plain, tables named like the marts,
+-- for the as-of date only; benchmarks/plain.py compares them row by row. Written from METRICS.md and dbt_project/DECISIONS.md. It goes forward
+-- only: no past day can be rebuilt from plain_state, and nothing is checked. Tail probabilities come from schema computed, as for the marts.
+create schema if not exists plain;
+create schema if not exists plain_state;
+create or replace temp macro d() as date '{as_of}';
+create or replace temp macro tomorrow() as timestamp '{as_of}' + interval 1 day;
+create or replace temp macro last_week() as (date_trunc('week', date '{as_of}' + 1) - interval 7 day)::date;
+create or replace temp macro ratio(a, b) as a::double / nullif(b::double, 0);
+create or replace temp macro cents(a) as round(a, 2)::decimal(18, 2);
+create or replace temp macro stay(factor, p95) as ceil(factor::decimal(18, 4) * p95::decimal(18, 4))::bigint;
+set variable fed = (select list(entity) from raw.entity_coverage where is_fed);
+create or replace temp macro fed(name) as coalesce(list_contains(getvariable('fed'), name), false);
+
+-- Usage: the events of loads not seen yet, each counted once, folded into state.
+create table if not exists plain_state.loads (load_number bigint);
+create table if not exists plain_state.user_weeks (account_key varchar, product varchar, user_key varchar, week_start date);
+create table if not exists plain_state.week_counts (account_key varchar, product varchar, week_start date, users bigint, events bigint);
+create table if not exists plain_state.users (account_key varchar, product varchar, user_key varchar, last_day date);
+create table if not exists plain_state.features (account_key varchar, product varchar, feature varchar, last_day date);
+create table if not exists plain_state.days (account_key varchar, day date);
+create table if not exists plain_state.accounts (account_key varchar, first_day date, last_day date, named bigint, events bigint);
+set variable done = (select coalesce(max(load_number), -1) from plain_state.loads);
+create or replace temp table arrivals as
+select event_id, account_key, user_key, product, feature, occurred_at, occurred_at::date as day, recorded_at, load_number
+from raw.usage_events where load_number > getvariable('done') and recorded_at < tomorrow() and occurred_at < tomorrow();
+create or replace temp table repeated as select event_id from arrivals group by all having count(*) > 1;
+set variable from_day = (select min(day) - 31 from arrivals);
+create or replace temp table events as
+with firsts as (
+    select * from arrivals where event_id not in (from repeated)
+    union all
+    select * from arrivals where event_id in (from repeated) qualify row_number() over (partition by event_id order by load_number, recorded_at) = 1
+)
+select account_key, product, feature, user_key, day, count(*) as events
+from firsts
+where not exists (
+    select 1 from raw.usage_events as earlier
+    where earlier.event_id = firsts.event_id and earlier.load_number <= getvariable('done') and earlier.occurred_at >= getvariable('from_day')
+        and abs(datediff('day', earlier.occurred_at, firsts.day)) <= 31
+)
+group by all;
+drop table arrivals;
+insert into plain_state.loads select max(load_number) from raw.usage_events where load_number > getvariable('done') having max(load_number) is not null;
+
+create or replace temp table fresh_weeks as
+with named as (
+    select distinct account_key, product, user_key, date_trunc('week', day)::date as week_start from events where account_key is not null and user_key is not null
+),
+per_product as (select * from named anti join plain_state.user_weeks using (account_key, product, user_key, week_start)),
+all_products as (select distinct account_key, user_key, week_start from named)
+select * from per_product
+union all
+select account_key, null, user_key, week_start from all_products
+where not exists (
+    select 1 from plain_state.user_weeks as u
+    where u.account_key = all_products.account_key and u.product is null and u.user_key = all_products.user_key and u.week_start = all_products.week_start
+);
+insert into plain_state.user_weeks select account_key, product, user_key, week_start from fresh_weeks order by week_start;
+create or replace temp table week_changes as
+with parts as (
+    select account_key, product, week_start, count(*) as users, 0 as events from fresh_weeks group by all
+    union all
+    select account_key, null, date_trunc('week', day)::date, 0, sum(events) from events where account_key is not null group by all
+)
+select account_key, product, week_start, sum(users)::bigint as users, sum(events)::bigint as events from parts group by all;
+merge into plain_state.week_counts as old using week_changes as new
+    on old.account_key = new.account_key and old.product is not distinct from new.product and old.week_start = new.week_start
+    when matched then update set users = old.users + new.users, events = old.events + new.events
+    when not matched then insert values (new.account_key, new.product, new.week_start, new.users, new.events);
+merge into plain_state.users as old
+    using (select account_key, product, user_key, max(day) as last_day from events where account_key is not null and user_key is not null group by all) as new
+    on old.account_key = new.account_key and old.product is not distinct from new.product and old.user_key = new.user_key
+    when matched and new.last_day > old.last_day then update set last_day = new.last_day
+    when not matched then insert values (new.account_key, new.product, new.user_key, new.last_day);
+merge into plain_state.features as old
+    using (select account_key, product, feature, max(day) as last_day from events where account_key is not null group by all) as new
+    on old.account_key = new.account_key and old.product is not distinct from new.product and old.feature is not distinct from new.feature
+    when matched and new.last_day > old.last_day then update set last_day = new.last_day
+    when not matched then insert values (new.account_key, new.product, new.feature, new.last_day);
+insert into plain_state.days select distinct account_key, day from events where account_key is not null order by day;
+merge into plain_state.accounts as old
+    using (select account_key, min(day) as first_day, max(day) as last_day, count(user_key) as named, sum(events)::bigint as events from events group by all) as new
+    on old.account_key is not distinct from new.account_key
+    when matched then update set first_day = least(old.first_day, new.first_day), last_day = greatest(old.last_day, new.last_day), named = old.named + new.named, events = old.events + new.events
+    when not matched then insert values (new.account_key, new.first_day, new.last_day, new.named, new.events);
+
+-- The three large versioned tables keep their latest versions as state; the small ones are cheap to rank anew.
+create table if not exists plain_state.tickets as from raw.tickets limit 0;
+create or replace temp table changed as
+select * from raw.tickets where captured_at > coalesce((select max(captured_at) from plain_state.tickets), timestamp '1900-01-01') and known_at < tomorrow()
+qualify row_number() over (partition by ticket_key order by known_at desc, captured_at desc, content_hash desc) = 1;
+delete from plain_state.tickets where ticket_key in (select ticket_key from changed);
+insert into plain_state.tickets select * from changed;
+create table if not exists plain_state.ticket_events as from raw.ticket_events limit 0;
+create or replace temp table changed as
+select * from raw.ticket_events where captured_at > coalesce((select max(captured_at) from plain_state.ticket_events), timestamp '1900-01-01') and known_at < tomorrow()
+qualify row_number() over (partition by ticket_event_key order by known_at desc, captured_at desc, content_hash desc) = 1;
+delete from plain_state.ticket_events where ticket_event_key in (select ticket_event_key from changed);
+insert into plain_state.ticket_events select * from changed;
+create table if not exists plain_state.assignments as from raw.license_assignments limit 0;
+create or replace temp table changed as
+select * from raw.license_assignments where captured_at > coalesce((select max(captured_at) from plain_state.assignments), timestamp '1900-01-01') and known_at < tomorrow()
+qualify row_number() over (partition by assignment_key order by known_at desc, captured_at desc, content_hash desc) = 1;
+delete from plain_state.assignments where assignment_key in (select assignment_key from changed);
+insert into plain_state.assignments select * from changed;
+create or replace temp view tickets as from plain_state.tickets where not is_deleted;
+create or replace temp table accounts as select * from (from raw.accounts where known_at < tomorrow() qualify row_number() over (partition by account_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table contract_lines as select * from (from raw.contract_lines where known_at < tomorrow() qualify row_number() over (partition by contract_line_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table opportunities as select * from (from raw.opportunities where known_at < tomorrow() qualify row_number() over (partition by opportunity_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table contacts as select * from (from raw.contacts where known_at < tomorrow() qualify row_number() over (partition by contact_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table milestones as select * from (from raw.milestones where known_at < tomorrow() qualify row_number() over (partition by milestone_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table fx_rates as select * from (from raw.fx_rates where known_at < tomorrow() qualify row_number() over (partition by fx_rate_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table documents as select * from (from raw.documents where known_at < tomorrow() qualify row_number() over (partition by document_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table meetings as select * from (from raw.meetings where known_at < tomorrow() qualify row_number() over (partition by meeting_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table tasks as select * from (from raw.tasks where known_at < tomorrow() qualify row_number() over (partition by task_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table survey_responses as select * from (from raw.survey_responses where known_at < tomorrow() qualify row_number() over (partition by survey_response_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table training_completions as select * from (from raw.training_completions where known_at < tomorrow() qualify row_number() over (partition by training_completion_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table ebrs as select * from (from raw.ebrs where known_at < tomorrow() qualify row_number() over (partition by ebr_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+
+-- Contract lines with their rate and dates.
+create or replace temp table lines as
+with rates as (
+    select upper(currency) as currency, rate, rate_date from fx_rates where rate_date <= d() and rate > 0
+    qualify row_number() over (partition by upper(currency) order by rate_date desc, fx_rate_key) = 1
+)
+select
+    l.* exclude (currency, notice_served_on, status), upper(l.currency) as currency, coalesce(l.status, 'active') as contract_status,
+    case when upper(l.currency) = '{currency}' then 1 else r.rate end::decimal(18, 4) as fx_rate,
+    case when upper(l.currency) = '{currency}' then d() else r.rate_date end as fx_rate_date,
+    l.end_date - l.notice_days::integer as opt_out_date,
+    case when l.notice_served_on <= d() then l.notice_served_on end as notice_served_on,
+    case when l.start_date is null then 'start date missing' when l.end_date < l.start_date then 'end date before start date' when l.seats is null then 'seats missing'
+         when l.seats < 0 then 'negative seats' when l.net_unit_price_annual < 0 then 'negative price' end as invalid_reason,
+    invalid_reason is null and l.start_date <= d() and coalesce(l.end_date >= d(), true) and coalesce(l.status, 'active') not in ('draft', 'terminated') as is_active
+from contract_lines as l left join rates as r on upper(l.currency) = r.currency;
+
+-- What is known of each account's use.
+create or replace temp table calendar as
+select day, sum((days_ago < 90 and isodow(day) <= 5 and e.week_start is null)::integer) over (order by day) as business_days
+from (select d() - n::integer as day, n as days_ago from range(0, 201) as t(n)) as days
+left join (select distinct week_start::date as week_start from base.calendar_events) as e on date_trunc('week', day) = e.week_start;
+create or replace temp table usage as
+with feed as (select fed('usage_event') as is_fed, min(first_day) as started, max(last_day) as ended from plain_state.accounts),
+first_lines as (
+    select account_key, min(start_date) as first_contract_start from lines
+    where invalid_reason is null and contract_status <> 'draft' and start_date <= d() group by all
+),
+active as (select account_key, count(distinct user_key) as active_users from plain_state.users where last_day > d() - 28 group by all),
+joined as (
+    select
+        a.account_key, f.first_contract_start, u.first_day, u.last_day, feed.started, d() - f.first_contract_start as age, coalesce(active.active_users, 0) as active_users,
+        case when not feed.is_fed then 'telemetry is not fed' when feed.ended is null then 'no telemetry yet' when u.named = 0 then 'events name no users' end as unknown_reason,
+        d() - feed.ended >= 7 as is_stale,
+        case when d() - f.first_contract_start < 30 then 'new contract' when d() - feed.started + 1 < 28 then 'telemetry is too young' end as insufficient_reason,
+        least(f.first_contract_start, u.first_day) as account_started_on
+    from accounts as a cross join feed left join first_lines as f using (account_key) left join plain_state.accounts as u using (account_key) left join active using (account_key)
+),
+edges as (select account_key, coalesce(greatest(d() - 90, account_started_on - 1), d() - 90) as opens from joined),
+marks as (
+    select account_key, opens as mark from edges
+    union
+    select account_key, day from plain_state.days join edges using (account_key) where day > d() - 90 and day > opens
+    union
+    select account_key, d() + 1 from edges
+),
+gaps as (
+    select m.account_key, max(b.business_days - a.business_days) as gap_days
+    from (select account_key, mark, lag(mark) over (partition by account_key order by mark) as before from marks) as m
+    join calendar as b on m.mark - 1 = b.day join calendar as a on m.before = a.day group by all
+)
+select
+    j.account_key, j.first_contract_start, j.age as contract_age_days, j.account_started_on, j.last_day as last_activity_date, j.started as feed_started_on,
+    case when unknown_reason is not null then 'unknown' when is_stale then 'stale' when insufficient_reason is not null then 'insufficient' else 'ok' end as usage_status,
+    coalesce(unknown_reason, case when is_stale then 'telemetry has stopped' end, insufficient_reason) as usage_reason,
+    case when usage_status in ('ok', 'insufficient') then active_users end as active_users_28d,
+    case when usage_status in ('ok', 'insufficient') then gap_days end as gap_days
+from joined as j left join gaps using (account_key);
+
+-- Series that the Python signals read.
+create or replace temp table weeks as select last_week() - 7 * n::integer as week_start, n as ago from range(0, 28) as t(n);
+create or replace temp table account_weeks as
+select u.account_key, w.week_start, coalesce(c.users, 0) as active_users, coalesce(c.events, 0) as events, e.week_start is not null as is_known_event_week
+from usage as u join weeks as w on u.account_started_on <= w.week_start and u.feed_started_on <= w.week_start and w.ago < 26
+left join plain_state.week_counts as c on u.account_key = c.account_key and c.product is null and w.week_start = c.week_start
+left join (select distinct week_start::date as week_start from base.calendar_events) as e on w.week_start = e.week_start
+where u.usage_status in ('ok', 'insufficient');
+create or replace temp table ticket_weeks as
+with counted as (
+    select account_key, date_trunc('week', opened_at)::date as week_start, count(*) as tickets_opened from tickets
+    where opened_at >= last_week() - 7 * 27 and opened_at < tomorrow() and coalesce(status, 'open') <> 'deleted' group by all
+),
+first_tickets as (select account_key, min(opened_at)::date as first_ticket_on from tickets where opened_at < tomorrow() and coalesce(status, 'open') <> 'deleted' group by all)
+select u.account_key, w.week_start, coalesce(c.tickets_opened, 0) as tickets_opened,
+    coalesce(w.week_start >= u.account_started_on or w.week_start >= f.first_ticket_on, false) as is_covered
+from usage as u cross join weeks as w left join counted as c using (account_key, week_start) left join first_tickets as f using (account_key) where fed('ticket');
+
+-- Licences of one product: seats against use.
+create or replace temp table positions as
+with pools as (select account_key, product, sum(seats)::bigint as seats from lines where is_active group by all),
+active as (select account_key, product, count(*) as users from plain_state.users where last_day > d() - 28 group by all),
+terms as (
+    select account_key, product, start_date,
+        max(coalesce(end_date, date '9999-12-31')) over (
+            partition by account_key, product order by start_date, contract_line_key rows between unbounded preceding and 1 preceding
+        ) as covered_until
+    from lines where invalid_reason is null and contract_status <> 'draft' and start_date <= d()
+),
+coverage as (select account_key, product, max(start_date) as started from terms where covered_until is null or start_date - covered_until > 31 group by all),
+high_water as (
+    select p.account_key, p.product, any_value(c.started) as started, count(*) filter (w.week_start >= c.started and w.week_start >= u.feed_started_on) as weeks,
+        (quantile_cont(coalesce(n.users, 0)::double, .95) filter (w.week_start >= c.started and w.week_start >= u.feed_started_on))::decimal(18, 4) as p95
+    from pools as p
+    join usage as u on p.account_key = u.account_key and u.usage_status in ('ok', 'insufficient')
+    join coverage as c on p.account_key = c.account_key and p.product = c.product
+    join weeks as w on w.ago < 13
+    left join plain_state.week_counts as n on p.account_key = n.account_key and p.product = n.product and w.week_start = n.week_start
+    group by all
+),
+observable as (select distinct product from plain_state.features union select distinct product from base.product_features),
+judged as (
+    select p.*, coalesce(a.users, 0) as users, h.p95, h.weeks,
+        case when u.account_key is null then 'account is not in the CRM' when u.usage_status in ('unknown', 'stale') then u.usage_reason
+             when o.product is null then 'product is not in the telemetry' end as unknown_reason,
+        case when d() - h.started < 30 then 'new contract' when u.usage_reason = 'telemetry is too young' then u.usage_reason when h.weeks < 4 then 'too few complete weeks' end
+            as insufficient_reason,
+        case when unknown_reason is not null then 'unknown' when insufficient_reason is not null then 'insufficient' else 'ok' end as status,
+        least(h.p95, p.seats)::double / nullif(p.seats, 0) as share, nullif(p.seats::double, 0) as n
+    from pools as p left join usage as u using (account_key) left join observable as o on p.product = o.product
+    left join high_water as h on p.account_key = h.account_key and p.product = h.product
+    left join active as a on p.account_key = a.account_key and p.product = a.product
+),
+bounded as (
+    select *,
+        (((share + 1.96 * 1.96 / (2 * n) - 1.96 * sqrt(share * (1 - share) / n + 1.96 * 1.96 / (4 * n * n))) / (1 + 1.96 * 1.96 / n)) * seats)::decimal(18, 4) as p95_low,
+        (((share + 1.96 * 1.96 / (2 * n) + 1.96 * sqrt(share * (1 - share) / n + 1.96 * 1.96 / (4 * n * n))) / (1 + 1.96 * 1.96 / n)) * seats)::decimal(18, 4) as p95_high
+    from judged
+)
+select account_key, product, seats, status, coalesce(unknown_reason, insufficient_reason) as status_reason,
+    case when status <> 'unknown' then users end as active_users_28d,
+    case when status = 'ok' then p95 end as p95_weekly_active,
+    case when status <> 'unknown' then ratio(users, seats) end as utilization_28d,
+    case when status <> 'unknown' then greatest(0, seats - users) end as unused,
+    case when status = 'ok' then greatest(0, seats - stay(1.10, p95)) end as shelfware,
+    case when status = 'ok' then case when p95 >= seats then 0 else greatest(0, seats - stay(1.25, p95_high)) end end as low,
+    case when status = 'ok' then case when p95 >= seats then 0 else greatest(0, seats - stay(1.00, p95_low)) end end as high
+from bounded;
+
+-- Tickets of an account.
+create or replace temp table ticket_load as
+with feed as (select fed('ticket') as is_fed, max(greatest(known_at, opened_at))::date as ended from tickets where opened_at < tomorrow()),
+open_or_new as (
+    select t.*, d() - opened_at::date as age, w.weight, coalesce(solved_at >= tomorrow(), true) and (solved_at is not null or coalesce(t.status, 'open') not in ('solved', 'closed')) as is_open
+    from tickets as t left join base.severity_weights as w on coalesce(t.priority, 'unset') = w.priority
+    where opened_at < tomorrow() and coalesce(t.status, 'open') <> 'deleted'
+        and (opened_at >= d() - 89 or solved_at >= tomorrow() or (solved_at is null and coalesce(t.status, 'open') not in ('solved', 'closed')))
+),
+summed as (
+    select account_key, count(*) filter (age < 28) as tickets_28d, count(*) filter (age < 90) as tickets_90d, count(*) filter (is_open) as tickets_open,
+        sum(weight) filter (is_open or age < 28) as weighted_load, max(age) filter (is_open) as oldest_open_days,
+        count(*) filter (is_open and priority = 'P1') as open_p1, max(age) filter (is_open and priority = 'P1') as oldest_open_p1_days
+    from open_or_new group by all
+)
+select a.account_key, case when not feed.is_fed then 'unknown' when d() - feed.ended >= 30 then 'stale' else 'ok' end as status,
+    case when status = 'ok' then coalesce(tickets_28d, 0) end as tickets_28d, case when status = 'ok' then coalesce(tickets_90d, 0) end as tickets_90d,
+    case when status = 'ok' then coalesce(tickets_open, 0) end as tickets_open, case when status = 'ok' then coalesce(weighted_load, 0) end as weighted_load,
+    case when status = 'ok' then oldest_open_days end as oldest_open_days, case when status = 'ok' then coalesce(open_p1, 0) end as open_p1,
+    case when status = 'ok' then oldest_open_p1_days end as oldest_open_p1_days
+from accounts as a cross join feed left join summed using (account_key);
+
+-- One row per account.
+create or replace temp table account as
+with contracts as (
+    select account_key, sum(seats) filter (is_active) as seats, count(*) filter (is_active) as lines_active, count(*) filter (invalid_reason is not null) as lines_invalid,
+        min(end_date) filter (is_active) as next_renewal_date, min(opt_out_date) filter (is_active) as next_opt_out_date,
+        min(notice_served_on) filter (is_active) as notice_active, max(notice_served_on) as notice_any,
+        bool_or(invalid_reason is null and contract_status = 'active' and auto_renew and end_date < d()) as has_lapsed
+    from lines group by all
+),
+licences as (
+    select account_key, sum(unused) as unused, sum(shelfware) as shelfware, sum(least(active_users_28d, seats)) filter (active_users_28d is not null) as in_use,
+        bool_or(status = 'unknown' and seats > 0) as has_unknown, bool_or(status = 'ok') as has_ok
+    from positions group by all
+)
+select
+    a.* replace (upper(a.currency) as currency, case when a.notice_received_on <= d() then a.notice_received_on end as notice_received_on),
+    case when c.lines_active > 0 then c.notice_active else c.notice_any end as notice_served_on,
+    case when not fed('contract_line') then 'unknown' when c.lines_active > 0 then 'ok' when c.lines_invalid > 0 then 'unknown'
+         when c.has_lapsed and c.notice_any is null then 'stale' else 'ok' end as contract_status,
+    contract_status = 'ok' and not coalesce(l.has_unknown, false) as is_measured,
+    case when contract_status = 'ok' then coalesce(c.seats, 0) end as seats_contracted,
+    case when is_measured then ratio(l.in_use, coalesce(c.seats, 0)) end as utilization_28d,
+    case when is_measured then case when coalesce(c.seats, 0) = 0 then 0 else l.unused end end as unused_seats,
+    case when is_measured then case when coalesce(c.seats, 0) = 0 then 0 when l.has_ok then l.shelfware end end as shelfware_seats,
+    c.next_renewal_date, c.next_opt_out_date, c.next_opt_out_date - d() as days_to_opt_out, c.next_renewal_date - d() as days_to_renewal,
+    u.* exclude (account_key), t.status as ticket_status
+from accounts as a left join contracts as c using (account_key) left join licences as l using (account_key) left join usage as u using (account_key)
+left join ticket_load as t using (account_key);
+
+create or replace temp view today as
+select account_key, d() as as_of_date, account_name, domain, segment, tier, parent_account_key, owner_name, owner_email, csm_name, csm_email, director_email,
+    arr_amount::decimal(18, 2) as arr_amount, currency, customer_since, first_contract_start, notice_received_on, notice_served_on
+from account;
+create table if not exists plain.dim_accounts as from today limit 0;
+delete from plain.dim_accounts where account_key in (select account_key from account);
+insert into plain.dim_accounts from today;
+
+create or replace temp view today as
+with queued as (
+    select *, coalesce(sum(seats) over (
+        partition by account_key, product order by coalesce(opt_out_date, end_date, date '9999-12-31'), end_date nulls last, contract_line_key
+        rows between unbounded preceding and 1 preceding), 0) as before
+    from lines where is_active
+),
+charged as (
+    select q.account_key, q.contract_line_key, q.product, q.seats, p.active_users_28d, q.opt_out_date, q.end_date as renewal_date, q.currency, q.fx_rate, q.fx_rate_date,
+        case when q.seats = 0 then 0 when p.unused is not null then least(q.seats, greatest(0, p.unused - q.before)) end as unused_seats,
+        case when q.seats = 0 then 0 when p.shelfware is not null then least(q.seats, greatest(0, p.shelfware - q.before)) end as shelfware_seats,
+        case when q.seats = 0 then 0 when p.low is not null then least(q.seats, greatest(0, p.low - q.before)) end as seats_low,
+        case when q.seats = 0 then 0 when p.high is not null then least(q.seats, greatest(0, p.high - q.before)) end as seats_high,
+        case when q.seats = 0 then coalesce(q.net_unit_price_annual, 0) else q.net_unit_price_annual end as price,
+        case when q.seats = 0 then coalesce(q.fx_rate, 1) else q.fx_rate end as rate,
+        case when q.seats = 0 then null when p.status = 'unknown' then p.status_reason when q.net_unit_price_annual is null then 'price missing'
+             when q.fx_rate is null then 'no exchange rate' end as unknown_reason,
+        case when q.seats > 0 and p.status = 'insufficient' then p.status_reason end as insufficient_reason
+    from queued as q left join positions as p using (account_key, product)
+)
+select account_key, d() as as_of_date, contract_line_key, product, seats, active_users_28d, unused_seats::bigint as unused_seats, shelfware_seats::bigint as shelfware_seats,
+    price::decimal(18, 4) as net_unit_price_annual, currency, cents(unused_seats * price) as unused_value_annual, cents(shelfware_seats * price) as waste_annual,
+    cents(seats_low * price) as waste_low, cents(seats_high * price) as waste_high, fx_rate, fx_rate_date,
+    cents(cents(unused_seats * price) * rate) as unused_value_annual_portfolio, cents(cents(shelfware_seats * price) * rate) as waste_annual_portfolio,
+    '{currency}' as portfolio_currency, opt_out_date, renewal_date,
+    case when unknown_reason is not null then 'unknown' when insufficient_reason is not null then 'insufficient' else 'ok' end as status,
+    coalesce(unknown_reason, insufficient_reason) as status_reason
+from charged;
+create table if not exists plain.fct_license_waste as from today limit 0;
+delete from plain.fct_license_waste where as_of_date = d();
+insert into plain.fct_license_waste by name from today;
+
+create or replace temp view today as
+select a.account_key, d() as as_of_date, a.account_name, v.* exclude (account_key, as_of_date, gap_days, status, rule_version), coalesce(v.gap_days, a.gap_days) as gap_days,
+    coalesce(v.status, 'unknown') as status, v.rule_version
+from account as a left join (from computed.adoption_variance where as_of_date = d()) as v using (account_key);
+create table if not exists plain.fct_adoption_variance as from today limit 0;
+delete from plain.fct_adoption_variance where as_of_date = d();
+insert into plain.fct_adoption_variance by name from today;
+
+create or replace temp view today as
+select a.account_key, d() as as_of_date, a.account_name, t.* exclude (account_key, status), ratio(t.tickets_28d, a.seats_contracted) * 100 as ticket_rate,
+    s.* exclude (account_key, as_of_date, status, rule_version) replace (s.baseline_sum::double as baseline_sum), coalesce(t.status, 'unknown') as status, s.rule_version
+from account as a left join ticket_load as t using (account_key) left join (from computed.ticket_spikes where as_of_date = d()) as s using (account_key);
+create table if not exists plain.fct_ticket_load as from today limit 0;
+delete from plain.fct_ticket_load where as_of_date = d();
+insert into plain.fct_ticket_load by name from today;
+
+create or replace temp view today as
+with waste as (
+    select account_key, sum(unused_value_annual_portfolio) as unused_value, sum(waste_annual_portfolio) as waste, bool_or(status = 'unknown') as has_unknown, bool_or(status = 'ok') as has_ok
+    from plain.fct_license_waste where as_of_date = d() group by all
+),
+money as (
+    select a.account_key,
+        case when a.contract_status <> 'ok' then 'unknown' when w.account_key is null then 'ok' when w.has_unknown then 'unknown' when not w.has_ok then 'insufficient' else 'ok' end as money_status,
+        case when money_status <> 'unknown' then case when w.account_key is null then 0 else w.unused_value end end::decimal(18, 2) as unused_value_annual,
+        case when money_status <> 'unknown' then case when w.account_key is null then 0 else w.waste end end::decimal(18, 2) as waste_annual
+    from account as a left join waste as w using (account_key)
+)
+select
+    a.account_key, d() as as_of_date, a.account_name, a.segment, a.tier, a.csm_name, a.csm_email, a.arr_amount::decimal(18, 2) as arr_amount, a.currency,
+    '{currency}' as portfolio_currency, a.seats_contracted, a.active_users_28d, a.utilization_28d, a.unused_seats, a.shelfware_seats, m.unused_value_annual, m.waste_annual, m.money_status,
+    v.n_weeks, v.cv, v.cv_robust, v.dispersion_p, v.drop_ratio, v.drop_p, v.gap_days, v.is_spiky, v.is_gapped, v.is_dropping,
+    t.tickets_28d, t.ticket_rate, t.weighted_load, t.tickets_open, t.p_value as spike_p_value, t.spike_level, t.muri_priority,
+    a.next_renewal_date, a.next_opt_out_date, a.days_to_opt_out, a.days_to_renewal, s.muda_score, s.mura_score, s.muri_score, s.lean_risk, s.coverage,
+    coalesce(s.risk_band, 'unknown') as risk_band, a.usage_status, a.ticket_status, a.contract_status
+from account as a
+left join money as m using (account_key)
+left join (from plain.fct_adoption_variance where as_of_date = d()) as v using (account_key)
+left join (from plain.fct_ticket_load where as_of_date = d()) as t using (account_key)
+left join (from computed.account_scores where as_of_date = d()) as s using (account_key);
+create table if not exists plain.fct_account_signals as from today limit 0;
+delete from plain.fct_account_signals where as_of_date = d();
+insert into plain.fct_account_signals by name from today;
+
+create or replace temp view today as
+select d() as as_of_date, '{currency}' as portfolio_currency, count(*) as accounts, count(*) filter (usage_status = 'ok') as accounts_usage_measured,
+    count(*) filter (money_status = 'ok') as accounts_money_measured, count(*) filter (money_status = 'unknown') as accounts_money_unknown,
+    sum(seats_contracted)::bigint as seats_contracted, sum(active_users_28d)::bigint as active_users_28d, sum(unused_seats)::bigint as unused_seats,
+    sum(shelfware_seats)::bigint as shelfware_seats, sum(unused_value_annual)::decimal(18, 2) as unused_value_annual, sum(waste_annual)::decimal(18, 2) as waste_annual,
+    count(*) filter (waste_annual > 0) as accounts_with_waste, sum(tickets_28d)::bigint as tickets_28d, sum(tickets_open)::bigint as tickets_open,
+    count(*) filter (risk_band = 'green') as accounts_green, count(*) filter (risk_band = 'yellow') as accounts_yellow, count(*) filter (risk_band = 'red') as accounts_red,
+    count(*) filter (risk_band = 'unknown') as accounts_unknown, count(*) filter (days_to_opt_out between 0 and 90) as accounts_opt_out_within_quarter
+from plain.fct_account_signals where as_of_date = d() having count(*) > 0;
+create table if not exists plain.fct_portfolio_daily as from today limit 0;
+delete from plain.fct_portfolio_daily where as_of_date = d();
+insert into plain.fct_portfolio_daily by name from today;
+
+create or replace temp view today as
+with renewals as (select account_key, count(*) as n from opportunities where opportunity_type = 'renewal' and not coalesce(is_closed, false) group by all)
+select l.account_key, d() as as_of_date, l.contract_line_key, s.account_name, l.product, l.seats, l.currency, cents(l.seats * l.net_unit_price_annual) as line_value_annual,
+    cents(cents(l.seats * l.net_unit_price_annual) * l.fx_rate) as line_value_annual_portfolio, '{currency}' as portfolio_currency, l.start_date, l.end_date as renewal_date,
+    l.opt_out_date, l.end_date - d() as days_to_renewal, l.opt_out_date - d() as days_to_opt_out,
+    case when l.end_date is null then 'open-ended' when l.opt_out_date is null then 'notice period unknown' when l.opt_out_date < d() then 'opt-out passed'
+         when l.opt_out_date - d() <= 30 then '0-30 days' when l.opt_out_date - d() <= 90 then '31-90 days' when l.opt_out_date - d() <= 180 then '91-180 days'
+         when l.opt_out_date - d() <= 365 then '181-365 days' else 'over 365 days' end as opt_out_window,
+    l.auto_renew, l.notice_days, l.notice_served_on, case when fed('opportunity') then coalesce(r.n, 0) end as open_renewal_opportunities, s.lean_risk, s.risk_band
+from lines as l left join (from plain.fct_account_signals where as_of_date = d()) as s using (account_key) left join renewals as r using (account_key) where l.is_active;
+create table if not exists plain.fct_renewals as from today limit 0;
+delete from plain.fct_renewals where as_of_date = d();
+insert into plain.fct_renewals by name from today;
+
+create or replace temp view today as
+select r.account_key, r.as_of_date, a.account_name, r.* exclude (account_key, as_of_date)
+from (from computed.risks where as_of_date = d()) as r left join account as a using (account_key);
+create table if not exists plain.fct_risks as from today limit 0;
+delete from plain.fct_risks where as_of_date = d();
+insert into plain.fct_risks by name from today;
+
+create or replace temp view today as
+with counted as (
+    select 'account' as entity, count(*) as n, null::bigint as orphans, max(known_at)::date as newest from accounts
+    union all select 'ticket_event', count(*), null, max(known_at)::date from plain_state.ticket_events where not is_deleted
+    union all select 'fx_rate', count(*), null, max(known_at)::date from fx_rates
+    union all select 'contact', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from contacts
+    union all select 'contract_line', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from contract_lines
+    union all select 'opportunity', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from opportunities
+    union all select 'document', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from documents
+    union all select 'meeting', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from meetings
+    union all select 'task', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from tasks
+    union all select 'survey_response', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from survey_responses
+    union all select 'milestone', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from milestones
+    union all select 'training_completion', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from training_completions
+    union all select 'ebr', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from ebrs
+    union all select 'ticket', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from tickets
+    union all select 'license_assignment', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from plain_state.assignments where not is_deleted
+    union all select 'usage_event', coalesce(sum(events), 0), coalesce(sum(events) filter (not coalesce(account_key in (select account_key from accounts), false)), 0), max(last_day)
+        from plain_state.accounts
+),
+entities as (
+    select c.*, coalesce(v.is_fed, false) as is_fed, v.history, d() - c.newest as age, c.entity not in ('account', 'ticket_event', 'fx_rate') as has_account
+    from counted as c left join raw.entity_coverage as v using (entity)
+),
+loads as (select load_id, min(as_of_date) as as_of_date from raw.loads group by all),
+measured as (
+    select entity, 'is_fed' as metric, '' as detail, is_fed::integer::double as value, case when is_fed then 'ok' else 'unknown' end as status from entities
+    union all
+    select entity, 'rows', '', case when is_fed then n end, case when not is_fed then 'unknown' when n = 0 then 'warn' else 'ok' end from entities
+    union all
+    select entity, 'unattributed_share', 'rows whose account is not in the CRM', case when is_fed then ratio(orphans, n) end,
+        case when not is_fed or n = 0 then 'unknown' when orphans > 0 then 'warn' else 'ok' end
+    from entities where has_account
+    union all
+    select 'usage_event', 'unattributed_rows_share', 'rows as delivered, repeats included', ratio(sum(rows_unattributed), sum(versions_added)),
+        case when coalesce(sum(versions_added), 0) = 0 then 'unknown' else 'ok' end
+    from raw.loads where entity = 'usage_event' and as_of_date <= d()
+    union all
+    select entity, 'freshness_days', 'days since the newest change', case when is_fed and coalesce(history, '') <> 'snapshot' then age end,
+        case when not is_fed or newest is null or history = 'snapshot' then 'unknown' when entity = 'usage_event' and age >= 7 then 'stale' when entity = 'ticket' and age >= 30 then 'stale' else 'ok' end
+    from entities
+    union all
+    select entity, 'as_of_assumed', 'the source keeps no versions: today''s rows stand for the past', (coalesce(history, '') = 'snapshot')::integer,
+        case when history = 'snapshot' then 'warn' else 'ok' end
+    from entities where is_fed
+    union all
+    select q.entity, 'quarantined', coalesce(q.reason, 'no reason given'), count(distinct coalesce(q.row_key, q.row_json)), 'warn'
+    from raw.quarantine as q join loads as l using (load_id) where l.as_of_date <= d() group by q.entity, q.reason
+    union all
+    select 'contract_line', 'invalid_lines', invalid_reason, count(*), 'warn' from lines where invalid_reason is not null group by invalid_reason
+    union all
+    select 'contract_line', 'money_unknown_lines', status_reason, count(*), 'warn' from plain.fct_license_waste where as_of_date = d() and status = 'unknown' group by status_reason
+)
+select d() as as_of_date, * from measured;
+create table if not exists plain.fct_data_quality as from today limit 0;
+delete from plain.fct_data_quality where as_of_date = d();
+insert into plain.fct_data_quality by name from today;
