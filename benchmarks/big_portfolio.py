@@ -307,6 +307,8 @@ _ENTITIES["ticket_event"] = [
     _EVENT.format(step="a", metric="reply_time", type="activate", at="opened_at"),
     _EVENT.format(step="b", metric="reply_time", type="fulfill", at="opened_at + interval 40 minute"),
     _EVENT.format(step="c", metric="resolution_time", type="activate", at="opened_at"),
+    _EVENT.format(step="s", metric="resolution_time", type="apply_sla", at="opened_at") + " where id % 5 > 0",
+    _EVENT.format(step="x", metric="resolution_time", type="breach", at="opened_at + interval 8 day") + " where id % 5 > 0 and taken > interval 8 day",
     _EVENT.format(step="d", metric="resolution_time", type="fulfill", at="opened_at + taken") + " where taken > interval 1 hour and id % 40 > 0",
 ]
 

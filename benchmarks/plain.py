@@ -97,5 +97,10 @@ GRAINS: dict[str, tuple[str, ...]] = {
     "fct_renewals": ("contract_line_key",),
     "fct_risks": ("account_key", "rule_id"),
     "fct_portfolio_daily": ("as_of_date",),
+    "fct_feature_use": ("account_key", "product", "feature"),
+    "fct_waste_sensitivity": ("contract_line_key", "headroom"),
+    "fct_user_last_seen": ("account_key", "user_key"),
+    "fct_revenue_retention": ("segment",),
+    "fct_time_to_value": ("segment",),
     "fct_data_quality": ("entity", "metric", "detail"),
 }

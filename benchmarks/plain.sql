@@ -18,7 +18,10 @@ create table if not exists plain_state.loads (load_number bigint);
 create table if not exists plain_state.user_weeks (account_key varchar, product varchar, user_key varchar, week_start date);
 create table if not exists plain_state.week_counts (account_key varchar, product varchar, week_start date, users bigint, events bigint);
 create table if not exists plain_state.users (account_key varchar, product varchar, user_key varchar, last_day date);
-create table if not exists plain_state.features (account_key varchar, product varchar, feature varchar, last_day date);
+create table if not exists plain_state.features (account_key varchar, product varchar, feature varchar, first_day date, last_day date);
+create table if not exists plain_state.feature_users (account_key varchar, product varchar, feature varchar, user_key varchar, last_day date);
+create table if not exists plain_state.feature_days (account_key varchar, product varchar, feature varchar, day date, events bigint);
+create table if not exists plain_state.user_days (account_key varchar, user_key varchar, day date, events bigint, core_events bigint);
 create table if not exists plain_state.days (account_key varchar, day date);
 create table if not exists plain_state.accounts (account_key varchar, first_day date, last_day date, named bigint, events bigint);
 set variable done = (select coalesce(max(load_number), -1) from plain_state.loads);
@@ -74,11 +77,26 @@ merge into plain_state.users as old
     on old.account_key = new.account_key and old.product is not distinct from new.product and old.user_key = new.user_key
     when matched and new.last_day > old.last_day then update set last_day = new.last_day
     when not matched then insert values (new.account_key, new.product, new.user_key, new.last_day);
+create or replace temp table value_events as
+select e.* from events as e join base.product_features as f on e.product = f.product and e.feature = f.feature and f.is_value_feature where e.account_key is not null;
 merge into plain_state.features as old
-    using (select account_key, product, feature, max(day) as last_day from events where account_key is not null group by all) as new
-    on old.account_key = new.account_key and old.product is not distinct from new.product and old.feature is not distinct from new.feature
+    using (select account_key, product, feature, min(day) as first_day, max(day) as last_day from value_events group by all) as new
+    on old.account_key = new.account_key and old.product = new.product and old.feature = new.feature
+    when matched then update set first_day = least(old.first_day, new.first_day), last_day = greatest(old.last_day, new.last_day)
+    when not matched then insert values (new.account_key, new.product, new.feature, new.first_day, new.last_day);
+merge into plain_state.feature_users as old
+    using (select account_key, product, feature, user_key, max(day) as last_day from value_events where day > d() - 28 and user_key is not null group by all) as new
+    on old.account_key = new.account_key and old.product = new.product and old.feature = new.feature and old.user_key = new.user_key
     when matched and new.last_day > old.last_day then update set last_day = new.last_day
-    when not matched then insert values (new.account_key, new.product, new.feature, new.last_day);
+    when not matched then insert values (new.account_key, new.product, new.feature, new.user_key, new.last_day);
+delete from plain_state.feature_users where last_day < d() - 40;
+insert into plain_state.feature_days select account_key, product, feature, day, sum(events) from value_events where day > d() - 28 group by all order by day;
+delete from plain_state.feature_days where day < d() - 40;
+insert into plain_state.user_days
+select e.account_key, e.user_key, e.day, sum(e.events), coalesce(sum(e.events) filter (f.feature is not null), 0)
+from events as e left join base.product_features as f on e.product = f.product and e.feature = f.feature and f.is_value_feature
+where e.account_key is not null and e.user_key is not null and e.day > d() - 90 group by all order by e.day;
+delete from plain_state.user_days where day < d() - 100;
 insert into plain_state.days select distinct account_key, day from events where account_key is not null order by day;
 merge into plain_state.accounts as old
     using (select account_key, min(day) as first_day, max(day) as last_day, count(user_key) as named, sum(events)::bigint as events from events group by all) as new
@@ -127,7 +145,7 @@ with rates as (
 )
 select
     l.* exclude (currency, notice_served_on, status), upper(l.currency) as currency, coalesce(l.status, 'active') as contract_status,
-    case when upper(l.currency) = '{currency}' then 1 else r.rate end::decimal(18, 4) as fx_rate,
+    case when upper(l.currency) = '{currency}' then 1 else r.rate end::decimal(18, 8) as fx_rate,
     case when upper(l.currency) = '{currency}' then d() else r.rate_date end as fx_rate_date,
     l.end_date - l.notice_days::integer as opt_out_date,
     case when l.notice_served_on <= d() then l.notice_served_on end as notice_served_on,
@@ -218,7 +236,7 @@ high_water as (
     left join plain_state.week_counts as n on p.account_key = n.account_key and p.product = n.product and w.week_start = n.week_start
     group by all
 ),
-observable as (select distinct product from plain_state.features union select distinct product from base.product_features),
+observable as (select distinct product from plain_state.week_counts where product is not null union select distinct product from base.product_features),
 judged as (
     select p.*, coalesce(a.users, 0) as users, h.p95, h.weeks,
         case when u.account_key is null then 'account is not in the CRM' when u.usage_status in ('unknown', 'stale') then u.usage_reason
@@ -268,6 +286,41 @@ select a.account_key, case when not feed.is_fed then 'unknown' when d() - feed.e
     case when status = 'ok' then oldest_open_days end as oldest_open_days, case when status = 'ok' then coalesce(open_p1, 0) end as open_p1,
     case when status = 'ok' then oldest_open_p1_days end as oldest_open_p1_days
 from accounts as a cross join feed left join summed using (account_key);
+
+create or replace temp table ticket_quality as
+with targets as (
+    select ticket_key, metric, bool_or(event_type = 'apply_sla') as has_target, bool_or(event_type = 'breach') as is_breached, bool_or(event_type = 'fulfill') as is_fulfilled
+    from plain_state.ticket_events where not is_deleted and occurred_at >= d() - 89 and occurred_at < tomorrow() group by all
+),
+levels as (
+    select ticket_key, bool_or(is_breached) as is_breached, bool_or(is_breached) or bool_and(is_fulfilled) as is_decided from targets where has_target or is_breached group by all
+),
+counted as (
+    select t.account_key, t.requester_key, t.reopen_count, t.is_escalated, d() - t.opened_at::date as age, case when solved_at < tomorrow() then solved_at::date end as solved_on,
+        coalesce(solved_at >= tomorrow(), true) and (solved_at is not null or coalesce(t.status, 'open') not in ('solved', 'closed')) as is_open,
+        coalesce(l.is_breached, false) as is_breached, coalesce(l.is_decided, false) as is_decided,
+        solved_on > d() - 90 or (is_open and reopen_count > 0 and age < 90) as was_solved
+    from tickets as t left join levels as l using (ticket_key)
+    where t.opened_at < tomorrow() and coalesce(t.status, 'open') <> 'deleted' and (t.opened_at >= d() - 89 or t.solved_at >= last_week() - 91 or t.solved_at is null)
+),
+summed as (
+    select account_key, count(*) filter (is_open and (age > 14 or is_breached)) as aged, count(*) filter (solved_on >= last_week() - 84 and solved_on < last_week() + 7) as closed_13w,
+        count(*) filter (was_solved and reopen_count is not null) as solved, count(*) filter (was_solved and reopen_count > 0) as reopened,
+        count(*) filter (age < 90 and is_escalated) as escalations, count(distinct requester_key) filter (age < 90) as reporters,
+        count(*) filter (age < 90 and is_decided) as sla_tickets, count(*) filter (age < 90 and is_breached) as sla_breaches
+    from counted group by all
+),
+covered as (select account_key, count(*) filter (is_covered) as weeks from ticket_weeks where week_start >= last_week() - 84 group by all),
+feed as (select count(*) as n from levels)
+select load.account_key,
+    case when load.status = 'ok' then coalesce(aged, 0) end as aged_tickets, case when load.status = 'ok' then coalesce(solved, 0) end as solved_90d,
+    case when load.status = 'ok' then coalesce(reopened, 0) end as reopened_90d, case when load.status = 'ok' then coalesce(escalations, 0) end as escalations_90d,
+    case when load.status = 'ok' then coalesce(reporters, 0) end as distinct_reporters_90d,
+    case when load.status <> 'ok' then load.status when not fed('ticket_event') or feed.n = 0 then 'unknown' else 'ok' end as sla_status,
+    case when sla_status = 'ok' then coalesce(sla_tickets, 0) end as sla_tickets_90d, case when sla_status = 'ok' then coalesce(sla_breaches, 0) end as sla_breaches_90d,
+    case when coalesce(weeks, 0) < 4 then null when load.tickets_open = 0 then 0 when load.status = 'ok' then ratio(load.tickets_open * weeks, coalesce(closed_13w, 0)) end as backlog_weeks,
+    ratio(reopened_90d, solved_90d) as reopen_rate, ratio(sla_breaches_90d, sla_tickets_90d) as sla_breach_rate
+from ticket_load as load cross join feed left join summed using (account_key) left join covered using (account_key);
 
 -- One row per account.
 create or replace temp table account as
@@ -332,7 +385,10 @@ select account_key, d() as as_of_date, contract_line_key, product, seats, active
     cents(cents(unused_seats * price) * rate) as unused_value_annual_portfolio, cents(cents(shelfware_seats * price) * rate) as waste_annual_portfolio,
     '{currency}' as portfolio_currency, opt_out_date, renewal_date,
     case when unknown_reason is not null then 'unknown' when insufficient_reason is not null then 'insufficient' else 'ok' end as status,
-    coalesce(unknown_reason, insufficient_reason) as status_reason
+    coalesce(unknown_reason, insufficient_reason) as status_reason,
+    case when shelfware_seats is not null and unused_seats is not null then greatest(0, shelfware_seats - unused_seats) end::bigint as shelfware_in_use,
+    cents((case when shelfware_seats is not null and unused_seats is not null then greatest(0, shelfware_seats - unused_seats) end) * price) as waste_in_use,
+    cents(waste_in_use * rate) as waste_in_use_portfolio, cents(waste_low * rate) as waste_low_portfolio, cents(waste_high * rate) as waste_high_portfolio
 from charged;
 create table if not exists plain.fct_license_waste as from today limit 0;
 delete from plain.fct_license_waste where as_of_date = d();
@@ -348,8 +404,11 @@ insert into plain.fct_adoption_variance by name from today;
 
 create or replace temp view today as
 select a.account_key, d() as as_of_date, a.account_name, t.* exclude (account_key, status), ratio(t.tickets_28d, a.seats_contracted) * 100 as ticket_rate,
-    s.* exclude (account_key, as_of_date, status, rule_version) replace (s.baseline_sum::double as baseline_sum), coalesce(t.status, 'unknown') as status, s.rule_version
-from account as a left join ticket_load as t using (account_key) left join (from computed.ticket_spikes where as_of_date = d()) as s using (account_key);
+    s.* exclude (account_key, as_of_date, status, rule_version) replace (s.baseline_sum::double as baseline_sum), coalesce(t.status, 'unknown') as status, s.rule_version,
+    q.* exclude (account_key, sla_status), coalesce(q.sla_status, 'unknown') as sla_status,
+    case when t.tickets_90d > 0 or a.seats_contracted <= 20 then false when t.tickets_90d = 0 and a.seats_contracted > 20 then v.recent_median < v.prior_median end as is_silent
+from account as a left join ticket_load as t using (account_key) left join (from computed.ticket_spikes where as_of_date = d()) as s using (account_key)
+left join ticket_quality as q using (account_key) left join (from computed.adoption_variance where as_of_date = d()) as v using (account_key);
 create table if not exists plain.fct_ticket_load as from today limit 0;
 delete from plain.fct_ticket_load where as_of_date = d();
 insert into plain.fct_ticket_load by name from today;
@@ -410,7 +469,8 @@ delete from plain.fct_renewals where as_of_date = d();
 insert into plain.fct_renewals by name from today;
 
 create or replace temp view today as
-select r.account_key, r.as_of_date, a.account_name, r.* exclude (account_key, as_of_date)
+select r.account_key, r.as_of_date, a.account_name, r.* exclude (account_key, as_of_date) replace (
+    coalesce(r.risk_status, 'open') as risk_status, coalesce(r.is_within_capacity, true) as is_within_capacity, coalesce(r.is_never_cut, false) as is_never_cut)
 from (from computed.risks where as_of_date = d()) as r left join account as a using (account_key);
 create table if not exists plain.fct_risks as from today limit 0;
 delete from plain.fct_risks where as_of_date = d();
@@ -473,3 +533,176 @@ select d() as as_of_date, * from measured;
 create table if not exists plain.fct_data_quality as from today limit 0;
 delete from plain.fct_data_quality where as_of_date = d();
 insert into plain.fct_data_quality by name from today;
+
+create or replace temp view today as select * exclude (is_known) from (
+with users as (select account_key, product, feature, count(*) as n from plain_state.feature_users where last_day > d() - 28 group by all),
+used as (select account_key, product, feature, sum(events)::bigint as n from plain_state.feature_days where day > d() - 28 group by all)
+select p.account_key, d() as as_of_date, p.product, v.feature, p.status, p.status_reason, p.status <> 'unknown' as is_known,
+    case when is_known then coalesce(users.n, 0) end as users_28d, case when is_known then coalesce(used.n, 0) end as events_28d,
+    case when is_known then f.first_day end as first_used_on, case when is_known and f.last_day > d() - 90 then f.last_day end as last_used_on,
+    case when is_known then f.first_day is null end as is_never_used, case when is_known then coalesce(used.n, 0) > 0 end as is_used_28d
+from positions as p join base.product_features as v on p.product = v.product and v.is_value_feature
+left join plain_state.features as f on p.account_key = f.account_key and p.product = f.product and v.feature = f.feature
+left join users on p.account_key = users.account_key and p.product = users.product and v.feature = users.feature
+left join used on p.account_key = used.account_key and p.product = used.product and v.feature = used.feature);
+create table if not exists plain.fct_feature_use as from today limit 0;
+delete from plain.fct_feature_use where as_of_date = d();
+insert into plain.fct_feature_use by name from today;
+
+create or replace temp view today as
+with queued as (
+    select *, coalesce(sum(seats) over (
+        partition by account_key, product order by coalesce(opt_out_date, end_date, date '9999-12-31'), end_date nulls last, contract_line_key
+        rows between unbounded preceding and 1 preceding), 0) as before
+    from lines where is_active
+),
+charged as (
+    select w.*, h.headroom::decimal(18, 4) as headroom, case when w.seats = 0 then coalesce(w.fx_rate, 1) else w.fx_rate end as rate,
+        case when w.seats = 0 then 0 when p.p95_weekly_active is not null then least(w.seats, greatest(0, greatest(0, p.seats - stay(1 + h.headroom, p.p95_weekly_active)) - q.before)) end as gap,
+        cents(gap * (case when w.seats = 0 then coalesce(w.net_unit_price_annual, 0) else w.net_unit_price_annual end)) as waste
+    from (from plain.fct_license_waste where as_of_date = d()) as w join queued as q using (contract_line_key)
+    join positions as p on w.account_key = p.account_key and w.product = p.product cross join (values (0.00), (0.10), (0.25)) as h(headroom)
+)
+select account_key, as_of_date, contract_line_key, headroom, product, seats, gap::bigint as shelfware_seats, currency, waste as waste_annual, fx_rate, fx_rate_date,
+    cents(waste * rate) as waste_annual_portfolio, portfolio_currency, status, status_reason
+from charged;
+create table if not exists plain.fct_waste_sensitivity as from today limit 0;
+delete from plain.fct_waste_sensitivity where as_of_date = d();
+insert into plain.fct_waste_sensitivity by name from today;
+
+create or replace temp view today as
+with small as (select account_key, account_name, seats_contracted from account where usage_status in ('ok', 'insufficient') and seats_contracted < 10),
+seen as (
+    select account_key, user_key, max(day) as last_day, count(distinct day) filter (day > d() - 28) as days, sum(events) filter (day > d() - 28) as events,
+        sum(core_events) filter (day > d() - 28) as core_events
+    from plain_state.user_days where account_key in (select account_key from small) and day > d() - 90 group by all
+),
+seated as (
+    select distinct account_key, user_key from plain_state.assignments
+    where not is_deleted and account_key in (select account_key from small) and assigned_at < tomorrow() and coalesce(revoked_at >= tomorrow(), true)
+)
+select account_key, d() as as_of_date, user_key, small.account_name, small.seats_contracted, case when fed('license_assignment') then seated.user_key is not null end as has_seat,
+    seen.last_day as last_seen_on, d() - seen.last_day as days_since_seen, coalesce(seen.days, 0) as active_days_28d, coalesce(seen.events, 0)::bigint as events_28d,
+    coalesce(seen.core_events, 0)::bigint as core_events_28d, seen.last_day is not null as is_seen_90d
+from seen full join seated using (account_key, user_key) join small using (account_key);
+create table if not exists plain.fct_user_last_seen as from today limit 0;
+delete from plain.fct_user_last_seen where as_of_date = d();
+insert into plain.fct_user_last_seen by name from today;
+
+-- Revenue: a year ago against now, at today's rates.
+create or replace temp table valued as
+select *, case when seats = 0 then 0 else cents(cents(seats * net_unit_price_annual) * fx_rate) end as arr from lines where invalid_reason is null and contract_status <> 'draft';
+create or replace temp table revenue as
+with year_ago as (
+    select v.account_key, case when v.seats = 0 then 0 else cents(cents(v.seats * v.net_unit_price_annual) * r.fx_rate) end as arr
+    from (
+        select * from raw.contract_lines where known_at < tomorrow() and contract_line_key in (select contract_line_key from valued)
+        qualify row_number() over (
+            partition by contract_line_key order by known_at::date > d() - 365, case when known_at::date <= d() - 365 then known_at end desc, known_at, captured_at desc, content_hash desc
+        ) = 1
+    ) as v left join (select currency, max(fx_rate) as fx_rate from lines group by all) as r on upper(v.currency) = r.currency
+    where not v.is_deleted and v.start_date <= d() - 365 and coalesce(v.end_date >= d() - 365, true) and coalesce(v.status, 'active') <> 'draft'
+        and (coalesce(v.status, 'active') <> 'terminated' or v.known_at::date > d() - 365)
+),
+before as (select account_key, sum(arr) as arr, count(*) - count(arr) as unpriced from year_ago group by all),
+now as (select account_key, sum(arr) as arr, count(*) - count(arr) as unpriced from valued where is_active group by all),
+expiring as (
+    select account_key, product, end_date, sum(arr) as arr, count(*) - count(arr) as unpriced, bool_or(auto_renew and notice_served_on is null) as is_automatic
+    from valued where end_date >= d() - 365 and end_date < d() group by all
+),
+successions as (
+    select e.account_key, e.product, e.end_date, v.contract_line_key, v.arr from expiring as e
+    join valued as v on e.account_key = v.account_key and e.product = v.product and coalesce(v.end_date > e.end_date, true)
+    where v.start_date <= d() and v.start_date - e.end_date between -31 and 31
+),
+followed as (select account_key, product, end_date, sum(arr) as arr, count(*) - count(arr) as unpriced, true as has_follower from successions group by all),
+capped as (select account_key, product, sum(arr) as arr from (select distinct account_key, product, contract_line_key, arr from successions) as each group by all),
+decided as (
+    select e.*, coalesce(f.arr, 0) as next_arr, f.has_follower is null and coalesce(e.is_automatic, false) as is_undecided, e.unpriced + coalesce(f.unpriced, 0) as unpriced_both
+    from expiring as e left join followed as f using (account_key, product, end_date)
+),
+pools as (
+    select account_key, product, sum(case when is_undecided then 0 else arr end) as available, sum(case when is_undecided then arr else 0 end) as undecided,
+        sum(case when arr is not null then least(arr, next_arr) end) as renewed, count(*) filter (not is_undecided) as due, sum(unpriced_both) as unpriced
+    from decided group by all
+),
+renewals as (
+    select account_key, sum(available) as available, sum(undecided) as undecided, sum(case when p.renewed is not null then least(p.renewed, coalesce(c.arr, 0)) end) as renewed,
+        sum(due)::bigint as due, sum(unpriced) as unpriced
+    from pools as p left join capped as c using (account_key, product) group by all
+)
+select a.account_key, coalesce(a.segment, 'unknown') as segment,
+    case when a.contract_status <> 'ok' then a.contract_status when coalesce(b.unpriced, 0) + coalesce(n.unpriced, 0) + coalesce(r.unpriced, 0) > 0 then 'unknown' else 'ok' end as status,
+    case when status = 'ok' then coalesce(b.arr, 0) end as arr_then, case when status = 'ok' then coalesce(n.arr, 0) end as arr_now,
+    case when status = 'ok' then coalesce(r.available, 0) end as available, case when status = 'ok' then coalesce(r.undecided, 0) end as undecided,
+    case when status = 'ok' then coalesce(r.renewed, 0) end as renewed, case when status = 'ok' then coalesce(r.due, 0) end as due
+from account as a left join before as b using (account_key) left join now as n using (account_key) left join renewals as r using (account_key);
+
+create or replace temp view today as
+with totals as (
+    select case when grouping(segment) = 1 then '*' else segment end as segment, count(*) filter (arr_then > 0) as accounts_in_cohort,
+        count(*) filter (arr_then > 0 and arr_now = 0) as accounts_lost, count(*) filter (status <> 'ok') as accounts_unknown, bool_or(status = 'ok') as has_known,
+        coalesce(sum(arr_then), 0) as arr_start, coalesce(sum(arr_now) filter (arr_then > 0), 0) as arr_end, coalesce(sum(least(arr_now, arr_then)) filter (arr_then > 0), 0) as arr_kept,
+        coalesce(sum(available), 0) as available, coalesce(sum(renewed), 0) as renewed, coalesce(sum(undecided), 0) as undecided, coalesce(sum(due), 0)::bigint as renewals_due
+    from revenue group by grouping sets ((segment), ()) having count(*) > 0
+)
+select segment, d() as as_of_date, d() - 365 as window_start, d() as window_end, 365::bigint as window_days, accounts_in_cohort, accounts_lost, accounts_unknown,
+    '{currency}' as portfolio_currency, case when has_known then arr_start end::decimal(18, 2) as arr_start, case when has_known then arr_end end::decimal(18, 2) as arr_end,
+    case when has_known then arr_kept end::decimal(18, 2) as arr_kept, case when has_known then available end::decimal(18, 2) as arr_available_to_renew,
+    case when has_known then renewed end::decimal(18, 2) as arr_renewed, case when has_known then undecided end::decimal(18, 2) as arr_undecided,
+    ratio(totals.arr_kept, totals.arr_start) as gross_retention, ratio(totals.arr_end, totals.arr_start) as net_retention,
+    gross_retention as gross_retention_annualised, net_retention as net_retention_annualised, renewals_due, ratio(totals.renewed, totals.available) as renewal_rate,
+    case when not has_known then 'unknown' when accounts_in_cohort = 0 then 'insufficient' else 'ok' end as status,
+    case when not has_known then 'contracts are not known' when accounts_in_cohort = 0 then 'no account paid anything at the start of the window' end as status_reason
+from totals;
+create table if not exists plain.fct_revenue_retention as from today limit 0;
+delete from plain.fct_revenue_retention where as_of_date = d();
+insert into plain.fct_revenue_retention by name from today;
+
+create or replace temp view today as
+with started as (
+    select * from lines where invalid_reason is null and contract_status <> 'draft' and start_date <= d()
+),
+won_back as (
+    select s.account_key, max(s.start_date) as won_back_on from started as s
+    join started as lost on s.account_key = lost.account_key and lost.start_date < s.start_date and (lost.contract_status = 'terminated' or lost.notice_served_on is not null)
+    where s.contract_status = 'active' and not exists (
+        select 1 from started as o where o.account_key = s.account_key and o.start_date < s.start_date and coalesce(o.end_date >= s.start_date - 1, true))
+    group by all
+),
+cycles as (
+    select a.account_key, coalesce(a.segment, 'unknown') as segment, coalesce(w.won_back_on, a.first_contract_start) as started_on, w.won_back_on - 60 as evidence_from
+    from account as a left join won_back as w using (account_key)
+),
+ends as (
+    select account_key, count(*) filter (is_active and start_date <= d()) as lines_active, max(end_date) as last_end from valued group by all
+),
+firsts as (
+    select m.account_key, min(m.reached_on) filter (m.reached_on <= d()) as reached_on
+    from milestones as m join cycles as c using (account_key)
+    where m.milestone_kind = 'fttv' and (c.evidence_from is null or coalesce(m.reached_on, m.due_date, c.evidence_from) >= c.evidence_from) group by all
+),
+timed as (
+    select c.segment, fed('milestone') and f.account_key is not null and c.started_on is not null as is_known,
+        greatest(0, coalesce(f.reached_on, case when coalesce(e.lines_active, 0) = 0 and e.last_end < d() then e.last_end end, d()) - c.started_on) as days,
+        f.reached_on is not null as is_reached, d() - c.started_on as age
+    from cycles as c left join ends as e using (account_key) left join firsts as f using (account_key)
+),
+both_ways as (select * from timed union all select * replace ('*' as segment) from timed),
+totals as (
+    select segment, count(*) filter (is_known) as accounts, count(*) filter (is_known and is_reached) as accounts_reached, count(*) filter (not is_known) as accounts_unknown,
+        count(*) filter (is_known and is_reached and days <= 90 and age >= 90) as accounts_activated, count(*) filter (is_known and age >= 90) as activation_cohort
+    from both_ways group by all
+),
+by_day as (select segment, days, count(*) filter (is_reached) as reached, count(*) as observed from both_ways where is_known group by all),
+at_risk as (select *, sum(observed) over (partition by segment order by days desc) as exposed from by_day),
+survival as (select segment, days, round(product(1 - reached / exposed) over (partition by segment order by days), 12) as share from at_risk),
+crossings as (select segment, min(days) filter (share <= .5) as median_days, min(days) filter (share <= .1) as p90_days, min(share) as share_not_reached from survival group by all)
+select segment, d() as as_of_date, accounts, accounts_reached, accounts - accounts_reached as accounts_censored, accounts_unknown, median_days, p90_days, share_not_reached,
+    90::bigint as activation_days, activation_cohort, accounts_activated, ratio(accounts_activated, activation_cohort) as activation_rate,
+    case when accounts = 0 then 'unknown' when median_days is null then 'insufficient' else 'ok' end as status,
+    case when accounts = 0 then 'no customer has a value milestone' when median_days is null then 'fewer than half have reached it' end as status_reason
+from totals left join crossings using (segment);
+create table if not exists plain.fct_time_to_value as from today limit 0;
+delete from plain.fct_time_to_value where as_of_date = d();
+insert into plain.fct_time_to_value by name from today;
