@@ -101,10 +101,42 @@ class Settings(BaseSettings):
     snowflake_password: SecretStr | None = Field(
         default=None, validation_alias=_vendor("SNOWFLAKE_PASSWORD"), description="Snowflake password or programmatic access token."
     )
+    snowflake_private_key_path: Path | None = Field(
+        default=None,
+        validation_alias=_vendor("SNOWFLAKE_PRIVATE_KEY_PATH"),
+        description="File of the RSA private key (PEM, PKCS#8) of the Snowflake user, instead of a password.",
+    )
+    snowflake_private_key_passphrase: SecretStr | None = Field(
+        default=None, validation_alias=_vendor("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"), description="Passphrase of that key, where it is encrypted."
+    )
     snowflake_database: str | None = Field(
         default=None, validation_alias=_vendor("SNOWFLAKE_DATABASE"), description="Snowflake database that holds the schemas raw, base, computed, marts, ops."
     )
     snowflake_warehouse: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_WAREHOUSE"), description="Snowflake virtual warehouse.")
+    snowflake_warehouse_ingestion: str | None = Field(
+        default=None,
+        validation_alias=_vendor("SNOWFLAKE_WAREHOUSE_INGESTION"),
+        description="Virtual warehouse for loading raw rows. Not set: SNOWFLAKE_WAREHOUSE.",
+    )
+    snowflake_warehouse_transform: str | None = Field(
+        default=None, validation_alias=_vendor("SNOWFLAKE_WAREHOUSE_TRANSFORM"), description="Virtual warehouse for dbt. Not set: SNOWFLAKE_WAREHOUSE."
+    )
+    snowflake_warehouse_rollups: str | None = Field(
+        default=None,
+        validation_alias=_vendor("SNOWFLAKE_WAREHOUSE_ROLLUPS"),
+        description="Virtual warehouse for dbt's usage rollups, the heaviest models. Not set: that of the other dbt models.",
+    )
+    snowflake_warehouse_signals: str | None = Field(
+        default=None,
+        validation_alias=_vendor("SNOWFLAKE_WAREHOUSE_SIGNALS"),
+        description="Virtual warehouse for the reads and writes of signals, lifecycle and mirror. Not set: SNOWFLAKE_WAREHOUSE.",
+    )
+    snowflake_statement_timeout_seconds: int = Field(
+        default=3600, gt=0, le=604_800, description="Snowflake ends a statement of ours that runs longer than this many seconds."
+    )
+    snowflake_transient_marts: bool = Field(
+        default=False, description="Make the marts transient tables on Snowflake (no fail-safe storage); they can be rebuilt from raw."
+    )
     snowflake_role: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_ROLE"), description="Snowflake role of the pipeline.")
     snowflake_host: str | None = Field(
         default=None, validation_alias=_vendor("SNOWFLAKE_HOST"), description="Other host of the Snowflake server (the emulator)."
@@ -245,3 +277,18 @@ def resource_path(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise VimError("VIM-E099", f"The folder {name} is not part of this installation", fix="Reinstall value-in-motion from a complete wheel or checkout")
+
+
+ENV_EXAMPLE_HEAD = (
+    "# Settings of Value-in-Motion. Copy to .env in the folder that you start `vimotion` from, or export them. The sandbox needs none.\n"
+    "# Made by `make env-example` from vim_pipelines/settings.py; a test keeps the two equal.\n"
+)
+
+
+def env_example() -> str:
+    """The text of `.env.example`: every setting with its description and its default, commented out."""
+    entries = []
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else str(field.default)
+        entries.append(f"# {field.description}\n# {environment_variable(name)}={default}\n")
+    return "\n".join([ENV_EXAMPLE_HEAD, *entries])

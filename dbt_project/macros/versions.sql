@@ -8,7 +8,7 @@
     where known_at < {{ as_of_end() }}
     qualify row_number() over (
         partition by {{ key }}
-        order by known_at desc, captured_at desc, content_hash desc
+        order by known_at desc nulls last, captured_at desc nulls last, content_hash desc nulls last
     ) = 1
 {%- endmacro %}
 

@@ -101,17 +101,6 @@ def test_the_night_runs_no_unit_tests() -> None:
     assert "--exclude" not in dbt_arguments(["tag:base"], "USD", unit_tests=True)
 
 
-def test_no_model_speaks_one_warehouse_only() -> None:
-    """What differs between DuckDB and Snowflake stands in macros/, where it is dispatched."""
-    dialect = re.compile(
-        r"::|strftime|to_char|date_trunc|dateadd\(|datediff\(|\bilike\b|filter \(where|bool_or|boolor_agg|greatest\(|least\(|quantile|interval ", re.IGNORECASE
-    )
-    offenders = {
-        path.name: found.group() for path in model_files() if (found := dialect.search(re.sub(r"\{#.*?#\}|dbt\.\w+", "", path.read_text(), flags=re.DOTALL)))
-    }
-    assert offenders == {}
-
-
 def test_the_seed_holds_exactly_the_thresholds_that_models_ask_for() -> None:
     """A name that is missing gives NULL measures for everybody; one that nobody reads lets people tune nothing."""
     seed = {line.split(",")[0] for line in (PROJECT / "seeds" / "signal_thresholds.csv").read_text().splitlines()[1:]}

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from vim_pipelines.core.errors import CODES, VimError
-from vim_pipelines.settings import Settings, environment_variable, load_settings
+from vim_pipelines.settings import Settings, env_example, environment_variable, load_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_env_example_lists_every_setting_and_no_other():
-    listed = set(re.findall(r"^# ?([A-Z_0-9]+)=", (REPOSITORY / ".env.example").read_text(), re.MULTILINE))
-    assert listed == {environment_variable(name) for name in Settings.model_fields}
+    text = (REPOSITORY / ".env.example").read_text()
+    assert text == env_example(), "run `make env-example`"
+    assert set(re.findall(r"^# ?([A-Z_0-9]+)=", text, re.MULTILINE)) == {environment_variable(name) for name in Settings.model_fields}
 
 
 def test_every_error_code_has_a_place_on_the_error_page():

@@ -33,10 +33,10 @@ def approval_requests(context: dg.AssetExecutionContext) -> Iterator[dg.Material
     from vim_pipelines.approvals.policy import load_policy
     from vim_pipelines.approvals.queue import request_approvals
     from vim_pipelines.store.mirror import mirror_store
-    from vim_pipelines.warehouse import open_warehouse
+    from vim_pipelines.warehouse import Work, open_warehouse
 
     settings, store, as_of = context.resources.settings, context.resources.store, as_of_date(context)
-    warehouse = open_warehouse(settings)
+    warehouse = open_warehouse(settings, Work("operations", as_of, context.run_id))
     with warehouse.session(read_only=True) as session:
         signals = {
             row["account_key"]: row for row in session.rows(f"select {', '.join(ASKED_WITH)} from marts.fct_account_signals where as_of_date = ?", [as_of])

@@ -40,6 +40,6 @@ def raw_sources(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeRes
     """Read every source of the portfolio as it stands now and keep what is new."""
     settings = context.resources.settings
     portfolio = load_portfolio(settings.portfolio, settings)
-    report = ingest(settings, portfolio, as_of_date(context), settings.now())
+    report = ingest(settings, portfolio, as_of_date(context), settings.now(), run_id=context.run_id)
     for table in RAW_TABLES:
         yield dg.MaterializeResult(asset_key=["raw", table], metadata=report.metadata(table))

@@ -33,7 +33,7 @@ from vim_pipelines.ingestion.telemetry import (
 from vim_pipelines.ingestion.versions import Known, Version, new_versions, snapshot_seen_at, snapshot_versions
 from vim_pipelines.portfolio.entities import ENTITIES, Entity
 from vim_pipelines.portfolio.model import FILE_KINDS, USAGE, Portfolio
-from vim_pipelines.warehouse import open_warehouse
+from vim_pipelines.warehouse import Work, open_warehouse
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
@@ -126,13 +126,13 @@ class IngestReport:
         }
 
 
-def ingest(settings: Settings, portfolio: Portfolio, as_of: date, captured_at: datetime) -> IngestReport:
+def ingest(settings: Settings, portfolio: Portfolio, as_of: date, captured_at: datetime, *, run_id: str | None = None) -> IngestReport:
     """Read every source of `portfolio` and append what is new to raw; `captured_at` (naive UTC) is when this run reads.
 
     Raises one VimError (E010 unreachable, E011 credentials, E012 mapped field, E017/E018 file, E020 locked warehouse, ...) and then
     has changed nothing. Running it again adds no version, no event and no quarantined row.
     """
-    warehouse = open_warehouse(settings)
+    warehouse = open_warehouse(settings, Work("ingestion", as_of, run_id))
     with Systems(portfolio, settings, captured_at=captured_at) as systems, tempfile.TemporaryDirectory(prefix="vim-spool-") as spool:
         cursors, fresh, changed, later = _state(warehouse, portfolio, as_of)
         prepared = prepare_usage_files(portfolio, [*fresh, *changed], Path(spool)) if USAGE in portfolio.entities else {}

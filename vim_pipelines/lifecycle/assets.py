@@ -33,10 +33,11 @@ def lifecycle(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResul
     """Evaluate the requirements and fold the states up to the as-of date."""
     from vim_pipelines.lifecycle.run import fold_states
     from vim_pipelines.store.overrides import read_overrides
-    from vim_pipelines.warehouse import open_warehouse
+    from vim_pipelines.warehouse import Work, open_warehouse
 
     overrides = read_overrides(context.resources.store)
-    with open_warehouse(context.resources.settings).session() as session:
-        report = fold_states(session, overrides, as_of_date(context))
+    as_of = as_of_date(context)
+    with open_warehouse(context.resources.settings, Work("lifecycle", as_of, context.run_id)).session() as session:
+        report = fold_states(session, overrides, as_of)
     for table in COMPUTED_LIFECYCLE:
         yield dg.MaterializeResult(asset_key=["computed", table], metadata={"dagster/row_count": report.rows[table]})

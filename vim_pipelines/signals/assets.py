@@ -39,9 +39,10 @@ COMPUTED_SIGNALS = {
 def signals(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
     """Compute the signals of one as-of date and replace its partition."""
     from vim_pipelines.signals.run import compute_signals
-    from vim_pipelines.warehouse import open_warehouse
+    from vim_pipelines.warehouse import Work, open_warehouse
 
-    with open_warehouse(context.resources.settings).session() as session:
-        report = compute_signals(session, as_of_date(context))
+    as_of = as_of_date(context)
+    with open_warehouse(context.resources.settings, Work("signals", as_of, context.run_id)).session() as session:
+        report = compute_signals(session, as_of)
     for table in COMPUTED_SIGNALS:
         yield dg.MaterializeResult(asset_key=["computed", table], metadata={"dagster/row_count": report.rows[table]})

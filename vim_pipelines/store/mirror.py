@@ -144,9 +144,10 @@ def mirror_store(store: Store, session: Session) -> dict[str, int]:
     import pandas as pd
 
     counts: dict[str, int] = {}
+    for table in TABLES:  # all of them before the first row is touched: DDL commits in Snowflake, and half a mirror would be seen
+        session.ensure_table(f"ops.{table.name}", {column.name: column.sql_type for column in table.columns})
     for table in TABLES:
         target = f"ops.{table.name}"
-        session.ensure_table(target, {column.name: column.sql_type for column in table.columns})
         session.execute(f"delete from {target}")
         rows = list(_rows(store, table))
         counts[table.name] = len(rows)

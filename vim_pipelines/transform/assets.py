@@ -45,7 +45,7 @@ def dbt_steps(settings: Settings) -> tuple[list[dg.AssetsDefinition], Any]:
             required_resource_keys={"settings", "portfolio", "dbt"},
         )
         def run(context: dg.AssetExecutionContext) -> Iterator[Any]:
-            os.environ.update(dbt_environment(context.resources.settings, as_of_date(context)))
+            os.environ.update(dbt_environment(context.resources.settings, as_of_date(context), context.run_id))
             arguments = dbt_arguments(selection, context.resources.portfolio.currency)
             target = context.resources.settings.dbt_target_dir.resolve() / "target"
             yield from context.resources.dbt.cli(arguments, target_path=target, manifest=manifest, dagster_dbt_translator=translator, context=context).stream()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.settings import Settings, resource_path
+from vim_pipelines.warehouse.base import Work
 
 if TYPE_CHECKING:
     from vim_pipelines.warehouse.base import Warehouse
@@ -32,7 +33,9 @@ RESERVED_SELECTIONS: dict[str, list[str]] = {"base": ["tag:base"], "marts": ["ta
 
 #: Where a profile value may not stand in clear text: profile key to the environment variable that dbt reads it from. The prefix
 #: makes dbt scrub the value from its logs.
-SECRET_VARIABLES: dict[str, str] = {"password": "DBT_ENV_SECRET_VIM_PASSWORD"}
+SECRET_VARIABLES: dict[str, str] = {"password": "DBT_ENV_SECRET_VIM_PASSWORD", "private_key_passphrase": "DBT_ENV_SECRET_VIM_KEY_PASSPHRASE"}
+#: The settings behind them.
+_SECRET_SETTINGS = {"password": "snowflake_password", "private_key_passphrase": "snowflake_private_key_passphrase"}
 
 #: The as-of date travels in an environment variable: a changing `--vars` value would make dbt parse the whole project every night.
 AS_OF_VARIABLE = "VIM_DBT_AS_OF_DATE"
@@ -87,9 +90,9 @@ def write_profile(settings: Settings, warehouse: Warehouse) -> Path:
     return folder
 
 
-def dbt_environment(settings: Settings, as_of: date | str | None = None) -> dict[str, str]:
-    """Environment variables of every dbt call: where it writes, the as-of date, no telemetry, no version check, and the secrets
-    that the profile names."""
+def dbt_environment(settings: Settings, as_of: date | str | None = None, run_id: str | None = None) -> dict[str, str]:
+    """Environment variables of every dbt call: where it writes, the as-of date, no telemetry, no version check, the secrets that
+    the profile names, and on Snowflake what each model's session is set to (macros/session.sql)."""
     folder = settings.dbt_target_dir.resolve()
     variables = {
         "DBT_PROFILES_DIR": str(folder),
@@ -103,9 +106,22 @@ def dbt_environment(settings: Settings, as_of: date | str | None = None) -> dict
     }
     if as_of is not None:
         variables[AS_OF_VARIABLE] = str(as_of)
-    if settings.snowflake_password is not None:
-        variables[SECRET_VARIABLES["password"]] = settings.snowflake_password.get_secret_value()
+    if settings.warehouse == "snowflake":
+        variables |= _snowflake_environment(settings, as_of, run_id)
     return variables
+
+
+def _snowflake_environment(settings: Settings, as_of: date | str | None, run_id: str | None) -> dict[str, str]:
+    from vim_pipelines.warehouse.snowflake import SnowflakeWarehouse
+
+    secrets = {SECRET_VARIABLES[key]: getattr(settings, name) for key, name in _SECRET_SETTINGS.items()}
+    rollups = settings.snowflake_warehouse_rollups or settings.snowflake_warehouse_transform or settings.snowflake_warehouse
+    return {
+        **{variable: secret.get_secret_value() for variable, secret in secrets.items() if secret is not None},
+        "VIM_DBT_SESSION": SnowflakeWarehouse(settings, Work("transform", as_of, run_id)).dbt_session(),
+        "VIM_DBT_TRANSIENT_MARTS": str(settings.snowflake_transient_marts),  # True or False: dbt reads it as a Python word
+        **({"VIM_DBT_ROLLUP_WAREHOUSE": rollups} if rollups else {}),
+    }
 
 
 def dbt_arguments(select: Sequence[str], portfolio_currency: str, *, unit_tests: bool = False) -> list[str]:

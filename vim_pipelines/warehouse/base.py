@@ -7,9 +7,12 @@ dbt is another process.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,9 +22,24 @@ if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
 
 Dialect = Literal["duckdb", "snowflake"]
+Step = Literal["ingestion", "transform", "signals", "lifecycle", "operations", "other"]
 
 #: The schemas of the warehouse, in the order in which the data flows through them.
 SCHEMAS = ("raw", "base", "computed", "marts", "ops")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a warehouse is opened for. Snowflake shows it in its query history and may run it on a virtual warehouse of its own; DuckDB ignores it."""
+
+    step: Step = "other"
+    as_of: date | str | None = None
+    run_id: str | None = None
+
+    def tag(self) -> str:
+        """A query tag: JSON with the keys app, step, as_of and run_id, those that are known."""
+        named = {"app": "value-in-motion", "step": self.step, "as_of": self.as_of and str(self.as_of), "run_id": self.run_id}
+        return json.dumps({name: value for name, value in named.items() if value}, sort_keys=True)
 
 
 class Session(ABC):
@@ -99,12 +117,12 @@ class Warehouse(ABC):
         """The output of a dbt profile that reaches this warehouse."""
 
 
-def open_warehouse(settings: Settings) -> Warehouse:
-    """The warehouse that the settings name."""
+def open_warehouse(settings: Settings, work: Work | None = None) -> Warehouse:
+    """The warehouse that the settings name, for a piece of work (a step of the night)."""
     if settings.warehouse == "snowflake":
         from vim_pipelines.warehouse.snowflake import SnowflakeWarehouse
 
-        return SnowflakeWarehouse(settings)
+        return SnowflakeWarehouse(settings, work or Work())
     from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
 
     return DuckDBWarehouse(settings.warehouse_path, memory_limit=settings.duckdb_memory_limit)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.warehouse.base import SCHEMAS, Session, Warehouse
+from vim_pipelines.warehouse.base import SCHEMAS, Session, Warehouse, Work
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,28 @@ if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
 
 
+#: Session parameters that a result could depend on, pinned so that an account's own defaults change nothing. Names, meanings and the
+#: defaults they guard against are Snowflake's ('Parameters' in its reference); docs/how-to/snowflake.md says why each stands here.
+SESSION_PARAMETERS: dict[str, str | int | bool] = {
+    "TIMEZONE": "UTC",
+    "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+    "WEEK_START": 1,
+    "WEEK_OF_YEAR_POLICY": 0,
+    "DATE_INPUT_FORMAT": "AUTO",
+    "TIMESTAMP_INPUT_FORMAT": "AUTO",
+    "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
+    "TIMESTAMP_NTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF6",
+    "ROWS_PER_RESULTSET": 0,
+    "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
+}
+#: Steps that may run on a virtual warehouse of their own, and the setting that names it.
+STEP_WAREHOUSES = {
+    "ingestion": "snowflake_warehouse_ingestion",
+    "transform": "snowflake_warehouse_transform",
+    "signals": "snowflake_warehouse_signals",
+    "lifecycle": "snowflake_warehouse_signals",
+    "operations": "snowflake_warehouse_signals",
+}
 #: Statements that open the session's transaction. Snowflake commits on every DDL statement, so tables are made before rows are written.
 WRITING = ("insert", "delete", "update", "merge", "copy")
 #: Where Parquet files land before they are selected from: fixed columns of text, empty outside a transaction.
@@ -113,28 +135,51 @@ class SnowflakeSession(Session):
 
 
 class SnowflakeWarehouse(Warehouse):
-    """The Snowflake database of the settings."""
+    """The Snowflake database of the settings, for one piece of work. Login is by password (or access token) or by private key, never both."""
 
     dialect = "snowflake"
 
-    def __init__(self, settings: Settings) -> None:
-        settings.require("snowflake_account", "snowflake_user", "snowflake_password", "snowflake_database")
+    def __init__(self, settings: Settings, work: Work = Work()) -> None:  # noqa: B008
+        settings.require("snowflake_account", "snowflake_user", "snowflake_database")
+        if settings.snowflake_private_key_path is None:
+            settings.require("snowflake_password")
+        elif settings.snowflake_password is not None:
+            raise VimError(
+                "VIM-E002", "SNOWFLAKE_PASSWORD and SNOWFLAKE_PRIVATE_KEY_PATH are both set", fix="Keep the one that this user logs in with and unset the other"
+            )
         self.settings = settings
+        self.work = work
+
+    @property
+    def virtual_warehouse(self) -> str | None:
+        """The virtual warehouse of this piece of work; None is the user's default."""
+        own = STEP_WAREHOUSES.get(self.work.step)
+        return (getattr(self.settings, own) if own else None) or self.settings.snowflake_warehouse
+
+    def session_parameters(self) -> dict[str, str | int | bool]:
+        """What every session of ours sets: the query tag, the time limit, and what results could depend on."""
+        return {"QUERY_TAG": self.work.tag(), "STATEMENT_TIMEOUT_IN_SECONDS": self.settings.snowflake_statement_timeout_seconds, **SESSION_PARAMETERS}
 
     def resource(self) -> SnowflakeResource:
         """The Dagster resource that opens connections (its import takes several seconds: only here)."""
         from dagster_snowflake import SnowflakeResource
 
         settings = self.settings
-        assert settings.snowflake_password is not None
-        options: dict[str, Any] = {
-            "account": settings.snowflake_account,
-            "user": settings.snowflake_user,
-            "password": settings.snowflake_password.get_secret_value(),
-            "database": settings.snowflake_database,
-        }
-        options |= {key: value for key, value in {"warehouse": settings.snowflake_warehouse, "role": settings.snowflake_role}.items() if value}
-        return SnowflakeResource(**options, additional_snowflake_connection_args=self._address() | {"session_parameters": {"TIMEZONE": "UTC"}})
+        options: dict[str, Any] = {"account": settings.snowflake_account, "user": settings.snowflake_user, "database": settings.snowflake_database}
+        options |= self._login("private_key_password")
+        options |= {key: value for key, value in {"warehouse": self.virtual_warehouse, "role": settings.snowflake_role}.items() if value}
+        return SnowflakeResource(**options, additional_snowflake_connection_args=self._address() | {"session_parameters": self.session_parameters()})
+
+    def _login(self, passphrase_key: str) -> dict[str, str]:
+        """The secrets of a login as keyword arguments: `password`, or `private_key_path` and, where it is encrypted, its passphrase under `passphrase_key`."""
+        settings = self.settings
+        if settings.snowflake_private_key_path is None:
+            assert settings.snowflake_password is not None
+            return {"password": settings.snowflake_password.get_secret_value()}
+        path = settings.snowflake_private_key_path.expanduser().resolve()
+        passphrase = settings.snowflake_private_key_passphrase.get_secret_value() if settings.snowflake_private_key_passphrase else None
+        check_private_key(path, passphrase)
+        return {"private_key_path": str(path)} | ({passphrase_key: passphrase} if passphrase else {})
 
     def _address(self) -> dict[str, Any]:
         settings = self.settings
@@ -172,19 +217,59 @@ class SnowflakeWarehouse(Warehouse):
 
     def dbt_profile(self) -> dict[str, Any]:
         settings = self.settings
-        assert settings.snowflake_password is not None
         profile: dict[str, Any] = {
             "type": "snowflake",
             "account": settings.snowflake_account,
             "user": settings.snowflake_user,
-            "password": settings.snowflake_password.get_secret_value(),
             "database": settings.snowflake_database,
             "schema": "base",
             "threads": 4,
-            "warehouse": settings.snowflake_warehouse,
+            "warehouse": settings.snowflake_warehouse_transform or settings.snowflake_warehouse,
             "role": settings.snowflake_role,
+            "query_tag": Work("transform").tag(),  # of what runs before and between models; each model's own tag names date and run (macros/session.sql)
         }
-        return {key: value for key, value in (profile | self._address()).items() if value is not None}
+        return {key: value for key, value in (profile | self._login("private_key_passphrase") | self._address()).items() if value is not None}
+
+    def dbt_session(self) -> str:
+        """The parameters of `session_parameters` as the list of an ALTER SESSION SET: dbt-snowflake's profile takes none but the query tag."""
+        return ", ".join(f"{name} = {_literal(value)}" for name, value in self.session_parameters().items())
+
+
+def check_private_key(path: Path, passphrase: str | None) -> None:
+    """Raise VIM-E002 unless `path` is a private key (PEM) that `passphrase` opens: what the connector says of either is a stack trace."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise VimError(
+            "VIM-E002",
+            f"The private key file {path} cannot be read",
+            why=error.strerror or "",
+            fix="Correct SNOWFLAKE_PRIVATE_KEY_PATH, or give the pipeline's user the right to read the file",
+        ) from None
+    try:
+        load_pem_private_key(content, passphrase.encode() if passphrase else None)
+    except TypeError:  # cryptography's word for a passphrase too many or too few
+        wanted = "is encrypted and no passphrase is set" if passphrase is None else "is not encrypted, but a passphrase is set"
+        raise VimError(
+            "VIM-E002",
+            f"The private key file {path} {wanted}",
+            fix="Set SNOWFLAKE_PRIVATE_KEY_PASSPHRASE" if passphrase is None else "Unset SNOWFLAKE_PRIVATE_KEY_PASSPHRASE",
+        ) from None
+    except Exception:
+        raise VimError(
+            "VIM-E002",
+            f"The private key file {path} cannot be opened",
+            why="It is not a PEM private key, or the passphrase is wrong",
+            fix="Check SNOWFLAKE_PRIVATE_KEY_PASSPHRASE; docs/how-to/snowflake.md shows how to make a key",
+        ) from None
+
+
+def _literal(value: str | int | bool) -> str:
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return str(value).lower()
 
 
 def _write_as_text(files: Sequence[Path], target: Path) -> list[tuple[str, Any]]:

@@ -12,7 +12,7 @@ rates as (
         rate_date
     from {{ ref('stg_finance__fx_rates') }}
     where rate_date <= {{ as_of_date() }} and rate > 0
-    qualify row_number() over (partition by upper(currency) order by rate_date desc, fx_rate_key) = 1
+    qualify row_number() over (partition by upper(currency) order by rate_date desc nulls last, fx_rate_key) = 1
 
 ),
 

@@ -37,7 +37,7 @@ handoffs as (
         and (accounts.evidence_from is null or documents.authored_on >= accounts.evidence_from)
     qualify row_number() over (
         partition by documents.account_key
-        order by documents.authored_on desc nulls last, documents.document_key desc
+        order by documents.authored_on desc nulls last, documents.document_key desc nulls last
     ) = 1
 
 ),

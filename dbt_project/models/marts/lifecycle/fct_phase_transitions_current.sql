@@ -24,7 +24,7 @@ final as (
             and transitions.to_phase = states.phase
     qualify row_number() over (
         partition by transitions.account_key
-        order by transitions.as_of_date desc
+        order by transitions.as_of_date desc nulls last
     ) = 1
 
 )

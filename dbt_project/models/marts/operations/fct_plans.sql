@@ -13,7 +13,7 @@ requests as (
         request_id,
         state,
         decided_at,
-        row_number() over (partition by draft_id order by version desc) as recency
+        row_number() over (partition by draft_id order by version desc nulls last) as recency
     from {{ source('ops', 'approval_requests') }}
 
 ),
@@ -30,7 +30,7 @@ final as (
         cast(drafts.version as bigint) as version,
         row_number() over (
             partition by drafts.account_key, drafts.document
-            order by drafts.version desc
+            order by drafts.version desc nulls last
         ) = 1 as is_newest,
         drafts.status,
         cast(drafts.gate_finding_count as bigint) as gate_finding_count,

@@ -1,0 +1,147 @@
+"""The nights that are compared on two warehouses: the real models and Python steps, in the order of the night, without Dagster.
+
+Shared by the emulator's tests and by `make parity-live`, so that both compare the same thing. Drafting is left out (it reads one
+warehouse and writes the store); the store is filled with one of everything instead.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vim_pipelines.core.hashing import sha256_json, sha256_text
+from vim_pipelines.evaluation.parity import Difference, Mart, compare, marts_of
+from vim_pipelines.lifecycle.run import fold_states
+from vim_pipelines.lifecycle.tables import ensure_computed_tables as ensure_lifecycle_tables
+from vim_pipelines.settings import Settings
+from vim_pipelines.signals.run import compute_signals
+from vim_pipelines.signals.run import ensure_computed_tables as ensure_signal_tables
+from vim_pipelines.store import open_store
+from vim_pipelines.store.mirror import mirror_store
+from vim_pipelines.transform.project import RESERVED_SELECTIONS, ensure_manifest, run_dbt, write_profile
+from vim_pipelines.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from vim_pipelines.store import Store
+
+#: Marts that may hold no row although everything ran, each with the reason; every other empty mart is a comparison of nothing.
+MAY_BE_EMPTY: dict[str, str] = {}
+
+COMPUTED = ("adoption_variance", "ticket_spikes", "account_scores", "risks", "requirements", "account_state", "phase_transitions", "lifecycle_evidence")
+
+
+def prepare(settings: Settings, warehouse: Warehouse) -> None:
+    """Profile and empty computed tables, as a first night makes them."""
+    write_profile(settings, warehouse)
+    with warehouse.session() as session:
+        ensure_signal_tables(session)
+        ensure_lifecycle_tables(session)
+
+
+def run_night(settings: Settings, warehouse: Warehouse, as_of: date, currency: str = "USD") -> None:
+    """Base models, signals, lifecycle, marts of one as-of date. Two sessions for the Python steps: each makes its tables first (DDL commits)."""
+    run_dbt(settings, RESERVED_SELECTIONS["base"], as_of, currency)
+    with warehouse.session() as session:
+        compute_signals(session, as_of)
+    with warehouse.session() as session:
+        fold_states(session, [], as_of)
+    run_dbt(settings, RESERVED_SELECTIONS["marts"], as_of, currency)
+
+
+def run_operations(settings: Settings, warehouse: Warehouse, store: Store, as_of: date, currency: str = "USD") -> None:
+    """The mirror of the operations store and the marts on it."""
+    with warehouse.session() as session:
+        mirror_store(store, session)
+    run_dbt(settings, RESERVED_SELECTIONS["ops"], as_of, currency)
+
+
+def project_marts(settings: Settings) -> tuple[Mart, ...]:
+    """Every mart of the dbt project, from its manifest."""
+    return marts_of(json.loads(ensure_manifest(settings).read_text()))
+
+
+def read_tables(warehouse: Warehouse, tables: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """All rows of each `schema.table`."""
+    with warehouse.session(read_only=True) as session:
+        return {table: session.rows(f"select * from {table}") for table in tables}
+
+
+def compare_warehouses(marts: Sequence[Mart], expected: Warehouse, found: Warehouse) -> tuple[dict[str, int], list[Difference]]:
+    """Rows per mart in `expected`, and every difference of `found` from it; the computed tables are compared too."""
+    grains = {f"marts.{mart.name}": mart.grain for mart in marts} | {f"computed.{name}": () for name in COMPUTED}
+    mine, other = (read_tables(warehouse, list(grains)) for warehouse in (expected, found))
+    differences = [entry for table, grain in grains.items() for entry in compare(table, grain, mine[table], other[table])]
+    return {table: len(rows) for table, rows in mine.items()}, differences
+
+
+def silently_empty(counts: Mapping[str, int]) -> list[str]:
+    """Tables without a row and without a reason in `MAY_BE_EMPTY`."""
+    return sorted(table for table, rows in counts.items() if rows == 0 and table not in MAY_BE_EMPTY)
+
+
+def fill_store(home: Path, account_keys: Sequence[str], as_of: date) -> Store:
+    """An operations store (SQLite) with one of everything: drafts written, held and re-drafted; requests approved, rejected and open; writes; model calls."""
+    from vim_pipelines.approvals.policy import load_policy
+    from vim_pipelines.approvals.queue import decide, list_requests, request_approvals
+    from vim_pipelines.store.models import Draft, LlmCall, OutboxEntry
+
+    store = open_store(Settings(home=home, store_url=f"sqlite:///{home.resolve() / 'parity-operations.db'}"))  # type: ignore[call-arg]
+    now = datetime.combine(as_of + timedelta(days=1), time(6, 0, 0, 123456))
+    rows: list[dict[str, Any]] = [{"handle": "F12", "metric": "unused_seats", "scope": "account", "status": "ok", "value_number": "150", "shown": "150 seats"}]
+
+    def draft(account: str, version: int, status: str, feedback: str | None = None) -> None:
+        text = f'150 of 200 seats are unused. Version {version}; she\'s "told" it 100 %.'
+        with store.session() as session:
+            session.add(
+                Draft(
+                    draft_id=f"draft-{account}-{version}", account_key=account, account_name=f"Customer {account}", document="license_optimization_plan",
+                    audience="internal", as_of_date=as_of, version=version, draft_key=sha256_text(f"{account}{version}"), facts=rows,
+                    facts_sha256=sha256_json(rows), evidence=[], structured={}, rendered_text=text, rendered_sha256=sha256_text(text), status=status,
+                    gate_findings=[{"gate": "digits"}] if status == "held" else [], written_by="offline", model=None, prompt_sha256="0" * 64, cost_usd=None,
+                    feedback=feedback, created_at=now + timedelta(seconds=version),
+                )
+            )  # fmt: skip
+
+    first, second, third, fourth = account_keys[:4]
+    draft(first, 1, "written")
+    draft(second, 1, "held")
+    draft(second, 2, "written", feedback="shorter, please")
+    draft(third, 1, "written")
+    draft(fourth, 1, "written")
+    signals = {key: {"arr_amount": 60000, "currency": "USD", "risk_band": "green", "csm_email": "ada@vendor.example"} for key in account_keys[:4]}
+    request_approvals(store, load_policy(), as_of, now, approval_hours=72, signals=signals)
+    (approved,) = [request.request_id for request in list_requests(store, account_key=first)]  # before it is decided: only open ones are listed
+    for account, verdict, note in ((first, "approve", None), (third, "reject", 'not now: "budget" is 0 %')):
+        for request in list_requests(store, account_key=account):
+            decide(
+                store,
+                request.request_id,
+                verdict,
+                actor="dora",
+                role="director",
+                channel="cli",
+                version=request.version,
+                note=note,
+                now=now + timedelta(minutes=90),
+            )
+    with store.session() as session:
+        for attempt, (status, cost) in enumerate((("ok", "0.0125"), ("error", None)), start=1):
+            session.add(
+                LlmCall(
+                    call_id=f"call-{attempt}", draft_key="k", attempt=attempt, account_key=first, document="d", provider="anthropic", model="m",
+                    prompt_sha256="p", status=status, response={}, cost_usd=cost, as_of_date=as_of, created_at=now,
+                )
+            )  # fmt: skip
+        for number, state in enumerate(("planned", "verified"), start=1):
+            session.add(
+                OutboxEntry(
+                    entry_id=f"out-{number}", idempotency_key=f"i{number}", request_id=approved, account_key=first, kind="content", action="crm_note",
+                    target="salesforce", object_name="VIM_Draft__c", external_id=f"VIM-{number}", proposed={"Document__c": "plan's"}, before=None, after=None,
+                    approved_sha256="a", state=state, record_id="a01" if state == "verified" else None,
+                    attempts=number - 1, created_at=now, updated_at=now,
+                )
+            )  # fmt: skip
+    return store
