@@ -53,8 +53,8 @@ def ten_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
             fill_ten_accounts(portfolio)
             fill_the_rest(portfolio)
             portfolio.write()
-            run_night(portfolio.settings, portfolio.warehouse, AS_OF)
-            run_operations(portfolio.settings, portfolio.warehouse, store, AS_OF)
+            run_night(portfolio.settings, portfolio.warehouse, AS_OF, tests=False)
+            run_operations(portfolio.settings, portfolio.warehouse, store, AS_OF, tests=False)
         yield Both(*portfolios, folder, project_marts(portfolios[0].settings))
 
 
@@ -67,6 +67,9 @@ def fill_the_rest(portfolio: Portfolio) -> None:
             f"ticket-{number}", "2-overlap", opened, priority=("P1", "P2", "P3")[number % 3], status="open" if number % 4 else "solved",
             solved_at=None if number % 4 else opened + timedelta(hours=number),
         )  # fmt: skip
+    portfolio.account("11-small")  # too few seats for a volatility verdict: its users are listed instead
+    portfolio.line("small", "11-small", seats=6, net_unit_price_annual=100)
+    portfolio.weekly_users("11-small", [4, 3, 4, 2, 0, 1])
     portfolio.add("contact", "contact-1", account_key="1-headline", full_name="Sam O'Hara", role="sponsor", is_active=False, left_on=date(2026, 6, 1))
     portfolio.add("contact", "contact-2", account_key="1-headline", full_name='Chris "C." Ö', role="champion", is_active=True)
 

@@ -18,7 +18,7 @@ ranked as (
 
     select
         user_activity.*,
-        row_number() over (partition by user_activity.account_key order by user_activity.core_events desc, user_activity.user_key) as user_rank
+        row_number() over (partition by user_activity.account_key order by user_activity.core_events desc nulls last, user_activity.user_key) as user_rank
     from user_activity
 
 ),

@@ -49,10 +49,10 @@ versions_then as (
         partition by versions.contract_line_key
         order by
             case when cast(versions.known_at as date) <= {{ then }} then 0 else 1 end,
-            case when cast(versions.known_at as date) <= {{ then }} then versions.known_at end desc,
+            case when cast(versions.known_at as date) <= {{ then }} then versions.known_at end desc nulls last,
             versions.known_at,
-            versions.captured_at desc,
-            versions.content_hash desc
+            versions.captured_at desc nulls last,
+            versions.content_hash desc nulls last
     ) = 1
 
 ),

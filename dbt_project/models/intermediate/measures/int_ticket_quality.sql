@@ -44,7 +44,7 @@ event_versions as (
         )
     qualify row_number() over (
         partition by ticket_event_key
-        order by known_at desc, captured_at desc, content_hash desc
+        order by known_at desc nulls last, captured_at desc nulls last, content_hash desc nulls last
     ) = 1
 
 ),

@@ -84,8 +84,8 @@ final as (
         rated.gross_retention,
         rated.net_retention,
         -- A year is 365 days; over another window the rate compounds.
-        power(rated.gross_retention, cast(365 as double) / rated.window_days) as gross_retention_annualised,
-        power(rated.net_retention, cast(365 as double) / rated.window_days) as net_retention_annualised,
+        power(rated.gross_retention, {{ safe_divide('365', 'rated.window_days') }}) as gross_retention_annualised,
+        power(rated.net_retention, {{ safe_divide('365', 'rated.window_days') }}) as net_retention_annualised,
         rated.renewals_due,
         rated.renewal_rate,
         case

@@ -69,7 +69,7 @@ at_risk as (
 
     select
         by_day.*,
-        sum(observed) over (partition by segment order by days desc rows between unbounded preceding and current row) as exposed
+        sum(observed) over (partition by segment order by days desc nulls last rows between unbounded preceding and current row) as exposed
     from by_day
 
 ),
