@@ -22,7 +22,7 @@ def write_source(directory: Path, entity: str, rows: list[dict[str, Any]]) -> No
     import pyarrow.parquet as parquet
 
     kinds = {
-        "text": arrow.string(), "integer": arrow.int64(), "decimal": arrow.decimal128(18, 4), "boolean": arrow.bool_(), "date": arrow.date32(),
+        "text": arrow.string(), "integer": arrow.int64(), "decimal": arrow.decimal128(18, 4), "rate": arrow.decimal128(18, 8), "boolean": arrow.bool_(), "date": arrow.date32(),
         "timestamp": arrow.timestamp("us"),
     }  # fmt: skip
     columns = [(column.name, kinds[column.type]) for column in ENTITIES[entity].columns] + [("modified_at", arrow.timestamp("us"))]

@@ -132,9 +132,18 @@ def _shown(value: Any) -> str:
 
 # --- converters: each returns the typed value, None for 'not there', or raises -----------------------------------------
 
-_ARTICLE = {"text": "text", "integer": "a whole number", "decimal": "a number", "boolean": "true or false", "date": "a date", "timestamp": "a timestamp"}
+_ARTICLE = {
+    "text": "text",
+    "integer": "a whole number",
+    "decimal": "a number",
+    "rate": "a number",
+    "boolean": "true or false",
+    "date": "a date",
+    "timestamp": "a timestamp",
+}
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "y", "t"}), frozenset({"false", "0", "no", "n", "f"})
 _FOUR_PLACES, _LARGEST = Decimal("0.0001"), Decimal(10) ** 14
+_EIGHT_PLACES, _LARGEST_RATE = Decimal("0.00000001"), Decimal(10) ** 10
 
 
 def to_text(value: Any) -> str | None:
@@ -163,12 +172,21 @@ def to_integer(value: Any) -> int | None:
 
 
 def to_decimal(value: Any) -> Decimal | None:
-    """A number with four places, half away from zero: the scale of the raw tables."""
+    """A number with four places, half away from zero: the scale of amounts in the raw tables."""
+    return _rounded(value, _FOUR_PLACES, _LARGEST)
+
+
+def to_rate(value: Any) -> Decimal | None:
+    """A number with eight places, half away from zero: the scale of exchange rates in the raw tables."""
+    return _rounded(value, _EIGHT_PLACES, _LARGEST_RATE)
+
+
+def _rounded(value: Any, places: Decimal, largest: Decimal) -> Decimal | None:
     decimal = _number(value)
     if decimal is None:
         return None
-    rounded = decimal.quantize(_FOUR_PLACES, rounding=ROUND_HALF_UP)
-    if abs(rounded) >= _LARGEST:
+    rounded = decimal.quantize(places, rounding=ROUND_HALF_UP)
+    if abs(rounded) >= largest:
         raise ValueError("too large")
     return rounded
 
@@ -241,6 +259,7 @@ CONVERTERS: dict[ColumnType, Callable[[Any], Any]] = {
     "text": to_text,
     "integer": to_integer,
     "decimal": to_decimal,
+    "rate": to_rate,
     "boolean": to_boolean,
     "date": to_date,
     "timestamp": to_timestamp,

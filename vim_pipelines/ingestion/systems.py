@@ -34,7 +34,8 @@ OVERLAP = timedelta(minutes=10)
 ZENDESK_BEGINNING = datetime(2007, 1, 1)
 SALESFORCE_OWN = ("Id", "SystemModstamp", "IsDeleted")
 ZENDESK_OBJECTS = ("tickets", "ticket_metric_events")
-METRIC_EVENT_FIELDS = ("id", "ticket_id", "metric", "type", "time", "instance_id")
+#: `deleted` is set on a breach that was taken back, as when a target was changed afterwards: such a breach is to be ignored.
+METRIC_EVENT_FIELDS = ("id", "ticket_id", "metric", "type", "time", "instance_id", "deleted")
 
 #: From a cursor to the records since it, and a function that gives the next cursor once they are consumed.
 Reader = Callable[[str | None], tuple[Iterable[Mapping[str, Any]], Callable[[], str | None]]]

@@ -100,5 +100,5 @@ def arrow_type(sql_type: str) -> Any:
     import pyarrow as pa
 
     if sql_type.startswith("decimal"):
-        return pa.decimal128(18, 4)
+        return pa.decimal128(18, int(sql_type.rstrip(")").rsplit(",", 1)[1]))
     return {"varchar": pa.string(), "bigint": pa.int64(), "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us")}[sql_type]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-ColumnType = Literal["text", "integer", "decimal", "boolean", "date", "timestamp"]
+#: `decimal` holds amounts to four places; `rate` eight: a yen is about 0.0065 dollars, and four places would be off by up to 0.8 %.
+ColumnType = Literal["text", "integer", "decimal", "rate", "boolean", "date", "timestamp"]
 
 
 @dataclass(frozen=True)
@@ -214,8 +215,8 @@ ENTITIES: dict[str, Entity] = {
             (
                 _text("ticket_event_key", required=True),
                 _text("ticket_key", required=True),
-                _text("metric"),
-                _text("event_type"),
+                _text("metric", "reply_time, requester_wait_time, resolution_time, or the source's own word."),
+                _text("event_type", "activate, pause, fulfill; apply_sla where a service level target holds, breach where it was missed."),
                 Column("occurred_at", "timestamp", required=True),
             ),
             "A step in a ticket's state history.",
@@ -280,7 +281,7 @@ ENTITIES: dict[str, Entity] = {
                 _text("fx_rate_key", "CURRENCY:DATE.", required=True),
                 _text("currency", required=True),
                 Column("rate_date", "date", required=True),
-                Column("rate", "decimal", required=True, description="Units of the portfolio's currency for one unit of `currency`."),
+                Column("rate", "rate", required=True, description="Units of the portfolio's currency for one unit of `currency`."),
             ),
             "A dated exchange rate to the portfolio's currency.",
         ),
@@ -319,6 +320,7 @@ SQL_TYPES: dict[ColumnType, str] = {
     "text": "varchar",
     "integer": "bigint",
     "decimal": "decimal(18, 4)",
+    "rate": "decimal(18, 8)",
     "boolean": "boolean",
     "date": "date",
     "timestamp": "timestamp",

@@ -68,7 +68,7 @@ def arrow_schema(table: str) -> pa.Schema:
     import pyarrow as pa
 
     types = {
-        "text": pa.string(), "integer": pa.int64(), "decimal": pa.decimal128(18, 4), "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us"),
+        "text": pa.string(), "integer": pa.int64(), "decimal": pa.decimal128(18, 4), "rate": pa.decimal128(18, 8), "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us"),
     }  # fmt: skip
     fields = [(column.name, types[column.type]) for column in ENTITY_BY_TABLE[table].columns]
     return pa.schema([*fields, ("modified_at", pa.timestamp("us"))])
@@ -79,9 +79,8 @@ def _typed(values: list[Any], kind: pa.DataType) -> list[Any]:
 
     if not pa.types.is_decimal(kind):
         return values
-    return [
-        None if value is None else Decimal(value).quantize(Decimal("0.0001")) if isinstance(value, Decimal) else Decimal(f"{value:.4f}") for value in values
-    ]
+    places = Decimal(1).scaleb(-kind.scale)
+    return [None if value is None else (value if isinstance(value, Decimal) else Decimal(f"{value:.{kind.scale}f}")).quantize(places) for value in values]
 
 
 def moment(rng: np.random.Generator, day: date, earliest_hour: int = 8, latest_hour: int = 17) -> datetime:

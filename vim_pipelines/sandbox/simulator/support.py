@@ -18,6 +18,10 @@ from vim_pipelines.sandbox.simulator.rows import Rows
 PRIORITIES = np.array(["P1", "P2", "P3", "P4"])
 #: Median hours until a ticket of each priority is solved.
 SOLVE_HOURS = np.array([7.0, 30.0, 70.0, 130.0])
+#: Targets of the service level policy in hours, by priority. Small customers have no policy, so their tickets carry no target.
+REPLY_TARGET_HOURS = np.array([4.0, 5.5, 8.0, 24.0])
+RESOLUTION_TARGET_HOURS = np.array([24.0, 72.0, 168.0, 336.0])
+SEGMENTS_WITH_POLICY = ("enterprise", "mid_market")
 
 
 def add_tickets(parameters: Parameters, profile: Profile, users: np.ndarray, rows: Rows) -> int:
@@ -76,6 +80,9 @@ def add_tickets(parameters: Parameters, profile: Profile, users: np.ndarray, row
             is_escalated=np.broadcast_to(escalated, count)[chosen],
             modified_at=when[chosen],
         )
+    # A target is applied when the ticket comes in; a breach is recorded at the moment the target passes, and not at the late answer.
+    has_policy = np.full(count, profile.segment in SEGMENTS_WITH_POLICY)
+    reply_due, resolution_due = opened + _hours(REPLY_TARGET_HOURS[rank]), opened + _hours(RESOLUTION_TARGET_HOURS[rank])
     history = [
         (everything, opened, "reply_time", "activate"),
         (everything, opened, "requester_wait_time", "activate"),
@@ -86,12 +93,16 @@ def add_tickets(parameters: Parameters, profile: Profile, users: np.ndarray, row
         (~is_spam, solved, "resolution_time", "fulfill"),
         (is_reopened & ~is_spam, reopened, "resolution_time", "activate"),
         (is_reopened & ~is_spam, solved_again, "resolution_time", "fulfill"),
+        (has_policy, opened, "reply_time", "apply_sla"),
+        (has_policy, opened, "resolution_time", "apply_sla"),
+        (has_policy & ~is_spam & (taken > reply_due), reply_due, "reply_time", "breach"),
+        (has_policy & ~is_spam & (solved > resolution_due), resolution_due, "resolution_time", "breach"),
     ]
     for step, (which, when, metric, event_type) in enumerate(history):
         chosen = np.flatnonzero(which)
         rows.extend(
             "ticket_events",
-            ticket_event_key=[str(k * 10 + step) for k in key[chosen].tolist()],
+            ticket_event_key=[str(k * 100 + step) for k in key[chosen].tolist()],
             ticket_key=[str(k) for k in key[chosen]],
             metric=[metric] * len(chosen),
             event_type=[event_type] * len(chosen),

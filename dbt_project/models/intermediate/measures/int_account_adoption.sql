@@ -86,8 +86,8 @@ joined as (
         coalesce(by_account.top1_core_events, 0) as top1_core_events,
         coalesce(by_account.top3_core_events, 0) as top3_core_events,
         features.entitled_features,
-        features.used_features,
-        features.never_used_features
+        case when not features.has_unknown then features.used_features end as used_features,
+        case when not features.has_unknown then features.never_used_features end as never_used_features
     from accounts
     left join by_account on accounts.account_key = by_account.account_key
     left join features on accounts.account_key = features.account_key

@@ -58,6 +58,41 @@ money as (
 
 ),
 
+adoption as (
+
+    select * from {{ ref('int_account_adoption') }}
+
+),
+
+provisioned as (
+
+    select
+        account_key,
+        case when count(*) = count(seats_provisioned) then cast(sum(seats_provisioned) as bigint) end as seats_provisioned
+    from {{ ref('int_provisioned_seats') }}
+    group by account_key
+
+),
+
+-- Seats of the gap that somebody sat on in the last 28 days: the part of the waste that only sharing frees.
+gap_in_use as (
+
+    select
+        account_key,
+        cast(sum(shelfware_in_use) as bigint) as shelfware_in_use,
+        {{ money_sum('waste_in_use_portfolio') }} as waste_in_use
+    from {{ ref('fct_license_waste') }}
+    where as_of_date = {{ as_of_date() }}
+    group by account_key
+
+),
+
+bands as (
+
+    select * from {{ ref('utilization_bands') }}
+
+),
+
 final as (
 
     select
@@ -108,12 +143,42 @@ final as (
         coalesce(scores.risk_band, 'unknown') as risk_band,
         accounts.usage_status,
         accounts.ticket_status,
-        accounts.contract_status
+        accounts.contract_status,
+        case
+            when accounts.utilization_28d is null or accounts.usage_status <> 'ok' or bands.green_above is null then null
+            when accounts.utilization_28d > bands.green_above then 'green'
+            when accounts.utilization_28d < bands.red_below or accounts.utilization_28d <= bands.red_up_to then 'red'
+            else 'yellow'
+        end as utilization_band,
+        case when accounts.contract_status = 'ok' then provisioned.seats_provisioned end as seats_provisioned,
+        case
+            when accounts.seats_contracted = 0 then 0
+            when accounts.shelfware_seats is not null then gap_in_use.shelfware_in_use
+        end as shelfware_in_use,
+        case
+            when money.money_status = 'unknown' then null
+            when accounts.lines_active = 0 then cast(0 as decimal(18, 2))
+            else gap_in_use.waste_in_use
+        end as waste_in_use,
+        {%- for measure in ['feature_breadth', 'feature_depth', 'concentration_gini', 'top1_share'] %}
+        case when adoption.core_status in ('ok', 'insufficient') then cast(adoption.{{ measure }} as double) end as {{ measure }},
+        {%- endfor %}
+        {%- for measure in ['stickiness_dau_mau', 'stickiness_wau_mau'] %}
+        case when accounts.usage_status in ('ok', 'insufficient') then cast(adoption.{{ measure }} as double) end as {{ measure }}
+        {%- if not loop.last %},{% endif %}
+        {%- endfor %}
     from accounts
     left join money on accounts.account_key = money.account_key
     left join variance on accounts.account_key = variance.account_key
     left join tickets on accounts.account_key = tickets.account_key
     left join scores on accounts.account_key = scores.account_key
+    left join adoption on accounts.account_key = adoption.account_key
+    left join provisioned on accounts.account_key = provisioned.account_key
+    left join gap_in_use on accounts.account_key = gap_in_use.account_key
+    left join bands
+        on
+            accounts.contract_age_days >= bands.age_from_days
+            and (bands.age_to_days is null or accounts.contract_age_days <= bands.age_to_days)
 
 )
 
