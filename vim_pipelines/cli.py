@@ -114,6 +114,25 @@ def publish(state: dict[str, Any]) -> None:
     click.echo(f"Published {len(copy.rows_by_mart)} marts to {copy.path}")
 
 
+@main.command()
+@click.option("--activity", type=click.Path(path_type=Path), help="Folder of an activity history without contracts (usage_events.csv). Default: the portfolio.")
+@click.option(
+    "--train-before", type=click.DateTime(["%Y-%m-%d"]), help="First observation date of the test. Default: 2018-01-01 for --activity, else the last third."
+)
+@click.option("--rebuild", type=click.Choice(["none", "monthly", "weekly"]), default="none", show_default=True, help="Build missing nights of the past first.")
+@click.option("--json", "as_json", is_flag=True, help="The calibration card as JSON on standard output.")
+@click.pass_obj
+def backtest(state: dict[str, Any], activity: Path | None, train_before: datetime | None, rebuild: str, as_json: bool) -> None:
+    """Judge the score on the past and print its calibration card."""
+    from vim_pipelines.evaluation.backtest_card import card_lines
+    from vim_pipelines.night import run_backtest
+
+    split = train_before.date() if train_before else None
+    with _settings(state["overrides"]) as settings:
+        card = run_backtest(settings, activity=activity, train_before=split, rebuild=rebuild, say=_say)
+    click.echo(json.dumps({"card_id": card.card_id} | card.as_json(), indent=2, default=str) if as_json else "\n".join(card_lines(card)))
+
+
 # -- decisions -------------------------------------------------------------------------------------------------------------
 
 

@@ -87,6 +87,34 @@ def export_traces(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata(report.metadata())
 
 
+class BacktestConfig(dg.Config):
+    """What to judge: the portfolio (empty), or a folder with an activity history."""
+
+    activity: str = ""
+    train_before: str = ""
+    rebuild: str = "none"
+
+
+@dg.op(required_resource_keys={"settings"}, tags={"dagster/max_retries": "0"})
+def backtest_score(context: dg.OpExecutionContext, config: BacktestConfig) -> None:
+    """Judge the score on the past; the card is stored and shown."""
+    from datetime import date
+    from pathlib import Path
+
+    from vim_pipelines.evaluation.backtest_card import card_markdown
+    from vim_pipelines.night import run_backtest
+
+    split = date.fromisoformat(config.train_before) if config.train_before else None
+    folder = Path(config.activity) if config.activity else None
+    card = run_backtest(context.resources.settings, activity=folder, train_before=split, rebuild=config.rebuild, say=context.log.info)
+    context.add_output_metadata({"card": dg.MetadataValue.md(card_markdown(card)), "card_id": card.card_id, "verdict": card.verdict})
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Judge the score on the past: calibration card of the portfolio, or of an activity history.")
+def backtest() -> None:
+    backtest_score()
+
+
 @dg.job(executor_def=dg.in_process_executor, description="Write one approved request to the CRM through the outbox.")
 def write_back() -> None:
     write_back_request()
@@ -117,4 +145,4 @@ def langsmith_export() -> None:
     export_traces()
 
 
-JOBS: list[Any] = [portfolio_audit, write_back, replan, approvals_sweep, reconcile, mirror_fields, langsmith_export]
+JOBS: list[Any] = [portfolio_audit, write_back, replan, approvals_sweep, reconcile, mirror_fields, langsmith_export, backtest]

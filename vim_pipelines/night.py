@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 from vim_pipelines.core.errors import VimError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vim_pipelines.evaluation.backtest_card import CalibrationCard
     from vim_pipelines.reporting.summary import NightSummary
     from vim_pipelines.settings import Settings
     from vim_pipelines.writeback.mirror import MirrorReport
@@ -131,6 +134,23 @@ def run_replans(settings: Settings) -> list[str]:
 
     store = open_store(settings)
     return [line for request in to_replan(store, limit=1000) for line in replan(store, request.request_id, settings=settings, now=settings.now()).lines()]
+
+
+def run_backtest(settings: Settings, *, activity: Path | None, train_before: date | None, rebuild: str, say: Callable[[str], object]) -> CalibrationCard:
+    """Judge a folder's activity history, or the portfolio; keep the card in the warehouse and in the folder `backtests` of the home folder."""
+    from vim_pipelines.evaluation.backtest import DEFAULT_TRAIN_BEFORE, backtest_activity
+    from vim_pipelines.evaluation.backtest_card import store_card, write_card
+    from vim_pipelines.warehouse import open_warehouse
+
+    warehouse = open_warehouse(settings)
+    if activity is None:
+        raise VimError("VIM-E024", "Only an activity history can be judged so far", fix="Name its folder with --activity")
+    card = backtest_activity(activity, train_before or DEFAULT_TRAIN_BEFORE)
+    with warehouse.session() as session:
+        store_card(session, card)
+    _, text = write_card(card, settings.home / "backtests")
+    say(f"The card is kept in computed.calibration_cards and in {text}")
+    return card
 
 
 def _run_job(settings: Settings, name: str, *, partition_key: str, debug: bool) -> None:

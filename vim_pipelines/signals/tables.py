@@ -28,8 +28,18 @@ TABLES: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 
+#: Written by backtests (evaluation/), on no schedule; it stands here because a dbt source names it, and the marts of the first night read it.
+CALIBRATION_CARDS = {
+    "card_id": "varchar", "as_of_date": "date", "subject": "varchar", "label": "varchar", "model": "varchar", "model_version": "varchar",
+    "probability_method": "varchar", "verdict": "varchar", "may_be_used_for": "varchar", "limits": "varchar", "data_hash": "varchar",
+    "trained_from": "date", "trained_to": "date", "train_rows": "bigint", "train_losses": "bigint", "tested_from": "date", "tested_to": "date",
+    "test_rows": "bigint", "test_losses": "bigint", "metric": "varchar", "ranking": "varchar", "slice": "varchar", "value": "double", "low_95": "double",
+    "high_95": "double", "predicted": "double", "n_obs": "bigint", "n_losses": "bigint",
+}  # fmt: skip
+
 
 def ensure_computed_tables(session: Session) -> None:
     """Create the tables of this slice that do not exist."""
     for name, columns in TABLES.items():
         session.ensure_table(f"computed.{name}", columns)
+    session.ensure_table("computed.calibration_cards", CALIBRATION_CARDS)
