@@ -7,13 +7,15 @@ is 2025-06-28. Expected values come from the definitions, not from the models.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import sqrt
 from typing import Any
 
 import pytest
 from dbt_portfolio import Portfolio, make_portfolio
+
+from vim_pipelines.transform.project import project_dir
 
 JUNE = [date(2026, 6, day) for day in range(1, 29)]
 
@@ -254,3 +256,13 @@ def test_a_yen_keeps_its_eighth_decimal(tmp_path: Any) -> None:
     portfolio.build()
     row = portfolio.row("select fx_rate, arr.value from marts.fct_license_waste as w join marts.fct_account_measures as arr using (account_key) where arr.measure = 'arr_contracted'")  # fmt: skip
     assert (row["fx_rate"], row["value"]) == (Decimal("0.00654321"), 65432.10)
+
+
+def test_the_calendar_holds_mondays_and_the_weeks_at_the_turn_of_every_year() -> None:
+    """A date that is no Monday masks nothing and nobody notices; a missing year flags quiet Christmas weeks (METRICS.md section 3: 29 % of 25-seat accounts)."""
+    lines = (project_dir() / "seeds" / "calendar_events.csv").read_text().splitlines()[1:]
+    weeks = [date.fromisoformat(line.split(",")[1]) for line in lines]
+    assert {week.weekday() for week in weeks} == {0}
+    for year in range(2010, 2036):
+        for day in (date(year, 12, 25), date(year + 1, 1, 1)):
+            assert day - timedelta(days=day.weekday()) in weeks, day
