@@ -18,6 +18,7 @@ import duckdb
 RUN_RECORDS = ("loads", "entity_coverage")
 DATED_MARTS = (
     "fct_license_waste", "fct_account_signals", "fct_adoption_variance", "fct_ticket_load", "fct_risks", "fct_account_state", "fct_requirements", "fct_account_facts",
+    "fct_health_scores", "fct_health_contributions",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from planted_portfolio import AS_OF, Planted
@@ -15,8 +16,10 @@ from vim_pipelines.evaluation.calibrate import Case, judge, rendered
 from vim_pipelines.evaluation.detectors import Claims, evaluate_detectors, pool, read_claims, with_bounds
 from vim_pipelines.evaluation.intervals import wilson
 from vim_pipelines.signals.base_frames import business_index, read_base
+from vim_pipelines.signals.health import assess
 from vim_pipelines.signals.risks import MEASURES
 from vim_pipelines.signals.run import Signals, build, compute_signals
+from vim_pipelines.signals.scores import load_score_rules
 from vim_pipelines.signals.tables import TABLES
 
 
@@ -128,9 +131,9 @@ def test_taking_the_telemetry_away_leaves_no_finding_about_use(planted: Planted)
     signals = build(type(base)(**(vars(base) | none | {"accounts": blind})), AS_OF)
     assert not signals.risks["rule_id"].str.startswith(("MUDA", "MURA", "SILENCE", "SINGLE")).any()
     assert (signals.adoption_variance["status"] == "unknown").all()
-    assert signals.account_scores["muda_score"].isna().all()
-    assert (signals.account_scores["coverage"] <= 0.3).all()
-    assert signals.account_scores.loc[signals.account_scores["floor_reason"].isna(), "risk_band"].eq("unknown").all()
+    scores = assess(signals.health_evidence, load_score_rules()).scores
+    assert np.isnan(scores.muda).all() and (scores.coverage <= 0.3).all()
+    assert {band for band, reason in zip(scores.risk_band, scores.floor_reason, strict=True) if reason is None} == {"unknown"}
 
 
 def test_a_ground_truth_of_another_portfolio_is_refused(planted: Planted, claims: Claims) -> None:

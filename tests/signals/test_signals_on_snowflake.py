@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,10 @@ BASE = (
     "stg_crm__meetings", "stg_crm__ebrs",
     "int_usage_days",
 )  # fmt: skip
-COMPUTED = ("adoption_variance", "ticket_spikes", "account_scores", "risks", "requirements", "account_state", "phase_transitions", "lifecycle_evidence")
+COMPUTED = (
+    "adoption_variance", "ticket_spikes", "account_scores", "risks", "health_evidence", "health_contributions", "requirements", "account_state",
+    "phase_transitions", "lifecycle_evidence",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +113,8 @@ def test_both_warehouses_compute_the_same_rows(planted: Planted, snowflake: Ware
                 compute_signals(session, AS_OF)
             with warehouse.session() as session:  # as in the night: tables are made before the first row of a session is written
                 fold_states(session, [], AS_OF)
+        with warehouse.session() as session:  # a second audit, so that the fold reads the first one back
+            compute_signals(session, AS_OF + timedelta(days=1))
         with warehouse.session() as session:
             found[warehouse.dialect] = {name: session.rows(f"select * from computed.{name}") for name in COMPUTED}
     for name in COMPUTED:

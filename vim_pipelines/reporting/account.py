@@ -14,9 +14,14 @@ PARTS = {
     "signals": "select * from marts.fct_account_signals_current where account_key = ?",
     "state": "select * from marts.fct_account_state_current where account_key = ?",
     "requirements": "select * from marts.fct_requirements_current where account_key = ? order by phase, requirement_id",
+    "health": "select * from marts.fct_health_scores_current where account_key = ?",
+    "contributions": "select * from marts.fct_health_contributions_current where account_key = ? order by contribution desc nulls last, measure",
     "risks": "select * from marts.fct_risks_current where account_key = ? order by rule_id",
     "waste": "select * from marts.fct_license_waste_current where account_key = ? order by product, opt_out_date, contract_line_key",
 }
+
+#: What stands behind a risk that the team does not take up, or that is no claim.
+CUT_MARKS = {"false_discovery": "   [held back: may be chance]", "capacity": "   [beyond this week's capacity]"}
 
 
 def read_account(published: Path, account_key: str) -> dict[str, Any]:
@@ -32,7 +37,7 @@ def read_account(published: Path, account_key: str) -> dict[str, Any]:
 
 
 def account_lines(found: dict[str, Any]) -> list[str]:
-    """The account as text: signals, waste by contract line, phase with what blocks it, risks."""
+    """The account as text: signals, waste by contract line, the score with what it is made of and why it changed, risks, phase with what blocks it."""
     signals = found["signals"][0]
     currency = signals["portfolio_currency"]
     state = found["state"][0] if found["state"] else {}
@@ -56,10 +61,19 @@ def account_lines(found: dict[str, Any]) -> list[str]:
         f"Mura (adoption)     variation {_shown(signals['cv_robust'])}, p = {_shown(signals['dispersion_p'])}, gap {_shown(signals['gap_days'])} business days ({signals['usage_status']})",
         f"Muri (tickets)      {_shown(signals['tickets_28d'])} in 28 days, {_shown(signals['tickets_open'])} open, spike {_shown(signals['spike_level'])} ({signals['ticket_status']})",
         f"Risk                {signals['risk_band']}, score {_shown(signals['lean_risk'])}, with {_share(signals['coverage'])} of the measures known",
-        *[f"  {risk['severity']:<8} {risk['rule_id']:<16} {risk['summary']}" for risk in found["risks"]],
+        *[f"  why      {row['why']}" for row in found["health"]],
+        *[f"  points   {_points(row)}" for row in found["contributions"] if row["contribution"] or row["change"] or row["status"] != "ok"],
+        *[f"  {risk['severity']:<8} {risk['rule_id']:<16} {risk['summary']}{CUT_MARKS.get(risk['cut_reason'], '')}" for risk in found["risks"]],
         f"Phase               {_shown(phase)} {state.get('phase_name', '')}, first seen there on {_shown(state.get('entered_on'))}",
         *[f"  {row['status']:<8} {row['requirement_id']:<28} {row['evidence'] or ''}" for row in open_requirements],
     ]
+
+
+def _points(row: dict[str, Any]) -> str:
+    """A measure with its points and their change; why it has none where it was not measured."""
+    moved = f" ({row['change']:+.1f})" if row["change"] else ""
+    points = "not measured: " + str(row["status"]) if row["status"] != "ok" else f"{row['contribution'] or 0.0:.1f}{moved}"
+    return f"{row['dimension']:<5} {row['measure']:<13} {points}{'   ' + row['detail'] if row['detail'] else ''}"
 
 
 def _share(value: Any) -> str:

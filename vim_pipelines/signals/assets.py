@@ -9,7 +9,9 @@ from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 COMPUTED_SIGNALS = {
     "adoption_variance": "Mura: how jerky adoption is, with the probability of seeing it by chance.",
     "ticket_spikes": "Muri: whether the last four weeks' tickets are more than the account's own past explains.",
-    "account_scores": "Sub-scores, lean risk and band of each account.",
+    "account_scores": "Sub-scores, lean risk and band of each account, and why they changed.",
+    "health_evidence": "What the score of each audited date was made of, kept so that bands and changes can be folded again.",
+    "health_contributions": "The points that each measure contributes to the score, and their change since the last audit.",
     "risks": "Risks emitted by rules, each with inputs, threshold and effect.",
 }
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from vim_pipelines.core.dates import last_complete_week_start
 from vim_pipelines.signals import mura, muri, scores
 from vim_pipelines.signals.base_frames import BaseFrames, business_index, read_base, read_capacity
+from vim_pipelines.signals.fold import fold_scores
 from vim_pipelines.signals.frames import aligned, before, numbers, table_frame, text, weeks
+from vim_pipelines.signals.health import EVIDENCE
 from vim_pipelines.signals.measures import measure_frame
 from vim_pipelines.signals.risks import evaluate, load_rules
 from vim_pipelines.signals.selection import fold_week, rank, typed
@@ -28,9 +30,14 @@ __all__ = ["SignalReport", "build", "compute_signals", "ensure_computed_tables"]
 
 @dataclass(frozen=True)
 class SignalReport:
-    """What a run wrote: rows per table (without schema), accounts per risk band, risks per rule."""
+    """What a run wrote: rows per table (without schema), accounts per risk band, risks per rule (those held back or cut included).
+
+    `dates`: the as-of dates whose rows were computed again, because bands, changes and the week's capacity follow from earlier dates;
+    marts of all of them have to be built again.
+    """
 
     as_of: date
+    dates: tuple[date, ...]
     rows: dict[str, int]
     accounts_by_band: dict[str, int]
     risks_by_rule: dict[str, int]
@@ -38,11 +45,15 @@ class SignalReport:
 
 @dataclass(frozen=True)
 class Signals:
-    """The frames of one as-of date, with the columns of `tables.TABLES`; and the measures that the risk rules saw."""
+    """The frames of one as-of date and the measures that the risk rules saw.
+
+    They speak about that date alone. What follows from the dates before it (the week's choice of risks, bands, changes of the score)
+    is added by `selection.fold_week` and `fold.fold_scores`.
+    """
 
     adoption_variance: pd.DataFrame
     ticket_spikes: pd.DataFrame
-    account_scores: pd.DataFrame
+    health_evidence: pd.DataFrame
     risks: pd.DataFrame
     measures: pd.DataFrame
 
@@ -51,12 +62,13 @@ def compute_signals(session: Session, as_of: date) -> SignalReport:
     """Compute the signals of `as_of` and replace that partition of each computed table. Base models must be built for `as_of`."""
     ensure_computed_tables(session)
     signals = build(read_base(session, as_of), as_of, read_capacity(session))
-    written = {name: {as_of: getattr(signals, name)} for name in TABLES} | {"risks": fold_week(session, signals.risks, as_of)}
-    rows = {
-        name: {day: session.replace_partition(f"computed.{name}", frame, "as_of_date", day) for day, frame in days.items()}[as_of]
-        for name, days in written.items()
-    }
-    return SignalReport(as_of, rows, _counted(signals.account_scores["risk_band"]), _counted(signals.risks["rule_id"]))
+    rows = {name: session.replace_partition(f"computed.{name}", getattr(signals, name), "as_of_date", as_of) for name in ("adoption_variance", "ticket_spikes")}
+    week = fold_week(session, signals.risks, as_of)
+    rows["risks"] = len(week[as_of])
+    for day, frame in week.items():
+        session.replace_partition("computed.risks", frame, "as_of_date", day)
+    fold = fold_scores(session, signals.health_evidence, as_of)
+    return SignalReport(as_of, tuple(sorted({*fold.dates, *week})), rows | fold.rows, fold.accounts_by_band, _counted(signals.risks["rule_id"]))
 
 
 def _counted(labels: Any) -> dict[str, int]:
@@ -112,14 +124,6 @@ def build(base: BaseFrames, as_of: date, capacity: int = 0) -> Signals:
     nearness = muri.proximity(numbers(accounts["days_to_opt_out"]))
 
     measures = measure_frame(base, accounts, variance, spikes, load, rhythm, as_of)
-    rules = scores.load_score_rules()
-    result = scores.combine(
-        scores.muda_score(numbers(accounts["shelfware_seats"]), seats, numbers(accounts["contract_age_days"]), rules),
-        scores.mura_score({name: numbers(measures[name]) for name in ("is_spiky", "is_gapped", "is_dropping", "cv", "gap_days", "fall")}, rules),
-        severity,
-        _floors(base, accounts, measures, rules),
-        rules,
-    )
     return Signals(
         adoption_variance=table_frame(
             "adoption_variance", keys, as_of,
@@ -134,13 +138,7 @@ def build(base: BaseFrames, as_of: date, capacity: int = 0) -> Signals:
                 "status": spikes.status, "rule_version": muri.RULE_VERSION,
             },
         ),
-        account_scores=table_frame(
-            "account_scores", keys, as_of,
-            {
-                "muda_score": result.muda, "mura_score": result.mura, "muri_score": result.muri, "lean_risk": result.lean_risk, "coverage": result.coverage,
-                "risk_band": result.risk_band, "floor_reason": result.floor_reason, "score_version": rules.version,
-            },
-        ),
+        health_evidence=_evidence(base, accounts, measures, variance, spikes),
         risks=_ranked(evaluate(measures, load_rules()), measures, capacity, as_of),
         measures=measures,
     )  # fmt: skip
@@ -150,6 +148,17 @@ def _ranked(risks: list[dict[str, Any]], measures: pd.DataFrame, capacity: int, 
     places = rank(risks, measures)
     chosen = {"weekly_capacity": capacity, "is_within_capacity": None, "cut_reason": None}
     return typed([{**risk, "as_of_date": as_of, "capacity_rank": place, **chosen} for risk, place in zip(risks, places, strict=True)])
+
+
+def _evidence(base: BaseFrames, accounts: Any, measures: Any, variance: mura.MuraResult, spikes: muri.MuriResult) -> pd.DataFrame:
+    """What the health score is made of, in the order of `accounts`: `account_key` and `health.EVIDENCE`."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {name: numbers(measures[name]) for name, kind in EVIDENCE.items() if kind == "double"}
+    columns |= {name: accounts[name].tolist() for name in ("usage_status", "contract_status", "ticket_status")}
+    columns |= {"adoption_status": variance.status, "spike_status": spikes.status}
+    columns |= {f"floor_{name}": applies for name, applies in _floors(base, accounts, measures, scores.load_score_rules()).items()}
+    return pd.DataFrame({"account_key": accounts["account_key"].to_numpy(), **{name: columns[name] for name in EVIDENCE}})
 
 
 def _floors(base: BaseFrames, accounts: Any, measures: Any, rules: scores.ScoreRules) -> dict[str, Any]:

@@ -38,12 +38,19 @@ class ScoreRules:
     floors: Mapping[str, float]
     floor_limits: Mapping[str, float]
     red: float
+    red_leave: float
     yellow: float
+    yellow_leave: float
+    memory_days: int
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One value per account. `lean_risk` NaN means no score, and then `risk_band` is 'unknown'."""
+    """One value per account. `lean_risk` NaN means no score, and then `risk_band` is 'unknown'.
+
+    `risk_band` is the raw band of the score, before hysteresis (`bands.py`). `blended` is the score before any floor. `weights` are
+    the weights after redistribution, accounts x (muda, mura, muri), 0 where not measured.
+    """
 
     muda: Vector
     mura: Vector
@@ -52,6 +59,11 @@ class Scores:
     coverage: Vector
     risk_band: list[str]
     floor_reason: list[str | None]
+    blended: Vector
+    weights: Any
+    #: Whether the coverage, or a contract floor, allows the band red; and whether a contract floor applies at all.
+    may_be_red: Any
+    has_contract_floor: Any
 
 
 @lru_cache
@@ -65,7 +77,8 @@ def load_score_rules(path: Path = PATH) -> ScoreRules:
             version=str(data["score_version"]), muda=data["muda"], mura=data["mura"], weights={name: float(data["weights"][name]) for name in ("muda", "mura", "muri")},
             largest_share=float(data["largest_share"]), min_score=float(data["coverage"]["min_score"]), min_red=float(data["coverage"]["min_red"]),
             floors={name: float(data["floors"][name]) for name in FLOORS}, floor_limits=data["floor_limits"],
-            red=float(data["bands"]["red"]), yellow=float(data["bands"]["yellow"]),
+            red=float(data["bands"]["red"]), red_leave=float(data["bands"]["red_leave"]), yellow=float(data["bands"]["yellow"]),
+            yellow_leave=float(data["bands"]["yellow_leave"]), memory_days=int(data["bands"]["memory_days"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise VimError(
@@ -75,8 +88,9 @@ def load_score_rules(path: Path = PATH) -> ScoreRules:
         raise VimError(
             "VIM-E005", f"{path.name} is wrong", why="The weights of muda, mura and muri do not add up to 1", fix=f"Correct `weights` in {path.name}"
         )
-    if not 0 < rules.yellow < rules.red <= 100:
-        raise VimError("VIM-E005", f"{path.name} is wrong", why="The bands need 0 < yellow < red <= 100", fix=f"Correct `bands` in {path.name}")
+    if not 0 < rules.yellow_leave <= rules.yellow < rules.red <= 100 or not rules.yellow <= rules.red_leave <= rules.red or rules.memory_days < 1:
+        why = "The bands need 0 < yellow < red <= 100, each `leave` at or below its own band (red_leave not below yellow), and memory_days of 1 or more"
+        raise VimError("VIM-E005", f"{path.name} is wrong", why=why, fix=f"Correct `bands` in {path.name}")
     return rules
 
 
@@ -95,7 +109,15 @@ def muda_score(shelfware_seats: Vector, seats: Vector, contract_age_days: Vector
 
 
 def mura_score(findings: Mapping[str, Vector], rules: ScoreRules) -> Vector:
-    """0 to 100: the largest finding; 0 where nothing was found, NaN where no flag was measured.
+    """0 to 100: the largest finding; 0 where nothing was found, NaN where no flag was measured. `findings` as for `mura_points`."""
+    import numpy as np
+
+    worst: Vector = np.fmax.reduce(list(mura_points(findings, rules).values()))
+    return worst
+
+
+def mura_points(findings: Mapping[str, Vector], rules: ScoreRules) -> dict[str, Vector]:
+    """0 to 100 for each finding (drop, scatter, gap), NaN where its flag was not measured.
 
     `findings`: is_spiky, is_gapped, is_dropping (1, 0, NaN), cv, gap_days, fall (the more negative of drop_ratio and decline_ratio).
     """
@@ -106,13 +128,11 @@ def mura_score(findings: Mapping[str, Vector], rules: ScoreRules) -> Vector:
         return np.where(np.isnan(flag), np.nan, np.where(flag == 1.0, scale["at_flag"] + np.nan_to_num(depth) * (scale["at_full"] - scale["at_flag"]), 0.0))
 
     drop, spiky, gap = rules.mura["drop"], rules.mura["spiky"], rules.mura["gap"]
-    parts = [
-        points(findings["is_dropping"], findings["fall"], RULE.drop_ratio, drop["full_ratio"], drop),
-        points(findings["is_spiky"], findings["cv"], RULE.cv_floor, spiky["full_cv"], spiky),
-        points(findings["is_gapped"], findings["gap_days"], float(RULE.gap_floor_days), gap["full_days"], gap),
-    ]
-    worst: Vector = np.fmax.reduce(parts)
-    return worst
+    return {
+        "drop": points(findings["is_dropping"], findings["fall"], RULE.drop_ratio, drop["full_ratio"], drop),
+        "scatter": points(findings["is_spiky"], findings["cv"], RULE.cv_floor, spiky["full_cv"], spiky),
+        "gap": points(findings["is_gapped"], findings["gap_days"], float(RULE.gap_floor_days), gap["full_days"], gap),
+    }
 
 
 def combine(muda: Vector, mura: Vector, muri: Vector, floors: Mapping[str, Any], rules: ScoreRules) -> Scores:
@@ -123,7 +143,8 @@ def combine(muda: Vector, mura: Vector, muri: Vector, floors: Mapping[str, Any],
     weights = np.array([rules.weights[name] for name in ("muda", "mura", "muri")])
     measured = np.isfinite(parts)
     coverage = np.round((measured * weights).sum(axis=1), 4)
-    weighted = np.where(measured, parts, 0.0) @ weights / np.where(coverage > 0, coverage, 1.0)
+    moved = measured * weights / np.where(coverage > 0, coverage, 1.0)[:, None]
+    weighted = (np.where(measured, parts, 0.0) * moved).sum(axis=1)
     largest = np.where(measured, parts, 0.0).max(axis=1)
     blended = rules.largest_share * largest + (1.0 - rules.largest_share) * weighted
     risk: Any = np.where(coverage >= rules.min_score, blended, np.nan)
@@ -145,4 +166,16 @@ def combine(muda: Vector, mura: Vector, muri: Vector, floors: Mapping[str, Any],
         for value, full in zip(risk.tolist(), may_be_red.tolist(), strict=True)
     ]
     rounded: Any = np.round(parts, 2)
-    return Scores(rounded[:, 0], rounded[:, 1], rounded[:, 2], risk, coverage, bands, reasons)
+    return Scores(
+        rounded[:, 0],
+        rounded[:, 1],
+        rounded[:, 2],
+        risk,
+        coverage,
+        bands,
+        reasons,
+        np.where(coverage >= rules.min_score, blended, np.nan),
+        moved,
+        may_be_red,
+        from_contract,
+    )

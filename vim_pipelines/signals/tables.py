@@ -19,7 +19,20 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "account_scores": {
         **_KEY, "muda_score": "double", "mura_score": "double", "muri_score": "double", "lean_risk": "double", "coverage": "double", "risk_band": "varchar",
-        "floor_reason": "varchar", "score_version": "varchar",
+        "floor_reason": "varchar", "score_version": "varchar", "raw_band": "varchar", "held_band": "varchar", "asked_band": "varchar", "scored_on": "date",
+        "band_reason": "varchar", "previous_as_of_date": "date", "previous_lean_risk": "double", "previous_band": "varchar", "lean_risk_change": "double",
+        "rule_change": "double", "why": "varchar",
+    },
+    "health_evidence": {
+        **_KEY, "seats_contracted": "double", "shelfware_seats": "double", "contract_age_days": "double", "is_dropping": "double", "is_spiky": "double",
+        "is_gapped": "double", "fall": "double", "cv": "double", "gap_days": "double", "spike_p_value": "double", "tickets_4w": "double",
+        "weighted_load": "double", "usage_status": "varchar", "contract_status": "varchar", "adoption_status": "varchar", "spike_status": "varchar",
+        "ticket_status": "varchar", "floor_notice_served": "boolean", "floor_auto_renew_switched_off": "boolean",
+        "floor_aged_p1_before_opt_out": "boolean", "floor_never_activated": "boolean", "audited_version": "varchar", "audited_lean_risk": "double",
+    },
+    "health_contributions": {
+        **_KEY, "measure": "varchar", "dimension": "varchar", "status": "varchar", "value": "double", "unit": "varchar", "sub_score": "double",
+        "base_weight": "double", "weight": "double", "contribution": "double", "previous_contribution": "double", "change": "double", "detail": "varchar",
     },
     "risks": {
         **_KEY, "rule_id": "varchar", "rule_version": "varchar", "severity": "varchar", "inputs": "varchar", "threshold": "varchar", "p_value": "double",

@@ -1,0 +1,1 @@
+{{ newest_as_of('fct_health_contributions') }}
