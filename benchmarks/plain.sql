@@ -413,16 +413,59 @@ create table if not exists plain.fct_ticket_load as from today limit 0;
 delete from plain.fct_ticket_load where as_of_date = d();
 insert into plain.fct_ticket_load by name from today;
 
+-- How widely and by how many an account works: breadth, depth, concentration, stickiness; and who could log in.
+create or replace temp table adoption as
+with users as (
+    select account_key, user_key, count(distinct day) as days, count(distinct (d() - day) // 7) as weeks, sum(core_events) as core
+    from plain_state.user_days where day > d() - 28 group by all
+),
+ranked as (select *, row_number() over (partition by account_key order by core desc, user_key) as place from users),
+people as (
+    select account_key, count(*) as n, sum(days) as days, sum(weeks) as weeks, sum(core)::bigint as core, sum(core * place)::double as weighted, max(core) as top
+    from ranked group by all
+),
+used as (select distinct account_key, product, feature from plain_state.feature_days where day > d() - 28),
+features as (
+    select p.account_key, count(*) as entitled, count(u.feature) as used, bool_or(p.status = 'unknown') as is_blind
+    from positions as p join base.product_features as v on p.product = v.product and v.is_value_feature
+    left join used as u on p.account_key = u.account_key and p.product = u.product and v.feature = u.feature group by all
+),
+assigned as (
+    select account_key, product, count(distinct user_key) filter (assigned_at < tomorrow() and coalesce(revoked_at >= tomorrow(), true)) as n
+    from plain_state.assignments where not is_deleted group by all
+),
+seats as (
+    select p.account_key, sum(coalesce(s.n, 0))::bigint as n from positions as p left join assigned as s using (account_key, product) group by all
+),
+known as (select distinct account_key from assigned),
+joined as (
+    select a.account_key, coalesce(a.segment, 'unknown') as segment, a.contract_status, a.usage_status,
+        case when a.contract_age_days is null then 'unknown' when a.contract_age_days < 180 then 'half' when a.contract_age_days < 365 then 'year' else 'older' end as age,
+        a.usage_status in ('ok', 'insufficient') as is_seen, coalesce(is_seen and not f.is_blind, false) as is_core, f.entitled, f.used, coalesce(p.n, 0) as n, coalesce(p.core, 0) as core,
+        p.days, p.weeks, p.weighted, p.top, case when a.seats_contracted is not null then greatest(a.seats_contracted, coalesce(p.n, 0)) end as chairs,
+        case when is_core then ratio(coalesce(p.core, 0), p.n) end as per_user,
+        case when a.contract_status = 'ok' and fed('license_assignment') and not (k.account_key is null and (not coalesce(is_seen, false) or a.active_users_28d > 0)) then s.n end as seats_provisioned
+    from account as a left join people as p using (account_key) left join features as f using (account_key) left join seats as s using (account_key) left join known as k using (account_key)
+),
+peers as (select segment, age, count(per_user) as n, median(per_user) as per_user from joined where is_core and usage_status = 'ok' group by all)
+select j.account_key, j.seats_provisioned, case when is_core then ratio(j.used, j.entitled) end as feature_breadth, case when is_core and peers.n >= 5 then ratio(j.per_user, peers.per_user) end as feature_depth,
+    case when is_core and core > 0 then ratio((chairs + 1) * core - 2 * weighted, chairs * core) end as concentration_gini, case when is_core then ratio(top, core) end as top1_share,
+    case when is_seen then ratio(days, 28 * j.n) end as stickiness_dau_mau, case when is_seen then ratio(weeks, 4 * j.n) end as stickiness_wau_mau
+from joined as j left join peers using (segment, age);
+
 create or replace temp view today as
 with waste as (
-    select account_key, sum(unused_value_annual_portfolio) as unused_value, sum(waste_annual_portfolio) as waste, bool_or(status = 'unknown') as has_unknown, bool_or(status = 'ok') as has_ok
+    select account_key, sum(unused_value_annual_portfolio) as unused_value, sum(waste_annual_portfolio) as waste, bool_or(status = 'unknown') as has_unknown, bool_or(status = 'ok') as has_ok,
+        sum(shelfware_in_use)::bigint as in_use, sum(waste_in_use_portfolio)::decimal(18, 2) as waste_in_use
     from plain.fct_license_waste where as_of_date = d() group by all
 ),
 money as (
     select a.account_key,
         case when a.contract_status <> 'ok' then 'unknown' when w.account_key is null then 'ok' when w.has_unknown then 'unknown' when not w.has_ok then 'insufficient' else 'ok' end as money_status,
         case when money_status <> 'unknown' then case when w.account_key is null then 0 else w.unused_value end end::decimal(18, 2) as unused_value_annual,
-        case when money_status <> 'unknown' then case when w.account_key is null then 0 else w.waste end end::decimal(18, 2) as waste_annual
+        case when money_status <> 'unknown' then case when w.account_key is null then 0 else w.waste end end::decimal(18, 2) as waste_annual,
+        case when a.seats_contracted = 0 then 0 when a.shelfware_seats is not null then w.in_use end as shelfware_in_use,
+        case when money_status <> 'unknown' then case when w.account_key is null then 0 else w.waste_in_use end end::decimal(18, 2) as waste_in_use
     from account as a left join waste as w using (account_key)
 )
 select
@@ -431,9 +474,14 @@ select
     v.n_weeks, v.cv, v.cv_robust, v.dispersion_p, v.drop_ratio, v.drop_p, v.gap_days, v.is_spiky, v.is_gapped, v.is_dropping,
     t.tickets_28d, t.ticket_rate, t.weighted_load, t.tickets_open, t.p_value as spike_p_value, t.spike_level, t.muri_priority,
     a.next_renewal_date, a.next_opt_out_date, a.days_to_opt_out, a.days_to_renewal, s.muda_score, s.mura_score, s.muri_score, s.lean_risk, s.coverage,
-    coalesce(s.risk_band, 'unknown') as risk_band, a.usage_status, a.ticket_status, a.contract_status
+    coalesce(s.risk_band, 'unknown') as risk_band, a.usage_status, a.ticket_status, a.contract_status,
+    case when a.utilization_28d is null or a.usage_status <> 'ok' or b.green_above is null then null when a.utilization_28d > b.green_above then 'green'
+         when a.utilization_28d < b.red_below or a.utilization_28d <= b.red_up_to then 'red' else 'yellow' end as utilization_band,
+    m.shelfware_in_use, m.waste_in_use, o.* exclude (account_key)
 from account as a
 left join money as m using (account_key)
+left join adoption as o using (account_key)
+left join base.utilization_bands as b on a.contract_age_days between b.age_from_days and coalesce(b.age_to_days, 1000000)
 left join (from plain.fct_adoption_variance where as_of_date = d()) as v using (account_key)
 left join (from plain.fct_ticket_load where as_of_date = d()) as t using (account_key)
 left join (from computed.account_scores where as_of_date = d()) as s using (account_key);
