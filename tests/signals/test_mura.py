@@ -135,13 +135,41 @@ def test_one_gap_is_not_also_called_erratic() -> None:
     assert book(series, 40).is_spiky[0] == 1.0
 
 
-def test_fewer_than_ten_seats_or_twelve_weeks_get_no_verdict() -> None:
+def test_fewer_than_five_seats_or_twelve_weeks_get_no_verdict() -> None:
     short = np.full((1, 26), np.nan)
     short[0, -11:] = 8.0
-    result = mura.assess(np.vstack([np.full((1, 26), 5.0), short]), np.array([9.0, 50.0]))
+    result = mura.assess(np.vstack([np.full((1, 26), 3.0), short]), np.array([4.0, 50.0]))
     assert result.status == ["insufficient", "insufficient"]
     for flag in (result.is_spiky, result.is_gapped, result.is_dropping, result.dispersion_p, result.drop_p):
         assert np.isnan(flag).all()
+
+
+def test_from_five_to_nine_seats_there_is_no_verdict_on_volatility_but_on_drops_and_gaps() -> None:
+    """METRICS section 3: the dispersion test finds one truly erratic account of five seats in four. That all eight users have left is plain."""
+    series = steady(seats=8)
+    gone = series.copy()
+    gone[-4:] = 0.0
+    result = mura.assess(
+        np.vstack([series, gone, gone]),
+        np.array([8.0, 8.0, 9.0]),
+        gap_days=np.array([1.0, 20.0, 20.0]),
+        median_gap_days=np.zeros(3),
+        active_day_share=np.ones(3),
+        events=np.full((3, 26), 30.0),
+    )
+    assert result.status == ["ok"] * 3
+    assert np.isnan(result.is_spiky).all() and np.isnan(result.dispersion_p).all()
+    assert result.is_dropping.tolist() == [0.0, 1.0, 1.0] and result.is_gapped.tolist() == [0.0, 1.0, 1.0]
+
+
+def test_erratic_accounts_do_not_teach_the_book_that_they_are_normal() -> None:
+    """With one erratic account in five, the median alone gave a rho of .034 instead of .02 at ten seats."""
+    rng = np.random.default_rng(18)
+    weekly = stable_weeks(rng, 2000, 26, 10, 0.6, 0.02)
+    weekly[::5] = np.where(rng.random((400, 26)) < 0.3, rng.binomial(10, 0.21, (400, 26)), weekly[::5])
+    assert mura.assess(weekly, np.full(2000, 10.0)).rho[0] == pytest.approx(0.025, abs=0.005)
+    calm = mura.assess(stable_weeks(rng, 2000, 26, 100, 0.6, 0.02), np.full(2000, 100.0))
+    assert calm.rho[0] == pytest.approx(0.02, abs=0.0015)
 
 
 def test_unknown_and_stale_use_give_no_verdict() -> None:

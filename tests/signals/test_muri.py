@@ -39,7 +39,7 @@ def test_bursty_segments_need_more() -> None:
     rng = np.random.default_rng(4)
     calm = rng.poisson(2, (40, 28)).astype(float)
     bursty = rng.negative_binomial(1, 1 / 3, (40, 28)).astype(float)
-    recent = [4, 4, 4, 4]
+    recent = [6, 5, 6, 5]
     calm[0], bursty[0] = weeks(2, recent)[0], weeks(2, recent)[0]
     result = muri.assess(np.vstack([calm, bursty]), segments=["calm"] * 40 + ["bursty"] * 40)
     assert result.phi[0] < 1.3 and result.phi[40] > 2.3
@@ -48,18 +48,70 @@ def test_bursty_segments_need_more() -> None:
 
 def test_a_customer_that_grew_may_file_more_tickets() -> None:
     """Tickets that double with the customer are growth; the baseline is scaled up, and never down."""
-    weekly = np.vstack([weeks(2, [4, 4, 5, 4])] * 3)
-    result = muri.assess(weekly, growth=np.array([1.0, 2.0, 0.4]), rule=muri.MuriRule(default_phi=1.0))
+    weekly = np.vstack([weeks(2, [5, 5, 5, 4])] * 3)
+    result = muri.assess(weekly, growth=np.array([1.0, 2.0, 0.4]), growth_within=np.ones(3), rule=muri.MuriRule(default_phi=1.0))
     assert result.p_value[1] > 0.2 > 0.01 > result.p_value[0]
     assert result.p_value[2] == result.p_value[0]
 
 
 def test_growth_is_one_where_use_is_unknown_or_young() -> None:
     active = np.full((3, 26), 10.0)
-    active[0, -4:] = 20.0
+    active[0] = np.linspace(10, 20, 26)
     active[1] = np.nan
     active[2, :15] = np.nan
-    np.testing.assert_allclose(muri.growth_factor(active), [2.0, 1.0, 1.0])
+    grown = muri.user_growth(active)
+    # on the line: 10 + .4 a week; middle of the recent weeks at 23.5, of the baseline 14 weeks before, its halves 12 weeks apart
+    np.testing.assert_allclose(grown.growth, [19.4 / 13.8, 1.0, 1.0])
+    np.testing.assert_allclose(grown.within, [(13.8 + 2.4) / (13.8 - 2.4), 1.0, 1.0])
+
+
+def test_one_good_month_of_users_is_hardly_growth() -> None:
+    """Every chance high of the users would hide tickets: the mean of the last four weeks swings 45 % more than the line does."""
+    users = np.random.default_rng(6).binomial(25, 0.6, (4000, 26)).astype(float)
+    line = muri.user_growth(users).growth
+    mean = users[:, -4:].mean(axis=1) / users[:, :-4].mean(axis=1)
+    assert line.std() < mean.std() / 1.4
+    assert abs(line.mean() - 1.0) < 0.01
+
+
+def test_seats_bought_are_growth_at_once() -> None:
+    """Seats double four weeks ago, users follow in months: the tickets of the roll-out are not overburden."""
+    seats = np.full((2, 28), 50.0)
+    seats[0, -4:] = 100.0
+    seats[1, :10] = 0.0  # no contract yet: not a growth from nothing
+    grown = muri.customer_growth(np.full((2, 26), 30.0), seats)
+    np.testing.assert_allclose(grown.growth, [2.0, 1.0])
+    np.testing.assert_allclose(grown.within, [1.0, 1.0])
+
+
+def test_tickets_that_double_in_a_whole_segment_are_its_trend() -> None:
+    """Twelve tickets a week that double in a year, no use known: taken for level they brought an account 1.5 watches a year."""
+    rng = np.random.default_rng(12)
+    weekly = rng.poisson(12 * 2.0 ** (np.arange(-27, 1) / 52), (50, 28)).astype(float)
+    result = muri.assess(weekly)
+    assert 1.12 < np.median(result.growth) < 1.30  # the truth is 2 ** (14 / 52) = 1.205
+    steady = muri.assess(rng.poisson(12, (50, 28)).astype(float))
+    assert np.median(steady.growth) < 1.05
+
+
+def test_a_surge_does_not_explain_itself() -> None:
+    """Growth is read from the baseline alone; the same baseline with three times the tickets now has the same growth."""
+    rng = np.random.default_rng(13)
+    calm = rng.poisson(3, (50, 28)).astype(float)
+    surging = calm.copy()
+    surging[0, -4:] *= 3
+    np.testing.assert_array_equal(muri.assess(calm).growth, muri.assess(surging).growth)
+
+
+def test_the_tail_of_bursty_tickets_is_wider() -> None:
+    """Mean 12, variance phi times that and the uncertainty of the rate: the moments of the distribution that the tail belongs to."""
+    mean, phi, shape = 12.0, 3.0, 0.5 + 72 / 3.0
+    mean = phi * shape * 4 / 24
+    variance = phi * mean + mean**2 / shape
+    size = mean**2 / (variance - mean)
+    expected = nbinom.sf(19, size, size / (size + mean))
+    got = muri.predictive_tail(np.array([20.0]), np.array([72.0]), np.array([3.0]), 24, 4.0, 0.5)
+    assert got[0] == pytest.approx(expected, rel=1e-9)
 
 
 def test_weeks_before_the_customer_are_no_calm_baseline() -> None:

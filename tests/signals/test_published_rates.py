@@ -1,88 +1,109 @@
-"""The published false-alarm rates can be measured again, and belong to the rules that run."""
+"""The published error rates can be measured again, and belong to the rules that run."""
 
 from __future__ import annotations
 
 import pytest
 
 from vim_pipelines.evaluation import null_rates
-from vim_pipelines.evaluation.intervals import wilson
+from vim_pipelines.evaluation.account_years import Adoption, Tickets
+from vim_pipelines.evaluation.intervals import poisson, wilson
+from vim_pipelines.evaluation.null_rates import ALARMS, FOUND, LOOK, YEAR
 from vim_pipelines.signals import mura, muri
 
-STUDIES = {
-    "MURA_SPIKY": null_rates.spiky_rates, "MURA_GAP": null_rates.gap_rates, "MUDA_SHELFWARE": null_rates.shelfware_rates,
-    "MUDA_FEATURE": null_rates.feature_rates, "MURA_DROP": null_rates.drop_rates, "MURI_SPIKE": null_rates.spike_rates,
-}  # fmt: skip
+
+def lower(rate: null_rates.Rate) -> float:
+    """Lower bound of a rate seen. Some dozens of rates are looked at: 3.3 standard errors keep the whole comparison at about 5 %."""
+    return poisson(rate.hits, rate.trials, 0.999)[0] if rate.unit == ALARMS else wilson(rate.hits, rate.trials, z=3.3)[0]
 
 
-def lower_95(rate: null_rates.Rate) -> float:
-    """Lower bound of a rate seen; Poisson for alerts per account-year."""
-    if rate.unit == "alerts per account-year":
-        from scipy.stats import chi2
-
-        return float(chi2.ppf(0.0005, 2 * rate.hits) / 2 / rate.trials) if rate.hits else 0.0
-    # Some fifty conditions are looked at: 3.3 standard errors keep the whole comparison at about 5 %.
-    return wilson(rate.hits, rate.trials, z=3.3)[0]
-
-
-def check(name: str, accounts: int, seed: int) -> None:
+def check(rates: list[null_rates.Rate]) -> None:
     published = null_rates.published()
-    seen = list(STUDIES[name](accounts, seed))
-    assert seen
-    for rate in seen:
-        limit = published[rate.detector, rate.unit]["upper_95"]
-        assert lower_95(rate) <= limit, f"{rate} against a published upper bound of {limit}"
+    assert rates
+    for rate in rates:
+        if rate.unit in (YEAR, ALARMS):  # looks of one account are no independent trials
+            limit = published[rate.detector, rate.unit]["upper_95"]
+            assert lower(rate) <= limit, f"{rate} against a published upper bound of {limit}"
 
 
-@pytest.mark.parametrize("name", ["MURA_SPIKY", "MURA_GAP", "MUDA_SHELFWARE", "MUDA_FEATURE", "MURI_SPIKE"])
-def test_a_small_repetition_agrees_with_the_published_rate(name: str) -> None:
-    check(name, 250, seed=11)
+@pytest.mark.parametrize("what", [Adoption(10, 0.3, 0.05), Adoption(100, 0.6, 0.02, "use doubles in a line")], ids=str)
+def test_a_small_repetition_agrees_with_the_published_mura_rates(what: Adoption) -> None:
+    check(null_rates.adoption_rates(what, 200, (11, 1)))
+
+
+@pytest.mark.parametrize("what", [Tickets(1.0, 3.0), Tickets(10.0, 1.0, "doubles with its users")], ids=str)
+def test_a_small_repetition_agrees_with_the_published_muri_rates(what: Tickets) -> None:
+    check(null_rates.ticket_rates(what, 300, (11, 2)))
+
+
+def test_a_small_repetition_agrees_with_the_published_muda_rates() -> None:
+    check([*null_rates.shelfware_rates(50, 11), *null_rates.feature_rates(200, 11)])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(STUDIES))
-def test_a_large_repetition_agrees_with_the_published_rate(name: str) -> None:
-    check(name, 2000, seed=12)
+def test_a_large_repetition_agrees_with_the_published_rates() -> None:
+    """Every null, with seeds of its own."""
+    measured = null_rates.measure(800, 12, screen=100)
+    check([rate for rate in measured.nulls if rate.group != "unseen"])
 
 
-def test_the_levels_that_the_design_asks_for_hold() -> None:
-    """About one per cent for the dispersion test, METRICS' budgets for tickets, and a drop rule that does not ring everywhere within a year."""
-    published = null_rates.published()
-    looks, year, alerts = "share of looks", "share of accounts in a year of weekly looks", "alerts per account-year"
-    assert published["MURA_SPIKY", looks]["rate"] <= 0.0125
-    assert published["MURA_DROP", year]["rate"] <= 0.05
-    assert published["MURI_SPIKE watch", alerts]["rate"] <= 0.37
-    assert published["MURI_SPIKE alert", alerts]["rate"] <= 0.07
-    assert published["MUDA_SHELFWARE", looks]["upper_95"] <= 0.01
+def test_every_detector_publishes_its_false_alarms_per_account_year_and_its_power() -> None:
+    published, power = null_rates.published(), null_rates.published_power()
+    detectors = {detector for detector, _ in published}
+    assert detectors >= {
+        "MURA",
+        "MURA_SPIKY",
+        "MURA_GAP",
+        "MURA_DROP",
+        "MURA_DROP step",
+        "MURA_DROP decline",
+        "MURI_SPIKE",
+        "MURI_SPIKE watch",
+        "MURI_SPIKE alert",
+    }
+    assert {(detector, ALARMS) for detector in detectors} <= set(published)
+    for entry in published.values():
+        assert 0 <= entry["rate"] <= entry["upper_95"] and entry["trials"] > 0 and entry["worst_condition"]
+    for detector in ("MURA_SPIKY", "MURA_DROP", "MURI_SPIKE watch", "MURI_SPIKE alert"):
+        mine = [entry for entry in power if entry["detector"] == detector]
+        assert mine and all(entry["lower_95"] <= entry["power"] == pytest.approx(entry["hits"] / entry["trials"], abs=1e-4) for entry in mine)
+
+
+def test_one_look_is_published_for_each_rule_that_planted_portfolios_are_judged_by() -> None:
+    from vim_pipelines.evaluation.calibrate import PUBLISHED_DETECTOR
+
+    assert {(detector, LOOK) for detector in PUBLISHED_DETECTOR.values()} <= set(null_rates.published())
 
 
 def test_rates_were_measured_for_the_rules_that_run() -> None:
     """Changing a level means a new rule version, and a new version means measuring again."""
     for (detector, _), entry in null_rates.published().items():
-        if detector.startswith("MURA"):
-            assert entry["rule_version"] == mura.RULE_VERSION
-        if detector.startswith("MURI"):
-            assert entry["rule_version"] == muri.RULE_VERSION
-    assert mura.MuraRule() == mura.RULE, "published rates hold for the shipped rule only"
-    frozen = (0.01, 0.30, -0.25, 0.0005, -0.30, 0.0005, 10, 3.0, 0.01, 0.05, 10, 12)
+        assert entry["rule_version"] == null_rates.rule_version(detector)
+    assert all(entry["rule_version"] == null_rates.rule_version(entry["detector"]) for entry in null_rates.published_power())
+    assert (mura.RULE_VERSION, muri.RULE_VERSION) == ("mura-2", "muri-2")
+    assert mura.MuraRule() == mura.RULE and muri.MuriRule() == muri.RULE, "published rates hold for the shipped rules only"
+    frozen = (0.0015, 0.30, -0.25, 0.0003, -0.30, 0.0002, 10, 3.0, 0.002, 0.05, 10, 5, 12, 0.05)
     rule = mura.RULE
     assert frozen == (
         rule.dispersion_level, rule.cv_floor, rule.drop_ratio, rule.drop_level, rule.decline_ratio, rule.decline_level, rule.gap_floor_days,
-        rule.gap_multiple, rule.gap_level, rule.gap_rho, rule.min_seats, rule.min_weeks,
+        rule.gap_multiple, rule.gap_level, rule.gap_rho, rule.min_seats, rule.min_seats_level, rule.min_weeks, rule.rho_trim,
     ), "a changed level needs a new RULE_VERSION and `python -m benchmarks.calibrate --publish`"  # fmt: skip
+    tickets = muri.RULE
+    assert (
+        tickets.watch_level, tickets.watch_tickets, tickets.alert_level, tickets.baseline_weeks, tickets.recent_weeks, tickets.max_growth,
+        tickets.min_trend_sd, tickets.max_trend_sd, tickets.default_trend_sd, tickets.common_trend_sd,
+    ) == (0.01, 4, 0.0015, 24, 4, 3.0, 0.10, 0.30, 0.15, 0.15), "a changed level needs a new RULE_VERSION and `python -m benchmarks.calibrate --publish`"  # fmt: skip
 
 
-def test_power_is_what_the_rule_is_for() -> None:
-    """A test that never rings has no false alarms: on/off use, a halved account and a tripled ticket load must be found."""
-    import numpy as np
+def test_the_published_rates_keep_the_budget() -> None:
+    """The full measurement's worst condition, by the bounds that stand in the file."""
+    published = null_rates.published()
+    assert published["MURA", YEAR]["upper_95"] <= 0.07  # of all rho; `make calibrate` holds the 5 % of rho .02
+    assert published["MURI_SPIKE watch", ALARMS]["upper_95"] <= 0.40
+    assert published["MURI_SPIKE alert", ALARMS]["upper_95"] <= 0.07
+    assert published["MUDA_SHELFWARE", LOOK]["upper_95"] <= 0.01
 
-    rng = np.random.default_rng(21)
-    stable = null_rates.stable_weeks(rng, 600, 26, 50, 0.6, 0.0)
-    on_off = np.where(rng.random((200, 26)) < 0.3, rng.binomial(50, 0.21, (200, 26)), stable[:200])
-    halved = stable[:200].copy()
-    halved[:, -4:] = rng.binomial(50, 0.3, (200, 4))
-    seats = np.full(600, 50.0)
-    assert (mura.assess(np.vstack([on_off, stable[200:]]), seats).is_spiky[:200] == 1).mean() > 0.85
-    assert (mura.assess(np.vstack([halved, stable[200:]]), seats).is_dropping[:200] == 1).mean() > 0.95
-    tickets = rng.poisson(3, (400, 28)).astype(float)
-    tickets[:100, -4:] = rng.poisson(9, (100, 4))
-    assert np.mean([level == "alert" for level in muri.assess(tickets).level[:100]]) > 0.85
+
+def test_a_halved_account_is_found() -> None:
+    """A test that never rings has no false alarms."""
+    rate = null_rates.fall_power(Adoption(25, 0.6, 0.02), 40, (21,))[0]
+    assert rate.unit == FOUND and rate.rate > 0.85

@@ -1,4 +1,4 @@
-"""Bounds of a proportion, so that no rate is printed without how well it is known."""
+"""Bounds of a proportion and of a count, so that no rate is printed without how well it is known."""
 
 from __future__ import annotations
 
@@ -17,3 +17,17 @@ def wilson(hits: int, trials: int, z: float = Z_95) -> tuple[float, float]:
     low = 0.0 if hits == 0 else (centre - half) / (1.0 + spread)
     high = 1.0 if hits == trials else (centre + half) / (1.0 + spread)
     return low, high
+
+
+def poisson(hits: int, exposure: float, level: float = 0.95) -> tuple[float, float]:
+    """Exact (Garwood) interval of a rate: hits in `exposure` account-years. For alarms, of which an account may have several in a year.
+
+    It takes the alarms as independent; those of one account are not quite, but a cool-down of four looks keeps them from coming in runs.
+    """
+    from scipy.stats import chi2
+
+    if exposure <= 0:
+        return 0.0, float("inf")
+    tail = (1.0 - level) / 2.0
+    low = float(chi2.ppf(tail, 2 * hits)) / 2.0 if hits else 0.0
+    return low / exposure, float(chi2.ppf(1.0 - tail, 2 * (hits + 1))) / 2.0 / exposure

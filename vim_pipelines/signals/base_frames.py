@@ -212,6 +212,13 @@ _TEAM = """
 select count(distinct coalesce(lower(csm_email), lower(csm_name))) as csms from base.int_accounts
 """
 
+# Seats bought over time; what was never in force, or ended early on a day that no source tells, is no history.
+_SEAT_LINES = """
+select account_key, seats, start_date, end_date
+from base.int_contract_lines
+where line_status = 'ok' and contract_status not in ('draft', 'terminated')
+"""
+
 ACCOUNT_COLUMNS = (
     "account_key", "account_name", "segment", "seats_contracted", "active_users_28d", "utilization_28d", "shelfware_seats", "contract_age_days", "days_to_opt_out",
     "days_to_renewal", "gap_days", "last_activity_date", "notice_served_on", "usage_status", "ticket_status", "contract_status",
@@ -240,6 +247,7 @@ class BaseFrames:
     renewals: pd.DataFrame
     talks: pd.DataFrame
     stakes: pd.DataFrame
+    seat_lines: pd.DataFrame
 
 
 def read_capacity(session: Session) -> int:
@@ -281,6 +289,7 @@ def read_base(session: Session, as_of: date) -> BaseFrames:
         renewals=_frame(session, _RENEWALS, ("account_key", "renewals_open", "renewals_signed"), [as_of - timedelta(days=SIGNED_DAYS), as_of, as_of]),
         talks=_frame(session, _TALKS, ("account_key", "last_talk_on", "first_contract_start", "talks_ahead"), [end, end, as_of, as_of]),
         stakes=_frame(session, _STAKES, ("account_key", "stake_annual")),
+        seat_lines=_frame(session, _SEAT_LINES, ("account_key", "seats", "start_date", "end_date")),
     )
 
 

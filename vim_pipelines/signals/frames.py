@@ -28,6 +28,22 @@ def weeks(frame: Any, column: str, position: Any, last_week: date, width: int) -
     return result
 
 
+def seats_by_week(lines: Any, position: Any, last_week: date, width: int) -> Matrix:
+    """Accounts x weeks: seats of the lines in force on the Sunday of the week (not over the week: a renewal within it would count twice)."""
+    import numpy as np
+    import pandas as pd
+
+    result = np.zeros((len(position), width))
+    row = position.reindex(lines["account_key"]).to_numpy(dtype=float)
+    start, end = pd.to_datetime(lines["start_date"]), pd.to_datetime(lines["end_date"])
+    seats = numbers(lines["seats"])
+    for week in range(width):
+        sunday = pd.Timestamp(last_week) + pd.Timedelta(days=6 - 7 * (width - 1 - week))
+        held = np.isfinite(row) & ((start <= sunday) & ((end >= sunday) | end.isna())).to_numpy()
+        np.add.at(result[:, week], row[held].astype(int), seats[held])
+    return result
+
+
 def before(day: Any, last_week: date, width: int) -> Any:
     """Accounts x weeks: whether the week begins before `day`; nowhere for accounts without a day."""
     import numpy as np

@@ -14,7 +14,7 @@ from vim_pipelines.core.dates import last_complete_week_start
 from vim_pipelines.signals import mura, muri, scores
 from vim_pipelines.signals.base_frames import BaseFrames, business_index, read_base, read_capacity
 from vim_pipelines.signals.fold import fold_scores
-from vim_pipelines.signals.frames import aligned, before, numbers, table_frame, text, weeks
+from vim_pipelines.signals.frames import aligned, before, numbers, seats_by_week, table_frame, text, weeks
 from vim_pipelines.signals.health import EVIDENCE
 from vim_pipelines.signals.measures import measure_frame
 from vim_pipelines.signals.risks import evaluate, load_rules
@@ -119,7 +119,14 @@ def build(base: BaseFrames, as_of: date, capacity: int = 0) -> Signals:
     covered = weeks(base.ticket_weeks, "is_covered", position, last_week, muri.RULE.baseline_weeks + muri.RULE.recent_weeks)
     tickets[~(np.nan_to_num(covered) > 0)] = np.nan
     unmasked = np.where(masked, np.nan, active)
-    spikes = muri.assess(tickets, growth=muri.growth_factor(unmasked), segments=segments, ticket_status=[text(value) for value in accounts["ticket_status"]])
+    grown = muri.customer_growth(unmasked, seats_by_week(base.seat_lines, position, last_week, muri.RULE.baseline_weeks + muri.RULE.recent_weeks))
+    spikes = muri.assess(
+        tickets,
+        growth=grown.growth,
+        growth_within=grown.within,
+        segments=segments,
+        ticket_status=[text(value) for value in accounts["ticket_status"]],
+    )
     severity = muri.severity(spikes.p_value, spikes.tickets_4w, numbers(load["weighted_load"]), seats)
     nearness = muri.proximity(numbers(accounts["days_to_opt_out"]))
 
