@@ -157,7 +157,10 @@ def feature_rates(accounts: int, seed: int) -> Iterator[Rate]:
 #: Where the bars of the on/off pattern stand, and the other levels of use that are reported beside them. METRICS.md's 79 % at ten seats,
 #: > 99 % at 25 and 23 % at five are those of 60 % weekly use (`metrics_study`), so that is the level of the bar.
 ON_OFF_USE = 0.6
-ON_OFF = [Adoption(seats, use, rho) for rho in (0.02, 0.0, 0.05) for use in (0.6, 0.3, 0.4, 0.5, 0.85) for seats in (10, 25, 50, 100, 200)]
+ON_OFF = [
+    *(Adoption(seats, use, 0.02) for use in (0.6, 0.3, 0.4, 0.5, 0.85) for seats in (10, 25, 50, 100, 200)),
+    *(Adoption(seats, 0.6, rho) for rho in (0.0, 0.05) for seats in (10, 25, 50, 100, 200)),
+]
 FALLS = [Adoption(seats, 0.6, 0.02) for seats in (5, 10, 25, 100)]
 SURGES = [Tickets(rate, phi) for phi in BURSTINESS for rate in (1.0, 3.0, 10.0)]
 
@@ -222,25 +225,25 @@ class Measurement:
     power: list[Rate]
 
 
-def measure(accounts: int, seed: int, screen: int | None = None, again: int = 3) -> Measurement:
+def measure(accounts: int, seed: int, screen: int | None = None, again: int = 2) -> Measurement:
     """Every detector under every null and every planted pattern.
 
-    Some four hundred nulls are screened with `screen` accounts each (default: an eighth), then for every detector (and every rho) the `again` worst are
+    Some four hundred nulls are screened with `screen` accounts each (default: a tenth), then for every detector (and every rho) the `again` worst are
     simulated afresh with `accounts`: the highest of many noisy rates is too high, a fresh look at the worst is not. One generator
     per condition, so that conditions do not disturb each other.
     """
-    screen = max(screen or accounts // 8, 2 * account_years.BOOK)
+    screen = max(screen or accounts // 10, 2 * account_years.BOOK)
     adoption, tickets = adoption_conditions(), ticket_conditions()
     screened = [rate for number, what in enumerate(adoption) for rate in adoption_rates(what, screen, (seed, 1, number))]
     screened += [rate for number, what in enumerate(tickets) for rate in ticket_rates(what, screen, (seed, 2, number))]
     hardest = {rate.condition for rate in _worst_of_each(screened, again)}
     nulls = [rate for number, what in enumerate(adoption) if str(what) in hardest for rate in adoption_rates(what, accounts, (seed, 3, number))]
     nulls += [rate for number, what in enumerate(tickets) if str(what) in hardest for rate in ticket_rates(what, 2 * accounts, (seed, 4, number))]
-    nulls += [*shelfware_rates(screen, seed), *feature_rates(screen, seed)]
-    planted = max(accounts // 2, 2 * account_years.BOOK)
+    nulls += [*shelfware_rates(2 * screen, seed), *feature_rates(accounts, seed)]
+    planted = max(accounts // 5, 2 * account_years.BOOK)
     power = [rate for number, what in enumerate(ON_OFF) for rate in on_off_power(what, planted, (seed, 7, number))]
     power += [rate for number, what in enumerate(FALLS) for rate in fall_power(what, planted, (seed, 8, number))]
-    power += [rate for number, what in enumerate(SURGES) for rate in surge_power(what, planted, (seed, 9, number))]
+    power += [rate for number, what in enumerate(SURGES) for rate in surge_power(what, accounts, (seed, 9, number))]
     nulls += [rate for rate in power if rate.unit == YEAR]
     return Measurement(screened, nulls, [rate for rate in power if rate.unit == FOUND])
 
