@@ -56,7 +56,7 @@ calibrate: install ## Detector error rates over 20 seeds of planted truth
 	@$(BIN)/python -m benchmarks.calibrate
 
 parity-live: install ## Compare every mart on a real Snowflake account with DuckDB's (SNOWFLAKE_* settings, an empty database)
-	@$(BIN)/python -m benchmarks.parity_live
+	@$(BIN)/python -m benchmarks.parity_live --database $(or $(DATABASE),VIM_PARITY)
 
 env-example: install ## Write .env.example anew from the settings
 	@$(BIN)/python -c 'from vim_pipelines.settings import env_example; print(env_example(), end="")' > .env.example

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from vim_pipelines.core.hashing import sha256_json, sha256_text
 from vim_pipelines.evaluation.parity import Difference, Mart, compare, marts_of
 from vim_pipelines.lifecycle.run import fold_states
+from vim_pipelines.lifecycle.tables import TABLES as LIFECYCLE_TABLES
 from vim_pipelines.lifecycle.tables import ensure_computed_tables as ensure_lifecycle_tables
 from vim_pipelines.settings import Settings
 from vim_pipelines.signals.run import compute_signals
-from vim_pipelines.signals.run import ensure_computed_tables as ensure_signal_tables
+from vim_pipelines.signals.tables import TABLES as SIGNAL_TABLES
+from vim_pipelines.signals.tables import ensure_computed_tables as ensure_signal_tables
 from vim_pipelines.store import open_store
 from vim_pipelines.store.mirror import mirror_store
 from vim_pipelines.transform.project import RESERVED_SELECTIONS, ensure_manifest, run_dbt, write_profile
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 #: Marts that may hold no row although everything ran, each with the reason; every other empty mart is a comparison of nothing.
 MAY_BE_EMPTY: dict[str, str] = {}
 
-COMPUTED = ("adoption_variance", "ticket_spikes", "account_scores", "risks", "requirements", "account_state", "phase_transitions", "lifecycle_evidence")
+#: The tables of the Python steps, compared beside the marts.
+COMPUTED = (*SIGNAL_TABLES, *LIFECYCLE_TABLES)
 
 
 def prepare(settings: Settings, warehouse: Warehouse) -> None:

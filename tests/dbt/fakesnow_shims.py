@@ -24,7 +24,7 @@ LOG_VARIABLE = "FAKESNOW_SHIMS_LOG"
 
 #: Session parameters that Snowflake knows (its reference, 'Parameters') and that we set, by the type of their value.
 PARAMETERS: dict[str, type] = {
-    "QUERY_TAG": str, "STATEMENT_TIMEOUT_IN_SECONDS": int, "TIMEZONE": str, "TIMESTAMP_TYPE_MAPPING": str, "WEEK_START": int, "WEEK_OF_YEAR_POLICY": int,
+    "QUERY_TAG": str, "STATEMENT_TIMEOUT_IN_SECONDS": int, "TIMEZONE": str, "TIMESTAMP_TYPE_MAPPING": str, "WEEK_START": int, "WEEK_OF_YEAR_POLICY": int, "DEFAULT_NULL_ORDERING": str,
     "DATE_INPUT_FORMAT": str, "TIMESTAMP_INPUT_FORMAT": str, "DATE_OUTPUT_FORMAT": str, "TIMESTAMP_NTZ_OUTPUT_FORMAT": str, "ROWS_PER_RESULTSET": int,
     "QUOTED_IDENTIFIERS_IGNORE_CASE": bool,
 }  # fmt: skip

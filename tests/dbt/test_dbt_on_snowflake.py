@@ -25,6 +25,7 @@ if str(ROOT) not in sys.path:
 
 from benchmarks.parity_nights import compare_warehouses, fill_store, project_marts, run_night, run_operations, silently_empty  # noqa: E402
 from vim_pipelines.evaluation.parity import Mart, summary  # noqa: E402
+from vim_pipelines.transform.project import ensure_manifest  # noqa: E402
 
 
 @dataclass
@@ -101,6 +102,18 @@ def test_snowflake_tables_are_clustered_and_transient_as_documented(ten_accounts
     assert "create or replace table vim.marts.fct_account_signals" in log and "alter table vim.marts.fct_account_signals cluster by (as_of_date)" in log
     assert "create or replace transient table vim.base.int_usage_daily" in log and "alter table vim.base.int_usage_daily cluster by (activity_date)" in log
     assert "alter table vim.marts.fct_plans cluster by" not in log
+
+
+def test_every_clustered_model_has_the_column_that_it_is_clustered_by(ten_accounts: Both) -> None:
+    """A mart in a new folder inherits `cluster_by: [as_of_date]`; without that column it could not be made on Snowflake."""
+    manifest = json.loads(ensure_manifest(ten_accounts.snowflake.settings).read_text())
+    clustered = {
+        node["name"]: (set(node["config"]["cluster_by"]), set(node["columns"]))
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["config"].get("cluster_by") and node["config"]["materialized"] != "view"
+    }
+    assert {"int_usage_daily", "fct_account_signals", "fct_account_measures"} <= set(clustered)
+    assert {name: keys - columns for name, (keys, columns) in clustered.items() if not keys <= columns} == {}
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ SESSION_PARAMETERS: dict[str, str | int | bool] = {
     "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
     "WEEK_START": 1,
     "WEEK_OF_YEAR_POLICY": 0,
+    "DEFAULT_NULL_ORDERING": "LAST",
     "DATE_INPUT_FORMAT": "AUTO",
     "TIMESTAMP_INPUT_FORMAT": "AUTO",
     "DATE_OUTPUT_FORMAT": "YYYY-MM-DD",
@@ -44,6 +45,8 @@ STEP_WAREHOUSES = {
 }
 #: Statements that open the session's transaction. Snowflake commits on every DDL statement, so tables are made before rows are written.
 WRITING = ("insert", "delete", "update", "merge", "copy")
+#: Statements that commit what the session wrote so far, also when there is nothing to create: refused once the transaction is open.
+DDL = ("create", "alter", "drop")
 #: Where Parquet files land before they are selected from: fixed columns of text, empty outside a transaction.
 STAGING = "raw.vim_staging"
 STAGING_COLUMNS = 60
@@ -52,7 +55,7 @@ STAGING_COLUMNS = 60
 class SnowflakeSession(Session):
     """A session over a connection of the Snowflake connector. Its transaction starts with the first row written.
 
-    DDL commits in Snowflake: call `ensure_table` before the first write of a session, or what was written so far is kept.
+    DDL commits in Snowflake, so that a session which failed later would leave a half behind: after the first write it is an error.
     """
 
     dialect = "snowflake"
@@ -65,6 +68,11 @@ class SnowflakeSession(Session):
         if not self.is_in_transaction and sql.lstrip()[:6].lower().startswith(WRITING):
             self.connection.cursor().execute("begin")
             self.is_in_transaction = True
+        if self.is_in_transaction and sql.lstrip()[:8].lower().startswith(DDL):
+            raise VimError(
+                "VIM-E099", "A table was to be made after rows were written", why=f"Snowflake would commit those rows at: {sql.strip()[:80]}",
+                fix="Call ensure_table for every table before the first write of the session",
+            )  # fmt: skip
         cursor = self.connection.cursor()
         cursor.execute(sql.replace("%", "%%").replace("?", "%s") if parameters else sql, list(parameters) or None)
         return cursor
