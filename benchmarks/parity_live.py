@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from benchmarks.parity_macros import cases_that_differ
-from benchmarks.parity_nights import compare_warehouses, fill_store, prepare, project_marts, run_night, run_operations, silently_empty
+from benchmarks.parity_nights import compare_warehouses, fill_store, keep_card, prepare, project_marts, run_night, run_operations, silently_empty
 from benchmarks.planted import load_simulation
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.evaluation.parity import summary
@@ -109,6 +109,7 @@ def compare(snowflake: Settings, duckdb: Settings, home: Path, given: argparse.N
         wrong += [f"macro on {settings.warehouse}: {line}" for line in cases_that_differ(settings, warehouse)]
         with warehouse.session() as session:
             load_simulation(session, simulation, datetime.combine(as_of + timedelta(days=1), datetime.min.time()))
+        keep_card(warehouse, as_of)
         for back in reversed(range(given.nights)):
             run_night(settings, warehouse, as_of - timedelta(days=back))
         run_operations(settings, warehouse, store, as_of)

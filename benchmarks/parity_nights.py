@@ -58,6 +58,23 @@ def run_night(settings: Settings, warehouse: Warehouse, as_of: date, currency: s
     run_dbt(settings, _selection("marts", tests), as_of, currency)
 
 
+def keep_card(warehouse: Warehouse, as_of: date) -> None:
+    """A calibration card with awkward figures: undefined, zero, a third. What a backtest writes on its own schedule."""
+    from vim_pipelines.evaluation.backtest_card import CalibrationCard, CardFigure, store_card
+    from vim_pipelines.evaluation.backtest_metrics import Bin
+
+    card = CalibrationCard(
+        subject="parity", label="lost", model="sum of logs", model_version="1", chosen_because="it's the simplest", probability="none", data={"rows": "0" * 64},
+        as_of_date=as_of, trained_from=None, trained_to=None, train_rows=0, train_accounts=0, train_losses=0, tested_from=as_of - timedelta(days=365),
+        tested_to=as_of, test_rows=60, test_accounts=30, test_losses=20, test_censored=1,
+        figures=(CardFigure("auc", "sum of logs", "all", 2 / 3, 0.5, None, 60, 20), CardFigure("auc", "sum of logs", "new", None, None, None, 3, 0)),
+        reliability=(Bin("1 of 2", 30, 0, None, 0.0, 0.0, 0.1135), Bin("2 of 2", 30, 20, 0.5, 2 / 3, 0.4878, 0.8077)), bands=(), selection={},
+        verdict="bands only", may_be_used_for="nothing", limits=("made by hand", 'with "quotes"'),
+    )  # fmt: skip
+    with warehouse.session() as session:
+        store_card(session, card)
+
+
 def run_operations(settings: Settings, warehouse: Warehouse, store: Store, as_of: date, currency: str = "USD", *, tests: bool = True) -> None:
     """The mirror of the operations store and the marts on it."""
     with warehouse.session() as session:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # benchmarks/ stands beside the package and is not installed
 
-from benchmarks.parity_nights import compare_warehouses, fill_store, project_marts, run_night, run_operations, silently_empty  # noqa: E402
+from benchmarks.parity_nights import compare_warehouses, fill_store, keep_card, project_marts, run_night, run_operations, silently_empty  # noqa: E402
 from vim_pipelines.evaluation.parity import Mart, summary  # noqa: E402
 from vim_pipelines.transform.project import ensure_manifest  # noqa: E402
 
@@ -54,6 +54,7 @@ def ten_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
             fill_ten_accounts(portfolio)
             fill_the_rest(portfolio)
             portfolio.write()
+            keep_card(portfolio.warehouse, AS_OF)
             run_night(portfolio.settings, portfolio.warehouse, AS_OF, tests=False)
             run_operations(portfolio.settings, portfolio.warehouse, store, AS_OF, tests=False)
         yield Both(*portfolios, folder, project_marts(portfolios[0].settings))
@@ -139,6 +140,7 @@ def test_nights_of_a_simulated_portfolio_are_the_same_on_both_warehouses(tmp_pat
             fill_ten_accounts(portfolio)
             fill_the_rest(portfolio)
             portfolio.write()
+            keep_card(portfolio.warehouse, AS_OF)
             for night in (AS_OF - timedelta(days=1), AS_OF, AS_OF - timedelta(days=30), AS_OF):
                 run_night(portfolio.settings, portfolio.warehouse, night)
             run_operations(portfolio.settings, portfolio.warehouse, store, AS_OF)
