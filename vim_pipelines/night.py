@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -137,20 +137,78 @@ def run_replans(settings: Settings) -> list[str]:
 
 
 def run_backtest(settings: Settings, *, activity: Path | None, train_before: date | None, rebuild: str, say: Callable[[str], object]) -> CalibrationCard:
-    """Judge a folder's activity history, or the portfolio; keep the card in the warehouse and in the folder `backtests` of the home folder."""
+    """Judge a folder's activity history, or the portfolio; keep the card in the warehouse and in the folder `backtests` of the home folder.
+
+    `rebuild` (none, monthly, weekly) first builds the nights of the past that observation dates of the portfolio lack.
+    """
     from vim_pipelines.evaluation.backtest import DEFAULT_TRAIN_BEFORE, backtest_activity
     from vim_pipelines.evaluation.backtest_card import store_card, write_card
     from vim_pipelines.warehouse import open_warehouse
 
     warehouse = open_warehouse(settings)
-    if activity is None:
-        raise VimError("VIM-E024", "Only an activity history can be judged so far", fix="Name its folder with --activity")
-    card = backtest_activity(activity, train_before or DEFAULT_TRAIN_BEFORE)
+    card = backtest_activity(activity, train_before or DEFAULT_TRAIN_BEFORE) if activity else _judge_portfolio(settings, train_before, rebuild, say)
     with warehouse.session() as session:
         store_card(session, card)
     _, text = write_card(card, settings.home / "backtests")
     say(f"The card is kept in computed.calibration_cards and in {text}")
     return card
+
+
+def _judge_portfolio(settings: Settings, test_from: date | None, rebuild: str, say: Callable[[str], object]) -> CalibrationCard:
+    from vim_pipelines.evaluation import backtest_portfolio as portfolio_backtest
+    from vim_pipelines.evaluation.backtest_terms import needed_nights, observations, terms
+    from vim_pipelines.portfolio.file import load_portfolio
+    from vim_pipelines.warehouse import open_warehouse
+
+    portfolio, warehouse = load_portfolio(settings.portfolio, settings), open_warehouse(settings)
+    within = portfolio_backtest.WITHIN_DAYS_MONTHLY if rebuild == "monthly" else portfolio_backtest.WITHIN_DAYS
+    with warehouse.session() as session:
+        have = portfolio_backtest.nights(session)
+        if not have:
+            raise VimError("VIM-E024", "There is no finished audit", fix="Run vimotion audit first")
+        rows = observations(terms(portfolio_backtest.read_versions(session), have[-1]))
+        first = session.scalar("select min(cast(occurred_at as date)) from raw.usage_events")
+    if rebuild != "none" and first is not None:
+        rebuild_nights(settings, needed_nights(rows, have, first=first, every=rebuild, within_days=within), newest=have[-1], say=say)
+    with warehouse.session(read_only=True) as session:
+        prepared = portfolio_backtest.prepare(session, have[-1], within)
+    return portfolio_backtest.backtest_portfolio(prepared, portfolio.name, have[-1], test_from)
+
+
+#: What a night of the past needs for its scores: no drafts, no requests, no phases (those fold over time and would be made again from there).
+PAST_MARTS = ["fct_license_waste", "fct_adoption_variance", "fct_ticket_load", "fct_account_signals"]
+
+
+def rebuild_nights(settings: Settings, days: Sequence[date], *, newest: date, say: Callable[[str], object]) -> None:
+    """Build the scores of past nights as a backfill would: base models, signals, and the marts of the measures; no model is called.
+
+    The base models stand at one date at a time, so they are put back to `newest` at the end, also after a failure.
+    """
+    from vim_pipelines.portfolio.file import load_portfolio
+    from vim_pipelines.signals.run import compute_signals
+    from vim_pipelines.store import open_store
+    from vim_pipelines.store.locks import exclusive
+    from vim_pipelines.transform.project import run_dbt, write_profile
+    from vim_pipelines.warehouse import open_warehouse
+
+    if not days:
+        return
+    warehouse, currency = open_warehouse(settings), load_portfolio(settings.portfolio, settings).currency
+    write_profile(settings, warehouse)
+    with exclusive(open_store(settings), "portfolio_audit") as taken:
+        if not taken:
+            raise VimError("VIM-E025", "Another audit of this home folder is running", fix="Wait for it to end")
+        try:
+            for number, day in enumerate(sorted(days), 1):
+                say(f"Building the night of {day} ({number} of {len(days)})")
+                with _captured(settings, "backtest", show=False):
+                    run_dbt(settings, ["tag:base"], day, currency)
+                    with warehouse.session() as session:
+                        compute_signals(session, day)
+                    run_dbt(settings, PAST_MARTS, day, currency)
+        finally:
+            with _captured(settings, "backtest", show=False):
+                run_dbt(settings, ["tag:base"], newest, currency)
 
 
 def _run_job(settings: Settings, name: str, *, partition_key: str, debug: bool) -> None:

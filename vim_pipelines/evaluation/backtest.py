@@ -151,11 +151,12 @@ def judge(
     calibrator: Calibrator,
     train_score: Any,
     value: Any = None,
+    bands: Any = None,
 ) -> Judgement:
     """Every figure of METRICS section 6 for the first of `rankings`, AUC for the others, and the paired differences.
 
     Intervals resample accounts. `slices` are masks (years, lead times, segments); `value` is the money at stake per row. Probabilities are
-    judged only if the calibrator has any, which takes 50 losses; otherwise the loss rates of three bands of the training scores are all.
+    judged only if the calibrator has any, which takes 50 losses; otherwise the loss rates of `bands` (default: three bands of the training scores) are all.
     """
     import numpy as np
 
@@ -185,8 +186,8 @@ def judge(
         part = metrics.Resampling(draws.weights[:, mask])
         figures.append(row("AUC", model, metrics.auc(lost[mask], np.asarray(score)[mask], part), name))
     bins = tuple(metrics.reliability(lost, probability)) if probability is not None else ()
-    bands = tuple(metrics.band_rates(lost, _bands(score, train_score)))
-    return Judgement(tuple(figures), bins, bands, _stated(calibrator), _use(calibrator, losses))
+    rates = tuple(metrics.band_rates(lost, _bands(score, train_score) if bands is None else bands))
+    return Judgement(tuple(figures), bins, rates, _stated(calibrator), _use(calibrator, losses))
 
 
 def _bands(score: Any, train_score: Any) -> list[str]:
