@@ -128,8 +128,8 @@ def backtest(state: dict[str, Any], activity: Path | None, train_before: datetim
     from vim_pipelines.night import run_backtest
 
     split = train_before.date() if train_before else None
-    with _settings(state["overrides"]) as settings:
-        card = run_backtest(settings, activity=activity, train_before=split, rebuild=rebuild, say=_say)
+    # Reads the warehouse or a folder, never the sources: the sandbox's emulators need not run.
+    card = run_backtest(_load(state), activity=activity, train_before=split, rebuild=rebuild, say=_say)
     click.echo(json.dumps({"card_id": card.card_id} | card.as_json(), indent=2, default=str) if as_json else "\n".join(card_lines(card)))
 
 

@@ -173,7 +173,7 @@ def judge(
     base = metrics.Figure(float(lost.mean()), *draws.interval(lambda w: (w @ lost) / np.maximum(w.sum(axis=1), 1.0)))
     figures = [row("base rate", "-", base)]
     figures += [row("AUC", name, metrics.auc(lost, ranked, draws)) for name, ranked in rankings.items()]
-    figures += [row("AUC difference", f"{model} against {name}"[:160], metrics.auc_difference(lost, score, ranked, draws)) for name, ranked in others]
+    figures += [row("AUC difference", f"against {name}", metrics.auc_difference(lost, score, ranked, draws)) for name, ranked in others]
     figures += [row("PR-AUC", name, metrics.pr_auc(lost, ranked, draws if name == model else None)) for name, ranked in rankings.items()]
     figures += [row("top-decile lift", name, metrics.top_decile_lift(lost, ranked, draws)) for name, ranked in rankings.items()]
     if value is not None:
@@ -221,7 +221,7 @@ def verdict(figures: Sequence[CardFigure], model: str) -> str:
     not_better: list[str] = []
     for row in figures:
         if row.metric == "AUC difference" and row.value is not None and row.low is not None:
-            rival = row.ranking.split(" against ", 1)[1]
+            rival = row.ranking.removeprefix("against ")
             (better if row.low > 0 else not_better).append(f"{rival} ({row.value:+.3f}, {row.low:+.3f} to {row.high:+.3f})")
     parts = [f"AUC {own.value:.3f} ({own.low:.3f} to {own.high:.3f})"]
     parts += [f"better than {'; '.join(better)}"] if better else []

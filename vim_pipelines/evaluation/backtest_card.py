@@ -104,9 +104,9 @@ def card_lines(card: CalibrationCard) -> list[str]:
         *(f"  data         {name} {digest[:16]}" for name, digest in card.data.items()),
     ]
     if card.figures:
-        lines += ["", f"  {'figure':<32}{'ranking':<58}{'slice':<26}{'value (95 %)':<26}{'lost / n':>12}"]
+        lines += ["", f"  {'figure':<32}{'ranking':<84}{'slice':<26}{'value (95 %)':<26}{'lost / n':>12}"]
         lines += [
-            f"  {row.metric:<32}{row.ranking[:56]:<58}{row.slice:<26}{Figure(row.value, row.low, row.high)!s:<26}{row.losses:>6} /{row.n:>5}"
+            f"  {row.metric:<32}{row.ranking[:82]:<84}{row.slice:<26}{Figure(row.value, row.low, row.high)!s:<26}{row.losses:>6} /{row.n:>5}"
             for row in card.figures
         ]
     lines += _bins("Predicted against observed, by tenths of the ranking", card.reliability)
