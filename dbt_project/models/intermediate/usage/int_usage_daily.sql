@@ -98,6 +98,22 @@ once as (
 
 ),
 
+{% if is_incremental() %}
+-- Where a repeat can be. The bounds are single values, so that the warehouse skips the months outside.
+earlier as (
+
+    select
+        event_id,
+        cast(occurred_at as date) as activity_date
+    from {{ source('raw', 'usage_events') }}
+    where
+        load_number <= {{ newest_load() }}
+        and occurred_at >= (select {{ days_after('min(activity_date)', '-' ~ threshold('repeat_window_days')) }} from once)
+        and occurred_at < (select {{ days_after('max(activity_date)', '1 + ' ~ threshold('repeat_window_days')) }} from once)
+
+),
+{% endif %}
+
 new_events as (
 
     select once.*
@@ -105,13 +121,10 @@ new_events as (
     {% if is_incremental() %}
     where not exists (
         select 1
-        from {{ source('raw', 'usage_events') }} as earlier
+        from earlier
         where
             earlier.event_id = once.event_id
-            and earlier.load_number <= {{ newest_load() }}
-            and earlier.occurred_at >= (select {{ days_after('min(activity_date)', '-' ~ threshold('repeat_window_days')) }} from once)
-            and earlier.occurred_at < (select {{ days_after('max(activity_date)', '1 + ' ~ threshold('repeat_window_days')) }} from once)
-            and abs({{ days_between('earlier.occurred_at', 'once.activity_date') }}) <= {{ threshold('repeat_window_days') }}
+            and abs({{ days_between('earlier.activity_date', 'once.activity_date') }}) <= {{ threshold('repeat_window_days') }}
     )
     {% endif %}
 

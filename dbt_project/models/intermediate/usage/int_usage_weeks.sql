@@ -14,26 +14,18 @@
     )
 }}
 
-with usage_rows as (
+with arrivals as (
 
     select
         account_key,
         user_key,
         product,
-        activity_date,
         known_date,
         load_number,
         events,
         {{ iso_week_start('activity_date') }} as week_start
     from {{ ref('int_usage_daily') }}
-    where account_key is not null
-
-),
-
-arrivals as (
-
-    select * from usage_rows
-    where {{ is_new_load() }}
+    where account_key is not null and {{ is_new_load() }}
 
 ),
 
@@ -62,31 +54,36 @@ touched_days as (
 ),
 {% endif %}
 
+-- Reads the table itself and no CTE shared with `arrivals`: DuckDB would store all of it before the weeks are picked out.
 user_weeks as (
 
     select
-        usage_rows.account_key,
-        usage_rows.product,
-        usage_rows.user_key,
-        usage_rows.week_start,
+        usage_daily.account_key,
+        usage_daily.product,
+        usage_daily.user_key,
+        {{ iso_week_start('usage_daily.activity_date') }} as week_start,
         {% if is_incremental() -%}
-        min(case when usage_rows.load_number <= {{ newest_load() }} then usage_rows.known_date end) as known_before,
+        min(case when usage_daily.load_number <= {{ newest_load() }} then usage_daily.known_date end) as known_before,
         {%- else -%}
         cast(null as date) as known_before,
         {%- endif %}
-        min(usage_rows.known_date) as known_now
-    from usage_rows
+        min(usage_daily.known_date) as known_now
+    from {{ ref('int_usage_daily') }} as usage_daily
     {% if is_incremental() -%}
-    inner join touched_days on usage_rows.activity_date = touched_days.activity_date
+    inner join touched_days on usage_daily.activity_date = touched_days.activity_date
     inner join touched
         on
-            usage_rows.account_key = touched.account_key
-            and usage_rows.user_key = touched.user_key
-            and usage_rows.week_start = touched.week_start
+            usage_daily.account_key = touched.account_key
+            and usage_daily.user_key = touched.user_key
+            and {{ iso_week_start('usage_daily.activity_date') }} = touched.week_start
     {%- else -%}
-    where usage_rows.user_key is not null
+    where usage_daily.account_key is not null and usage_daily.user_key is not null
     {%- endif %}
-    group by usage_rows.account_key, usage_rows.product, usage_rows.user_key, usage_rows.week_start
+    group by
+        usage_daily.account_key,
+        usage_daily.product,
+        usage_daily.user_key,
+        {{ iso_week_start('usage_daily.activity_date') }}
 
 ),
 
