@@ -156,6 +156,7 @@ def test_a_score_without_skill_is_said_to_have_none():
     own = card.figure("AUC", "lean risk, as scored")
     assert own.low < 0.5 < own.high
     assert card.verdict.startswith("No skill shown")
+    assert card.may_be_used_for.startswith("nothing")
 
 
 def test_no_loss_at_all_has_no_auc():

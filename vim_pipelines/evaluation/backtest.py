@@ -187,7 +187,7 @@ def judge(
         figures.append(row("AUC", model, metrics.auc(lost[mask], np.asarray(score)[mask], part), name))
     bins = tuple(metrics.reliability(lost, probability)) if probability is not None else ()
     rates = tuple(metrics.band_rates(lost, _bands(score, train_score) if bands is None else bands))
-    return Judgement(tuple(figures), bins, rates, _stated(calibrator), _use(calibrator, losses))
+    return Judgement(tuple(figures), bins, rates, _stated(calibrator), _use(calibrator, losses, figures))
 
 
 def _bands(score: Any, train_score: Any) -> list[str]:
@@ -204,7 +204,10 @@ def _stated(calibrator: Calibrator) -> str:
     return f"{calibrator.method}, from {calibrator.outcomes} outcomes that do not overlap, {calibrator.losses} of them lost"
 
 
-def _use(calibrator: Calibrator, losses: int) -> str:
+def _use(calibrator: Calibrator, losses: int, figures: Sequence[CardFigure]) -> str:
+    own = next(row for row in figures if row.metric == "AUC")
+    if own.low is None or own.low <= 0.5:
+        return "nothing that rests on it foretelling losses: these data do not show that it does; it still says what it measures"
     if calibrator.method == "none" or losses < MIN_LOSSES:
         return "putting accounts in order and naming a band; not for a probability, not for a forecast of money"
     return "putting accounts in order; the probability only where the reliability table holds and the base rate has not moved"

@@ -193,7 +193,8 @@ def _card(prepared: Prepared, subject: str, today: date, train: pd.DataFrame, te
         limits=(
             f"Closed terms behind the rows: {', '.join(f'{n} {name}' for name, n in used.items())}.",
             f"Of all closed terms {counts.get(VOLUNTARY, 0)} ended by the customer, {counts.get(INVOLUNTARY, 0)} by the vendor, {counts.get(CONTRACTED, 0)} were renewed for less.",
-            f"{prepared.without_night} observation dates have no night near enough, {prepared.without_score} a night without a score.",
+            f"{prepared.without_night} observation dates have no night near enough in which the account was known (a CRM that is read by its present state "
+            f"forgets what it was before the first capture), {prepared.without_score} a night without a score.",
         ),
     )  # fmt: skip
 
