@@ -5,12 +5,14 @@ would take it hours. This one has no truth to find, only the weight and the shap
 light and heavy users, working weeks, growth, decline and silence, three currencies, tickets with their steps, events that arrive
 days late or twice.
 
-Every value is a hash of what it belongs to (an account, a user and a day), never of a position in a sequence. So the same day is the
+`python -m benchmarks.big_portfolio --help` writes one. Every value is a hash of what it belongs to (an account, a user and a day), never of a position in a sequence. So the same day is the
 same in a portfolio with 3 months of history as in one with 24, and the files are written stretch by stretch in bounded memory.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -380,3 +382,20 @@ select {columns} from (
     where recorded_at >= timestamp '{start}' and recorded_at < timestamp '{end}'
 ) as events
 order by recorded_at, event_id"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.big_portfolio", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    for name in ("accounts", "users", "history-days"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--events-a-month", type=float, required=True)
+    parser.add_argument("--night", type=date.fromisoformat, required=True)
+    options = parser.parse_args()
+    portfolio = BigPortfolio(options.accounts, options.users, options.events_a_month, options.history_days, options.night)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    (options.folder / "rows.json").write_text(json.dumps(write_files(portfolio, options.folder)))
+
+
+if __name__ == "__main__":
+    main()

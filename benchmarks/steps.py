@@ -103,6 +103,15 @@ def compare(settings: Settings, as_of: date, files: Path) -> dict[str, Any]:
     return {"marts": compare_marts(settings, as_of)}
 
 
+def pandas(settings: Settings, as_of: date, files: Path) -> dict[str, Any]:
+    """The measures of pandas_night.py, timed without the comparison with the marts that follows."""
+    from benchmarks.pandas_night import compare_pandas, pandas_night
+
+    started = time.monotonic()
+    frames = pandas_night(settings, as_of)
+    return {"night_seconds": round(time.monotonic() - started, 2), "figures": compare_pandas(settings, as_of, frames)}
+
+
 PARTS: dict[str, Callable[[Settings, date, Path], dict[str, Any]]] = {
     "load": load,
     "base": dbt("base"),
@@ -111,6 +120,7 @@ PARTS: dict[str, Callable[[Settings, date, Path], dict[str, Any]]] = {
     "marts": dbt("marts"),
     "plain": plain,
     "compare": compare,
+    "pandas": pandas,
 }
 
 
