@@ -14,21 +14,48 @@ value_features as (
 
 ),
 
+known_use as (
+
+    select
+        usage_daily.account_key,
+        usage_daily.product,
+        usage_daily.feature,
+        usage_daily.user_key,
+        usage_daily.activity_date,
+        usage_daily.events
+    from {{ ref('int_usage_daily') }} as usage_daily
+    inner join value_features
+        on usage_daily.product = value_features.product and usage_daily.feature = value_features.feature
+    where
+        usage_daily.known_date <= {{ as_of_date() }}
+        and usage_daily.activity_date <= {{ as_of_date() }}
+        and usage_daily.activity_date > {{ days_after(as_of_date(), '-' ~ threshold('gap_window_days')) }}
+        and usage_daily.account_key is not null
+
+),
+
 recent_use as (
 
     select
         account_key,
         product,
         feature,
-        count(distinct case when activity_date > {{ days_after(as_of_date(), '-' ~ threshold('active_days')) }} then user_key end) as users_28d,
-        sum(case when activity_date > {{ days_after(as_of_date(), '-' ~ threshold('active_days')) }} then events else 0 end) as events_28d,
+        count(distinct user_key) as users_28d,
+        sum(events) as events_28d
+    from known_use
+    where activity_date > {{ days_after(as_of_date(), '-' ~ threshold('active_days')) }}
+    group by account_key, product, feature
+
+),
+
+last_use as (
+
+    select
+        account_key,
+        product,
+        feature,
         max(activity_date) as last_used_on
-    from {{ ref('int_usage_daily') }}
-    where
-        known_date <= {{ as_of_date() }}
-        and activity_date <= {{ as_of_date() }}
-        and activity_date > {{ days_after(as_of_date(), '-' ~ threshold('gap_window_days')) }}
-        and account_key is not null
+    from known_use
     group by account_key, product, feature
 
 ),
@@ -55,7 +82,7 @@ final as (
         case when positions.status <> 'unknown' then cast(coalesce(recent_use.users_28d, 0) as bigint) end as users_28d,
         case when positions.status <> 'unknown' then cast(coalesce(recent_use.events_28d, 0) as bigint) end as events_28d,
         case when positions.status <> 'unknown' then first_use.first_used_on end as first_used_on,
-        case when positions.status <> 'unknown' then recent_use.last_used_on end as last_used_on,
+        case when positions.status <> 'unknown' then last_use.last_used_on end as last_used_on,
         case when positions.status <> 'unknown' then first_use.first_used_on is null end as is_never_used,
         case when positions.status <> 'unknown' then coalesce(recent_use.events_28d, 0) > 0 end as is_used_28d,
         positions.status,
@@ -67,6 +94,11 @@ final as (
             positions.account_key = recent_use.account_key
             and positions.product = recent_use.product
             and value_features.feature = recent_use.feature
+    left join last_use
+        on
+            positions.account_key = last_use.account_key
+            and positions.product = last_use.product
+            and value_features.feature = last_use.feature
     left join first_use
         on
             positions.account_key = first_use.account_key
