@@ -59,25 +59,35 @@ class Case:
         return cost | json.loads(details.read_text())
 
     def prepare(self, say: Any) -> None:
-        """Write the files, load all but the night, run the night before: after it `warehouse.before` holds what the measured nights start from."""
-        files = self.folder / "files"
-        portfolio = self.portfolio
-        # In a process of its own too: a child inherits the peak memory of the process that starts it.
-        arguments = {"accounts": portfolio.accounts, "users": portfolio.users, "history-days": portfolio.history_days, "events-a-month": portfolio.events_a_month}
-        command = [sys.executable, "-m", "benchmarks.big_portfolio", str(files), "--night", str(portfolio.night)]
-        self.write = measured([*command, *(word for name, value in arguments.items() for word in (f"--{name}", str(value)))], dict(os.environ), HERE.parent)
+        """Write the files, load all but the night, run the night before: after it `warehouse.before` holds what the measured nights start from.
+
+        What an earlier run left in the folder is used again: files that are complete, or the whole of it.
+        """
+        record, files, portfolio = self.folder / "prepared.json", self.folder / "files", self.portfolio
+        if record.is_file():
+            self.write, self.rows, self.full_load = (json.loads(record.read_text())[name] for name in ("write", "rows", "full_load"))
+            return
+        if not (files / "rows.json").is_file():
+            # In a process of its own too: a child inherits the peak memory of the process that starts it.
+            arguments = {
+                "accounts": portfolio.accounts,
+                "users": portfolio.users,
+                "history-days": portfolio.history_days,
+                "events-a-month": portfolio.events_a_month,
+            }
+            command = [sys.executable, "-m", "benchmarks.big_portfolio", str(files), "--night", str(portfolio.night)]
+            self.write = measured([*command, *(word for name, value in arguments.items() for word in (f"--{name}", str(value)))], dict(os.environ), HERE.parent)
         self.rows = json.loads((files / "rows.json").read_text())
         say(f"{self.name}: {self.rows['history.usage_events']:,} usage rows written")
-        eve = self.portfolio.night - timedelta(days=1)
-        self.full_load["load"] = self.part("load", eve, files / "history")
-        shutil.rmtree(files / "history")
-        for name in NIGHT_PARTS:
-            self.full_load[name] = self.part(name, eve)
+        shutil.rmtree(self.home, ignore_errors=True)
+        eve = portfolio.night - timedelta(days=1)
+        for name in ("load", *NIGHT_PARTS):
+            self.full_load[name] = self.part(name, eve, files / "history")
             say(f"{self.name}: first night, {name} {self.full_load[name]['wall_seconds']:.1f} s, {self.full_load[name]['peak_mib']} MiB")
-        self.full_load["night_load"] = self.part("load", self.portfolio.night, files / "night")
+        self.full_load["night_load"] = self.part("load", portfolio.night, files / "night")
         self.full_load["file_gib"] = round(self.warehouse.stat().st_size / 2**30, 2)
-        shutil.rmtree(files)
         self.warehouse.rename(self.folder / "warehouse.before")
+        record.write_text(json.dumps({"write": self.write, "rows": self.rows, "full_load": self.full_load}))
 
     def night(self) -> None:
         """The measured night, from the prepared file."""
@@ -86,7 +96,7 @@ class Case:
 
     def record(self) -> dict[str, Any]:
         return {
-            "accounts": self.portfolio.accounts, "users": self.portfolio.users, "history_days": self.portfolio.history_days, "rows": self.rows,
+            "accounts": self.portfolio.accounts, "users": self.portfolio.users, "history_days": self.portfolio.history_days, "write": self.write, "rows": self.rows,
             "full_load": self.full_load, "nights": self.nights, "equal": self.equal,
         }  # fmt: skip
 
@@ -120,6 +130,15 @@ def figures(cases: dict[str, Case]) -> dict[str, Any]:
                 "plain_short_history": typical(cases["short"], "plain", measure),
                 "history_ratio": round(own / short, 2),
             }
+    if "held" in cases:
+        held = cases["held"]
+        compared = held.nights[-1]["pandas"]["figures"]
+        found["pandas"] = {
+            "accounts": held.portfolio.accounts, "pandas_seconds": statistics.median(night["pandas"]["night_seconds"] for night in held.nights),
+            "pandas_peak_mib": max(night["pandas"]["peak_mib"] for night in held.nights), "plain_seconds": typical(held, "plain"),
+            "transform_less_zero_seconds": round(typical(held, "transform") - typical(empty, "transform"), 2),
+            "values_compared": sum(figure["compared"] for figure in compared.values()), "values_differing": sum(figure["differing"] for figure in compared.values()),
+        }  # fmt: skip
     found["peak_mib"] = max(night[part]["peak_mib"] for night in full.nights for part in NIGHT_PARTS)
     found["peak_mib_full_load"] = max(part["peak_mib"] for part in full.full_load.values() if isinstance(part, dict))
     return found
@@ -133,7 +152,7 @@ def table(cases: dict[str, Case], found: dict[str, Any]) -> str:
         lines.append(f"\n{case.name}: {case.portfolio.accounts:,} accounts, {case.portfolio.history_days} days of history, {events:,} usage rows")
         load = {name: part for name, part in case.full_load.items() if isinstance(part, dict)}
         for title, parts in (("full load", [load]), ("one night", case.nights)):
-            for name in parts[0]:
+            for name in [name for name in parts[0] if name != "figures"]:
                 wall = [part[name]["wall_seconds"] for part in parts]
                 tests = (
                     f"   models {parts[-1][name]['models_seconds']:.1f} s, tests {parts[-1][name]['tests_seconds']:.1f} s"
@@ -153,6 +172,13 @@ def table(cases: dict[str, Case], found: dict[str, Any]) -> str:
     if "history_ratio" in wall:
         lines.append(f"full against short history: {wall['transform']:.2f} s / {wall['transform_short_history']:.2f} s = {wall['history_ratio']}")
     lines.append(f"peak memory of a night {found['peak_mib']} MiB, of the full load {found['peak_mib_full_load']} MiB")
+    if "pandas" in found:
+        held = found["pandas"]
+        lines.append(
+            f"pandas at {held['accounts']} accounts: {held['pandas_seconds']:.1f} s and {held['pandas_peak_mib']} MiB for its measures"
+            f" ({held['values_compared']:,} values compared with the marts, {held['values_differing']} differ); the night there"
+            f" {held['transform_less_zero_seconds']:.1f} s above 0 accounts for all of them, plain SQL {held['plain_seconds']:.1f} s"
+        )
     for mart, result in cases["full"].equal.items():
         differ = result.get("differing") or result.get("columns_missing") or result.get("columns_not_in_mart") or result.get("unmatched")
         lines.append(f"  {mart:<28} {result.get('mart_rows', 0):>9,} rows, plain SQL {'DIFFERS: ' + str(differ) if differ else 'equal'}")
@@ -167,7 +193,8 @@ def main() -> None:
     parser.add_argument("--short-months", type=int, default=3, help="the shorter history; 0: none")
     parser.add_argument("--rows", type=int, help="usage rows in the full history; default: 100 a user")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--folder", type=Path, help="where the data stands while it runs; default: a temporary folder")
+    parser.add_argument("--held-accounts", type=int, default=500, help="accounts of the portfolio that pandas computes too; 0: none")
+    parser.add_argument("--folder", type=Path, help="folder for the data, kept for the next run; default: a temporary one")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     options = parser.parse_args()
     users = options.users or 100 * options.accounts
@@ -176,12 +203,18 @@ def main() -> None:
     def say(text: str) -> None:
         print(f"{datetime.now():%H:%M:%S} {text}", flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="vim-bench-", dir=options.folder) as folder:
-        sizes = {"full": (options.accounts, users, options.months), "short": (options.accounts, users, options.short_months), "empty": (0, 0, options.months)}
+    with tempfile.TemporaryDirectory(prefix="vim-bench-") as temporary:
+        folder = options.folder or Path(temporary)
+        sizes = {
+            "full": (options.accounts, users, options.months),
+            "short": (options.accounts, users, options.short_months),
+            "empty": (0, 0, options.months),
+            "held": (options.held_accounts, 100 * options.held_accounts, options.months),
+        }
         cases = {
-            name: Case(name, BigPortfolio(accounts, people, rows / options.months if accounts else 0, round(months * DAYS_A_MONTH), NIGHT), Path(folder) / name)
+            name: Case(name, BigPortfolio(accounts, people, people * rows / users / options.months, round(months * DAYS_A_MONTH), NIGHT), folder / name)
             for name, (accounts, people, months) in sizes.items()
-            if months
+            if months and (accounts or name == "empty")
         }
         for case in cases.values():
             case.prepare(say)
@@ -190,6 +223,8 @@ def main() -> None:
             for case in cases.values():
                 case.night()
                 loads.append(round(os.getloadavg()[0], 1))
+            if "held" in cases:
+                cases["held"].nights[-1]["pandas"] = cases["held"].part("pandas", NIGHT)
             say(f"night {number + 1} of {options.repeat} measured, load {loads[-1]}")
         for case in cases.values():
             case.equal = case.part("compare", NIGHT)["marts"]

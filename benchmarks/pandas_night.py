@@ -29,7 +29,9 @@ def pandas_night(settings: Settings, as_of: date) -> dict[str, pd.DataFrame]:
         raw = {name: connection.execute(f"select * from raw.{name}").df() for name in ("accounts", "contract_lines", "tickets", "fx_rates")}
         features = connection.execute("select product, feature from base.product_features where is_value_feature").df()
         holidays = connection.execute("select distinct cast(week_start as date) as week_start from base.calendar_events").df()
-    columns = {name: _category(events[name]) if name in ("account_key", "user_key", "product", "feature") else events[name].to_pandas() for name in events.column_names}
+    columns = {
+        name: _category(events[name]) if name in ("account_key", "user_key", "product", "feature") else events[name].to_pandas() for name in events.column_names
+    }
     usage = _once(pd.DataFrame(columns, copy=False))
     latest = {name: _latest(frame, end) for name, frame in raw.items()}
     accounts = latest["accounts"].set_index("account_key")
@@ -159,7 +161,9 @@ def _tickets(tickets: pd.DataFrame, end: pd.Timestamp) -> pd.DataFrame:
     age = (end - timedelta(days=1) - tickets["opened_at"].dt.normalize()).dt.days
     is_open = (tickets["solved_at"].isna() & ~tickets["status"].isin(["solved", "closed"])) | (tickets["solved_at"] >= end)
     weight = tickets["priority"].fillna("unset").map(SEVERITY)
-    frame = tickets[["account_key"]].assign(tickets_28d=(age < 28).astype(int), tickets_open=is_open.astype(int), weighted_load=weight.where(is_open | (age < 28), 0))
+    frame = tickets[["account_key"]].assign(
+        tickets_28d=(age < 28).astype(int), tickets_open=is_open.astype(int), weighted_load=weight.where(is_open | (age < 28), 0)
+    )
     return frame.groupby("account_key").sum()
 
 

@@ -102,5 +102,9 @@ GRAINS: dict[str, tuple[str, ...]] = {
     "fct_user_last_seen": ("account_key", "user_key"),
     "fct_revenue_retention": ("segment",),
     "fct_time_to_value": ("segment",),
+    "fct_account_measures": ("account_key", "measure", "product"),
+    "fct_health_scores": ("account_key",),
+    "fct_health_contributions": ("account_key", "measure"),
+    "fct_account_facts": ("account_key", "metric", "scope"),
     "fct_data_quality": ("entity", "metric", "detail"),
 }

@@ -21,6 +21,7 @@ create table if not exists plain_state.users (account_key varchar, product varch
 create table if not exists plain_state.features (account_key varchar, product varchar, feature varchar, first_day date, last_day date);
 create table if not exists plain_state.feature_users (account_key varchar, product varchar, feature varchar, user_key varchar, last_day date);
 create table if not exists plain_state.feature_days (account_key varchar, product varchar, feature varchar, day date, events bigint);
+create table if not exists plain_state.core_days (account_key varchar, day date, events bigint);
 create table if not exists plain_state.user_days (account_key varchar, user_key varchar, day date, events bigint, core_events bigint);
 create table if not exists plain_state.days (account_key varchar, day date);
 create table if not exists plain_state.accounts (account_key varchar, first_day date, last_day date, named bigint, events bigint);
@@ -97,6 +98,8 @@ select e.account_key, e.user_key, e.day, sum(e.events), coalesce(sum(e.events) f
 from events as e left join base.product_features as f on e.product = f.product and e.feature = f.feature and f.is_value_feature
 where e.account_key is not null and e.user_key is not null and e.day > d() - 90 group by all order by e.day;
 delete from plain_state.user_days where day < d() - 100;
+insert into plain_state.core_days select account_key, day, sum(events) from value_events where day > d() - 100 group by all order by day;
+delete from plain_state.core_days where day < d() - 110;
 insert into plain_state.days select distinct account_key, day from events where account_key is not null order by day;
 merge into plain_state.accounts as old
     using (select account_key, min(day) as first_day, max(day) as last_day, count(user_key) as named, sum(events)::bigint as events from events group by all) as new
@@ -255,7 +258,7 @@ bounded as (
         (((share + 1.96 * 1.96 / (2 * n) + 1.96 * sqrt(share * (1 - share) / n + 1.96 * 1.96 / (4 * n * n))) / (1 + 1.96 * 1.96 / n)) * seats)::decimal(18, 4) as p95_high
     from judged
 )
-select account_key, product, seats, status, coalesce(unknown_reason, insufficient_reason) as status_reason,
+select account_key, product, seats, weeks, status, coalesce(unknown_reason, insufficient_reason) as status_reason,
     case when status <> 'unknown' then users end as active_users_28d,
     case when status = 'ok' then p95 end as p95_weekly_active,
     case when status <> 'unknown' then ratio(users, seats) end as utilization_28d,
@@ -312,7 +315,8 @@ summed as (
 ),
 covered as (select account_key, count(*) filter (is_covered) as weeks from ticket_weeks where week_start >= last_week() - 84 group by all),
 feed as (select count(*) as n from levels)
-select load.account_key,
+select load.account_key, coalesce(weeks, 0) as weeks_covered, case when load.status = 'ok' then coalesce(closed_13w, 0) end as closed_13w,
+    case when load.status <> 'ok' then null when not fed('ticket_event') then 'ticket history is not fed' when feed.n = 0 then 'no service level target in the ticket history' end as sla_reason,
     case when load.status = 'ok' then coalesce(aged, 0) end as aged_tickets, case when load.status = 'ok' then coalesce(solved, 0) end as solved_90d,
     case when load.status = 'ok' then coalesce(reopened, 0) end as reopened_90d, case when load.status = 'ok' then coalesce(escalations, 0) end as escalations_90d,
     case when load.status = 'ok' then coalesce(reporters, 0) end as distinct_reporters_90d,
@@ -347,6 +351,7 @@ select
     case when is_measured then case when coalesce(c.seats, 0) = 0 then 0 else l.unused end end as unused_seats,
     case when is_measured then case when coalesce(c.seats, 0) = 0 then 0 when l.has_ok then l.shelfware end end as shelfware_seats,
     c.next_renewal_date, c.next_opt_out_date, c.next_opt_out_date - d() as days_to_opt_out, c.next_renewal_date - d() as days_to_renewal,
+    case when is_measured then l.in_use end as seats_in_use_28d, coalesce(c.lines_active, 0) as lines_active,
     u.* exclude (account_key), t.status as ticket_status
 from accounts as a left join contracts as c using (account_key) left join licences as l using (account_key) left join usage as u using (account_key)
 left join ticket_load as t using (account_key);
@@ -405,7 +410,7 @@ insert into plain.fct_adoption_variance by name from today;
 create or replace temp view today as
 select a.account_key, d() as as_of_date, a.account_name, t.* exclude (account_key, status), ratio(t.tickets_28d, a.seats_contracted) * 100 as ticket_rate,
     s.* exclude (account_key, as_of_date, status, rule_version) replace (s.baseline_sum::double as baseline_sum), coalesce(t.status, 'unknown') as status, s.rule_version,
-    q.* exclude (account_key, sla_status), coalesce(q.sla_status, 'unknown') as sla_status,
+    q.* exclude (account_key, sla_status, weeks_covered, closed_13w, sla_reason), coalesce(q.sla_status, 'unknown') as sla_status,
     case when t.tickets_90d > 0 or a.seats_contracted <= 20 then false when t.tickets_90d = 0 and a.seats_contracted > 20 then v.recent_median < v.prior_median end as is_silent
 from account as a left join ticket_load as t using (account_key) left join (from computed.ticket_spikes where as_of_date = d()) as s using (account_key)
 left join ticket_quality as q using (account_key) left join (from computed.adoption_variance where as_of_date = d()) as v using (account_key);
@@ -413,7 +418,65 @@ create table if not exists plain.fct_ticket_load as from today limit 0;
 delete from plain.fct_ticket_load where as_of_date = d();
 insert into plain.fct_ticket_load by name from today;
 
--- How widely and by how many an account works: breadth, depth, concentration, stickiness; and who could log in.
+-- Who could log in, per product.
+create or replace temp table provisioned as
+with assigned as (
+    select account_key, product, count(distinct user_key) filter (assigned_at < tomorrow() and coalesce(revoked_at >= tomorrow(), true)) as n
+    from plain_state.assignments where not is_deleted group by all
+),
+known as (select distinct account_key from assigned)
+select p.account_key, p.product, p.seats,
+    case when not fed('license_assignment') then 'licence assignments are not fed' when k.account_key is null and u.active_users_28d > 0 then 'no assignment known, yet people work'
+         when k.account_key is null and coalesce(u.usage_status not in ('ok', 'insufficient'), true) then 'no assignment known and use cannot be seen' end as reason,
+    case when reason is null then coalesce(a.n, 0) end as n, case when reason is null then p.seats - coalesce(a.n, 0) end as gap,
+    case when reason is null and p.active_users_28d is not null then least(p.active_users_28d, coalesce(a.n, 0)) end as in_use
+from positions as p left join assigned as a using (account_key, product) left join known as k using (account_key) left join usage as u using (account_key);
+
+-- How evenly core actions are spread.
+create or replace temp table core_days as select account_key, day, sum(events)::bigint as events from plain_state.core_days where day >= last_week() - 84 and day <= d() group by all;
+create or replace temp table rhythm as
+with edges as (
+    select account_key, greatest(d() - 90, account_started_on - 1) as opens from usage where usage_status in ('ok', 'insufficient') and account_started_on is not null
+),
+marks as (
+    select account_key, opens as mark from edges union all select account_key, day from core_days join edges using (account_key) where day > opens
+    union all select account_key, d() + 1 from edges
+),
+gaps as (
+    select m.account_key, max(b.business_days - a.business_days) as core_gap_days
+    from (select account_key, mark, lag(mark) over (partition by account_key order by mark) as before from marks) as m
+    join calendar as b on m.mark - 1 = b.day join calendar as a on m.before = a.day group by all
+),
+weekly as (select account_key, date_trunc('week', day)::date as week_start, sum(events)::double as events from core_days group by all),
+fano as (
+    select w.account_key, count(*) as core_weeks, avg(coalesce(c.events, 0)) as core_weekly_mean, var_samp(coalesce(c.events, 0)) as core_weekly_variance
+    from account_weeks as w left join weekly as c using (account_key, week_start) where w.week_start >= last_week() - 84 and not w.is_known_event_week group by all
+),
+steps as (select account_key, events, day - lag(day) over (partition by account_key order by day) as gap from core_days where day > d() - 90),
+spans as (select account_key, sum(events)::bigint as n, count(*) as k, sum(gap) as span, sum(gap * gap) as squares from steps group by all),
+ratios as (
+    select *, case when n >= 10 and span > 0 then sqrt(greatest(0, (n - 1) * ratio(squares, span * span) - 1)) end as r_event,
+        case when k >= 10 and span > 0 then sqrt(greatest(0, (k - 1) * ratio(squares, span * span) - 1)) end as r_day
+    from spans
+)
+select e.account_key, g.core_gap_days, coalesce(f.core_weeks, 0) as core_weeks, f.core_weekly_mean, f.core_weekly_variance,
+    case when f.core_weeks >= 8 then ratio(f.core_weekly_variance, f.core_weekly_mean) end as fano, coalesce(r.n, 0) as core_events_90d, coalesce(r.k, 0) as core_days_90d,
+    ratio(sqrt(n::double) * r_event - sqrt(n - 2.0), (sqrt(n::double) - 2) * r_event + sqrt(n - 2.0)) as burstiness,
+    ratio(sqrt(k::double) * r_day - sqrt(k - 2.0), (sqrt(k::double) - 2) * r_day + sqrt(k - 2.0)) as burstiness_days
+from edges as e left join gaps as g using (account_key) left join fano as f using (account_key) left join ratios as r using (account_key);
+
+-- How widely and by how many an account works: breadth, depth, concentration, stickiness.
+create or replace temp table feature_status as
+with users as (select account_key, product, feature, count(*) as n from plain_state.feature_users where last_day > d() - 28 group by all),
+used as (select account_key, product, feature, sum(events)::bigint as n from plain_state.feature_days where day > d() - 28 group by all)
+select p.account_key, d() as as_of_date, p.product, v.feature, p.status, p.status_reason,
+    case when p.status <> 'unknown' then coalesce(users.n, 0) end as users_28d, case when p.status <> 'unknown' then coalesce(used.n, 0) end as events_28d,
+    case when p.status <> 'unknown' then f.first_day end as first_used_on, case when p.status <> 'unknown' and f.last_day > d() - 90 then f.last_day end as last_used_on,
+    case when p.status <> 'unknown' then f.first_day is null end as is_never_used, case when p.status <> 'unknown' then coalesce(used.n, 0) > 0 end as is_used_28d
+from positions as p join base.product_features as v on p.product = v.product and v.is_value_feature
+left join plain_state.features as f on p.account_key = f.account_key and p.product = f.product and v.feature = f.feature
+left join users on p.account_key = users.account_key and p.product = users.product and v.feature = users.feature
+left join used on p.account_key = used.account_key and p.product = used.product and v.feature = used.feature;
 create or replace temp table adoption as
 with users as (
     select account_key, user_key, count(distinct day) as days, count(distinct (d() - day) // 7) as weeks, sum(core_events) as core
@@ -421,37 +484,36 @@ with users as (
 ),
 ranked as (select *, row_number() over (partition by account_key order by core desc, user_key) as place from users),
 people as (
-    select account_key, count(*) as n, sum(days) as days, sum(weeks) as weeks, sum(core)::bigint as core, sum(core * place)::double as weighted, max(core) as top
+    select account_key, count(*) as n, sum(days) as days, sum(weeks) as weeks, sum(core)::bigint as core, sum(core * place)::double as weighted, max(core) as top,
+        sum(core) filter (place <= 3) as top3, count(*) filter (core > 0) as core_users
     from ranked group by all
 ),
-used as (select distinct account_key, product, feature from plain_state.feature_days where day > d() - 28),
 features as (
-    select p.account_key, count(*) as entitled, count(u.feature) as used, bool_or(p.status = 'unknown') as is_blind
-    from positions as p join base.product_features as v on p.product = v.product and v.is_value_feature
-    left join used as u on p.account_key = u.account_key and p.product = u.product and v.feature = u.feature group by all
-),
-assigned as (
-    select account_key, product, count(distinct user_key) filter (assigned_at < tomorrow() and coalesce(revoked_at >= tomorrow(), true)) as n
-    from plain_state.assignments where not is_deleted group by all
+    select account_key, count(*) as entitled, count(*) filter (is_used_28d) as used, count(*) filter (is_never_used) as never, bool_or(status = 'unknown') as is_blind from feature_status group by all
 ),
 seats as (
-    select p.account_key, sum(coalesce(s.n, 0))::bigint as n from positions as p left join assigned as s using (account_key, product) group by all
+    select account_key, case when count(*) = count(n) then sum(n) end::bigint as provisioned, case when count(*) = count(n) then sum(gap) end::bigint as deployment_gap,
+        case when count(*) = count(n) and count(*) = count(in_use) then sum(in_use) end::bigint as provisioned_in_use, max(reason) as provisioned_reason
+    from provisioned group by all
 ),
-known as (select distinct account_key from assigned),
 joined as (
-    select a.account_key, coalesce(a.segment, 'unknown') as segment, a.contract_status, a.usage_status,
+    select a.account_key, coalesce(a.segment, 'unknown') as segment, a.usage_status, a.usage_status in ('ok', 'insufficient') as is_seen, s.* exclude (account_key),
         case when a.contract_age_days is null then 'unknown' when a.contract_age_days < 180 then 'half' when a.contract_age_days < 365 then 'year' else 'older' end as age,
-        a.usage_status in ('ok', 'insufficient') as is_seen, coalesce(is_seen and not f.is_blind, false) as is_core, f.entitled, f.used, coalesce(p.n, 0) as n, coalesce(p.core, 0) as core,
-        p.days, p.weeks, p.weighted, p.top, case when a.seats_contracted is not null then greatest(a.seats_contracted, coalesce(p.n, 0)) end as chairs,
-        case when is_core then ratio(coalesce(p.core, 0), p.n) end as per_user,
-        case when a.contract_status = 'ok' and fed('license_assignment') and not (k.account_key is null and (not coalesce(is_seen, false) or a.active_users_28d > 0)) then s.n end as seats_provisioned
-    from account as a left join people as p using (account_key) left join features as f using (account_key) left join seats as s using (account_key) left join known as k using (account_key)
+        case when a.usage_status in ('unknown', 'stale') then a.usage_status when f.entitled is null or f.is_blind then 'unknown' else a.usage_status end as core_status,
+        case when a.usage_status in ('unknown', 'stale') then a.usage_reason when f.entitled is null then 'no value feature is listed for the contracted products'
+             when f.is_blind then 'product is not in the telemetry' else a.usage_reason end as core_reason,
+        core_status in ('ok', 'insufficient') as is_core, f.entitled, case when not f.is_blind then f.used end as used, case when not f.is_blind then f.never end as never,
+        coalesce(p.n, 0) as n, coalesce(p.core, 0) as core, coalesce(p.core_users, 0) as core_users, coalesce(p.days, 0) as days, coalesce(p.weeks, 0) as weeks, p.weighted,
+        coalesce(p.top, 0) as top, coalesce(p.top3, 0) as top3, case when a.seats_contracted is not null then greatest(a.seats_contracted, coalesce(p.n, 0)) end as chairs,
+        case when is_core then ratio(coalesce(p.core, 0), coalesce(p.n, 0)) end as per_user, case when a.contract_status = 'ok' then s.provisioned end as seats_provisioned
+    from account as a left join people as p using (account_key) left join features as f using (account_key) left join seats as s using (account_key)
 ),
-peers as (select segment, age, count(per_user) as n, median(per_user) as per_user from joined where is_core and usage_status = 'ok' group by all)
-select j.account_key, j.seats_provisioned, case when is_core then ratio(j.used, j.entitled) end as feature_breadth, case when is_core and peers.n >= 5 then ratio(j.per_user, peers.per_user) end as feature_depth,
-    case when is_core and core > 0 then ratio((chairs + 1) * core - 2 * weighted, chairs * core) end as concentration_gini, case when is_core then ratio(top, core) end as top1_share,
-    case when is_seen then ratio(days, 28 * j.n) end as stickiness_dau_mau, case when is_seen then ratio(weeks, 4 * j.n) end as stickiness_wau_mau
-from joined as j left join peers using (segment, age);
+peers as (select segment, age, count(per_user) as peer_accounts, median(per_user) as peer_per_user from joined where core_status = 'ok' group by all),
+rhythms as (select segment, count(fano) as n, median(fano) as fano from joined join rhythm using (account_key) where core_status = 'ok' group by all)
+select j.*, coalesce(p.peer_accounts, 0) as peers, p.peer_per_user, case when p.peer_accounts >= 5 then ratio(j.per_user, p.peer_per_user) end as depth, ratio(j.used, j.entitled) as breadth,
+    case when core > 0 then ratio((chairs + 1) * core - 2 * weighted, chairs * core) end as gini, ratio(top, core) as top1, ratio(top3, core) as top3_share,
+    ratio(days, 28 * j.n) as dau_mau, ratio(weeks, 4 * j.n) as wau_mau, r.* exclude (account_key), g.fano as segment_fano, case when g.n >= 5 then ratio(r.fano, g.fano) end as fano_vs_segment
+from joined as j left join peers as p using (segment, age) left join rhythm as r using (account_key) left join rhythms as g using (segment);
 
 create or replace temp view today as
 with waste as (
@@ -477,7 +539,9 @@ select
     coalesce(s.risk_band, 'unknown') as risk_band, a.usage_status, a.ticket_status, a.contract_status,
     case when a.utilization_28d is null or a.usage_status <> 'ok' or b.green_above is null then null when a.utilization_28d > b.green_above then 'green'
          when a.utilization_28d < b.red_below or a.utilization_28d <= b.red_up_to then 'red' else 'yellow' end as utilization_band,
-    m.shelfware_in_use, m.waste_in_use, o.* exclude (account_key)
+    m.shelfware_in_use, m.waste_in_use, o.seats_provisioned, case when o.is_core then o.breadth end as feature_breadth, case when o.is_core then o.depth end as feature_depth,
+    case when o.is_core then o.gini end as concentration_gini, case when o.is_core then o.top1 end as top1_share, case when o.is_seen then o.dau_mau end as stickiness_dau_mau,
+    case when o.is_seen then o.wau_mau end as stickiness_wau_mau
 from account as a
 left join money as m using (account_key)
 left join adoption as o using (account_key)
@@ -582,17 +646,7 @@ create table if not exists plain.fct_data_quality as from today limit 0;
 delete from plain.fct_data_quality where as_of_date = d();
 insert into plain.fct_data_quality by name from today;
 
-create or replace temp view today as select * exclude (is_known) from (
-with users as (select account_key, product, feature, count(*) as n from plain_state.feature_users where last_day > d() - 28 group by all),
-used as (select account_key, product, feature, sum(events)::bigint as n from plain_state.feature_days where day > d() - 28 group by all)
-select p.account_key, d() as as_of_date, p.product, v.feature, p.status, p.status_reason, p.status <> 'unknown' as is_known,
-    case when is_known then coalesce(users.n, 0) end as users_28d, case when is_known then coalesce(used.n, 0) end as events_28d,
-    case when is_known then f.first_day end as first_used_on, case when is_known and f.last_day > d() - 90 then f.last_day end as last_used_on,
-    case when is_known then f.first_day is null end as is_never_used, case when is_known then coalesce(used.n, 0) > 0 end as is_used_28d
-from positions as p join base.product_features as v on p.product = v.product and v.is_value_feature
-left join plain_state.features as f on p.account_key = f.account_key and p.product = f.product and v.feature = f.feature
-left join users on p.account_key = users.account_key and p.product = users.product and v.feature = users.feature
-left join used on p.account_key = used.account_key and p.product = used.product and v.feature = used.feature);
+create or replace temp view today as from feature_status;
 create table if not exists plain.fct_feature_use as from today limit 0;
 delete from plain.fct_feature_use where as_of_date = d();
 insert into plain.fct_feature_use by name from today;
@@ -681,6 +735,7 @@ renewals as (
 )
 select a.account_key, coalesce(a.segment, 'unknown') as segment,
     case when a.contract_status <> 'ok' then a.contract_status when coalesce(b.unpriced, 0) + coalesce(n.unpriced, 0) + coalesce(r.unpriced, 0) > 0 then 'unknown' else 'ok' end as status,
+    case when a.contract_status <> 'ok' then 'contracts are not known' when status <> 'ok' then 'a line has no price or no exchange rate' end as reason,
     case when status = 'ok' then coalesce(b.arr, 0) end as arr_then, case when status = 'ok' then coalesce(n.arr, 0) end as arr_now,
     case when status = 'ok' then coalesce(r.available, 0) end as available, case when status = 'ok' then coalesce(r.undecided, 0) end as undecided,
     case when status = 'ok' then coalesce(r.renewed, 0) end as renewed, case when status = 'ok' then coalesce(r.due, 0) end as due
@@ -707,7 +762,7 @@ create table if not exists plain.fct_revenue_retention as from today limit 0;
 delete from plain.fct_revenue_retention where as_of_date = d();
 insert into plain.fct_revenue_retention by name from today;
 
-create or replace temp view today as
+create or replace temp table first_values as
 with started as (
     select * from lines where invalid_reason is null and contract_status <> 'draft' and start_date <= d()
 ),
@@ -729,14 +784,15 @@ firsts as (
     select m.account_key, min(m.reached_on) filter (m.reached_on <= d()) as reached_on
     from milestones as m join cycles as c using (account_key)
     where m.milestone_kind = 'fttv' and (c.evidence_from is null or coalesce(m.reached_on, m.due_date, c.evidence_from) >= c.evidence_from) group by all
-),
-timed as (
-    select c.segment, fed('milestone') and f.account_key is not null and c.started_on is not null as is_known,
-        greatest(0, coalesce(f.reached_on, case when coalesce(e.lines_active, 0) = 0 and e.last_end < d() then e.last_end end, d()) - c.started_on) as days,
-        f.reached_on is not null as is_reached, d() - c.started_on as age
-    from cycles as c left join ends as e using (account_key) left join firsts as f using (account_key)
-),
-both_ways as (select * from timed union all select * replace ('*' as segment) from timed),
+)
+select c.account_key, c.segment,
+    case when not fed('milestone') then 'milestones are not fed' when f.account_key is null then 'no value milestone is defined' when c.started_on is null then 'no contract has begun' end as reason,
+    reason is null as is_known,
+    case when is_known then greatest(0, coalesce(f.reached_on, case when coalesce(e.lines_active, 0) = 0 and e.last_end < d() then e.last_end end, d()) - c.started_on) end as days,
+    case when is_known then f.reached_on is not null end as is_reached, d() - c.started_on as age
+from cycles as c left join ends as e using (account_key) left join firsts as f using (account_key);
+create or replace temp view today as
+with both_ways as (from first_values union all select * replace ('*' as segment) from first_values),
 totals as (
     select segment, count(*) filter (is_known) as accounts, count(*) filter (is_known and is_reached) as accounts_reached, count(*) filter (not is_known) as accounts_unknown,
         count(*) filter (is_known and is_reached and days <= 90 and age >= 90) as accounts_activated, count(*) filter (is_known and age >= 90) as activation_cohort
@@ -754,3 +810,302 @@ from totals left join crossings using (segment);
 create table if not exists plain.fct_time_to_value as from today limit 0;
 delete from plain.fct_time_to_value where as_of_date = d();
 insert into plain.fct_time_to_value by name from today;
+
+-- Every measure of every account as a row of its own.
+create or replace temp table wide as
+with sums as (
+    select account_key, sum(waste_low_portfolio) as waste_low, sum(waste_high_portfolio) as waste_high, sum(waste_in_use_portfolio) as waste_in_use, max(status_reason) as money_reason
+    from plain.fct_license_waste where as_of_date = d() group by all
+),
+pools as (
+    select account_key, sum(greatest(0, shelfware - unused)) filter (shelfware is not null and unused is not null) as in_use, min(weeks) as weeks,
+        max(status_reason) filter (status = 'unknown') as blind, max(status_reason) as reason
+    from positions where seats > 0 group by all
+),
+kept as (select account_key, count(*) filter (auto_renew) as renewing, count(auto_renew) as saying from lines where is_active group by all),
+contracts as (select account_key, max(known_at) as ts from contract_lines group by all),
+goals as (select account_key, max(known_at) as ts from milestones group by all),
+feeds as (select (select max(last_day) from plain_state.accounts)::timestamp as usage_ts, (select max(known_at) from tickets) as ticket_ts,
+    (select max(known_at) from plain_state.assignments where not is_deleted) as assignment_ts)
+select a.account_key, a.seats_contracted as seats, a.lines_active, a.active_users_28d as active, a.utilization_28d, a.seats_in_use_28d, a.unused_seats as unused, a.shelfware_seats as shelfware,
+    case when a.seats_contracted = 0 then 0 when a.shelfware_seats is not null then p.in_use end as shelfware_in_use, p.weeks as pool_weeks, m.unused_value_annual, m.waste_annual,
+    case when a.lines_active = 0 then 0 else w.waste_low end as waste_low, case when a.lines_active = 0 then 0 else w.waste_high end as waste_high,
+    case when a.lines_active = 0 then 0 else w.waste_in_use end as waste_in_use, a.gap_days, a.days_to_opt_out, a.days_to_renewal,
+    d() - coalesce(a.notice_served_on, a.notice_received_on) as days_since_notice, k.renewing, ratio(k.renewing, k.saying) as auto_renew_share,
+    o.* exclude (account_key, segment, usage_status, seats_provisioned), f.days as value_days, f.is_reached::integer as is_reached, (not f.is_reached)::integer as is_censored,
+    v.n_weeks, v.mean_active, v.slope_per_week, v.cv, v.cv_robust, v.dispersion_index, v.dispersion_p, v.recent_median, v.prior_median, v.drop_ratio, v.drop_p, v.decline_ratio, v.decline_p,
+    t.* exclude (account_key, as_of_date, account_name, status, rule_version, phi, spike_level, week_start, sla_status, is_silent, oldest_open_days, oldest_open_p1_days, open_p1),
+    t.is_silent::integer as is_silent, q.weeks_covered as ticket_weeks, ratio(q.closed_13w, q.weeks_covered) as closed_per_week,
+    r.arr_then, r.arr_now, r.renewed, r.available, r.due, least(r.arr_now, r.arr_then) as arr_kept,
+    a.contract_status, case when a.contract_status <> 'ok' then 'contracts are not fed, invalid or not kept' end as contract_reason, c.ts as contract_ts,
+    a.usage_status, a.usage_reason, feeds.usage_ts, case when a.usage_status in ('ok', 'insufficient', 'stale', 'unknown') then feeds.usage_ts end as seen_ts,
+    case when a.contract_status <> 'ok' then a.contract_status when a.seats_contracted = 0 then 'ok' when a.usage_status in ('unknown', 'stale') then a.usage_status
+         when p.blind is not null then 'unknown' else a.usage_status end as license_status,
+    case when contract_reason is not null then contract_reason when a.seats_contracted = 0 then null else coalesce(p.blind, a.usage_reason, p.reason) end as license_reason,
+    case when a.contract_status <> 'ok' then a.contract_status when o.provisioned_reason is not null then 'unknown' else 'ok' end as seat_status,
+    coalesce(contract_reason, o.provisioned_reason) as seat_reason, feeds.assignment_ts,
+    case when a.contract_status <> 'ok' then a.contract_status when o.provisioned_reason is not null or p.blind is not null then 'unknown' else a.usage_status end as engagement_status,
+    coalesce(contract_reason, o.provisioned_reason, p.blind, a.usage_reason) as engagement_reason, m.money_status,
+    case when m.money_status <> 'ok' then coalesce(w.money_reason, 'contracts are not fed, invalid or not kept') end as money_reason,
+    case when o.is_core and a.contract_status <> 'ok' then a.contract_status else o.core_status end as chair_status,
+    case when o.is_core and a.contract_status <> 'ok' then contract_reason else o.core_reason end as chair_reason, v.status as variance_status,
+    case when a.usage_status <> 'ok' then a.usage_reason when v.status <> 'ok' then 'too few weeks or seats for a verdict' end as variance_reason,
+    t.status as ticket_status, case t.status when 'unknown' then 'tickets are not fed' when 'stale' then 'the ticket feed has stopped' end as ticket_reason, feeds.ticket_ts,
+    case when t.status = 'ok' then a.contract_status else t.status end as rate_status, coalesce(ticket_reason, contract_reason) as rate_reason, t.sla_status, q.sla_reason,
+    case when t.is_silent is not null then 'ok' when t.status <> 'ok' then t.status when a.contract_status <> 'ok' then a.contract_status
+         when a.usage_status in ('unknown', 'stale') then a.usage_status else 'insufficient' end as silence_status,
+    case when t.is_silent is null then 'tickets, seats or the course of use are not known' end as silence_reason, coalesce(s.status, 'unknown') as spike_status,
+    case when f.reason is null then 'ok' else 'unknown' end as value_status, f.reason as value_reason, g.ts as goal_ts, r.status as revenue_status, r.reason as revenue_reason
+from account as a cross join feeds
+left join (from plain.fct_account_signals where as_of_date = d()) as m using (account_key) left join pools as p using (account_key) left join sums as w using (account_key)
+left join adoption as o using (account_key) left join (from plain.fct_adoption_variance where as_of_date = d()) as v using (account_key)
+left join (from plain.fct_ticket_load where as_of_date = d()) as t using (account_key) left join ticket_quality as q using (account_key)
+left join (from computed.ticket_spikes where as_of_date = d()) as s using (account_key) left join revenue as r using (account_key) left join first_values as f using (account_key)
+left join kept as k using (account_key) left join contracts as c using (account_key) left join goals as g using (account_key);
+create or replace temp table wide_product as
+with sums as (
+    select account_key, product, count(*) as lines, case when count(*) = count(unused_value_annual_portfolio) then sum(unused_value_annual_portfolio) end as unused_value,
+        case when count(*) = count(waste_annual_portfolio) then sum(waste_annual_portfolio) end as waste, case when count(*) = count(waste_low_portfolio) then sum(waste_low_portfolio) end as low,
+        case when count(*) = count(waste_high_portfolio) then sum(waste_high_portfolio) end as high, case when count(*) = count(waste_in_use_portfolio) then sum(waste_in_use_portfolio) end as in_use,
+        case when bool_or(status = 'unknown') then 'unknown' when bool_or(status = 'insufficient') then 'insufficient' else 'ok' end as money_status, max(status_reason) as money_reason
+    from plain.fct_license_waste where as_of_date = d() group by all
+),
+features as (select account_key, product, count(*) as entitled, count(*) filter (is_used_28d) as used, count(*) filter (is_never_used) as never from feature_status group by all)
+select p.*, case when p.shelfware is not null and p.unused is not null then greatest(0, p.shelfware - p.unused) end as gap_in_use, s.lines, s.unused_value, s.waste, s.low as waste_low,
+    s.high as waste_high, s.in_use as waste_in_use, s.money_status, s.money_reason, v.n as provisioned, v.gap as deployment_gap, v.in_use as provisioned_in_use,
+    f.entitled, f.used, f.never, case when v.reason is null then 'ok' else 'unknown' end as seat_status, v.reason as seat_reason,
+    case when v.reason is not null then 'unknown' else p.status end as engagement_status, coalesce(v.reason, p.status_reason) as engagement_reason,
+    case when p.status <> 'unknown' and f.entitled is null then 'unknown' else p.status end as core_status,
+    case when p.status <> 'unknown' and f.entitled is null then 'no value feature is listed for the product' else p.status_reason end as core_reason,
+    w.contract_ts, w.usage_ts, w.assignment_ts
+from positions as p join wide as w using (account_key) left join sums as s using (account_key, product) left join provisioned as v using (account_key, product)
+left join features as f using (account_key, product);
+drop type if exists measure_row;
+create temp type measure_row as struct(measure varchar, measure_family varchar, value double, unit varchar, numerator double, denominator double, window_start date, window_end date,
+    n_obs bigint, source_max_ts timestamp, group_status varchar, group_reason varchar, missing varchar);
+
+create or replace temp view today as select * exclude (is_blind) from (
+with measured as (
+select account_key, '*' as product, unnest([
+    row('seats_contracted', 'muda', seats, 'seats', null, null, d(), d(), lines_active, contract_ts, contract_status, contract_reason, 'no contract line')::measure_row,
+    row('seats_provisioned', 'muda', provisioned, 'seats', null, null, d(), d(), provisioned, assignment_ts, seat_status, seat_reason, 'no contracted product')::measure_row,
+    row('deployment_gap', 'muda', deployment_gap, 'seats', seats, provisioned, d(), d(), provisioned, assignment_ts, seat_status, seat_reason, 'no contracted product')::measure_row,
+    row('active_users_28d', 'muda', active, 'users', null, null, d() - 27, d(), active, usage_ts, usage_status, usage_reason, 'not measured')::measure_row,
+    row('utilization_28d', 'muda', utilization_28d, 'ratio', seats_in_use_28d, seats, d() - 27, d(), seats, usage_ts, license_status, license_reason, 'no contracted seats')::measure_row,
+    row('user_engagement', 'muda', ratio(provisioned_in_use, provisioned), 'ratio', provisioned_in_use, provisioned, d() - 27, d(), provisioned, usage_ts, engagement_status, engagement_reason, 'nobody is provisioned')::measure_row,
+    row('unused_now', 'muda', unused, 'seats', seats_in_use_28d, seats, d() - 27, d(), seats, usage_ts, license_status, license_reason, 'not measured')::measure_row,
+    row('unused_value_annual', 'muda', unused_value_annual, '{currency}', unused, null, d() - 27, d(), lines_active, usage_ts, money_status, money_reason, 'not measured')::measure_row,
+    row('shelfware_seats', 'muda', shelfware, 'seats', null, seats, last_week() - 84, last_week() + 6, pool_weeks, usage_ts, license_status, license_reason, 'too few complete weeks')::measure_row,
+    row('shelfware_in_use', 'muda', shelfware_in_use, 'seats', shelfware, unused, last_week() - 84, last_week() + 6, pool_weeks, usage_ts, license_status, license_reason, 'too few complete weeks')::measure_row,
+    row('waste_annual', 'muda', waste_annual, '{currency}', shelfware, null, last_week() - 84, last_week() + 6, pool_weeks, usage_ts, money_status, money_reason, 'too few complete weeks')::measure_row,
+    row('waste_low', 'muda', waste_low, '{currency}', null, null, last_week() - 84, last_week() + 6, pool_weeks, usage_ts, money_status, money_reason, 'too few complete weeks')::measure_row,
+    row('waste_high', 'muda', waste_high, '{currency}', null, null, last_week() - 84, last_week() + 6, pool_weeks, usage_ts, money_status, money_reason, 'too few complete weeks')::measure_row,
+    row('waste_in_use', 'muda', waste_in_use, '{currency}', shelfware_in_use, null, last_week() - 84, last_week() + 6, pool_weeks, usage_ts, money_status, money_reason, 'too few complete weeks')::measure_row,
+    row('feature_shelfware', 'muda', never, 'features', never, entitled, null, d(), entitled, usage_ts, core_status, core_reason, 'not measured')::measure_row,
+    row('feature_breadth', 'adoption', breadth, 'ratio', used, entitled, d() - 27, d(), entitled, usage_ts, core_status, core_reason, 'not measured')::measure_row,
+    row('feature_depth', 'adoption', depth, 'index', per_user, peer_per_user, d() - 27, d(), peers, usage_ts, core_status, core_reason, 'nobody active, or too few peers')::measure_row,
+    row('concentration_gini', 'adoption', gini, 'ratio', null, null, d() - 27, d(), chairs, usage_ts, chair_status, chair_reason, 'no core action')::measure_row,
+    row('top1_share', 'adoption', top1, 'ratio', top, core, d() - 27, d(), core_users, usage_ts, core_status, core_reason, 'no core action')::measure_row,
+    row('top3_share', 'adoption', top3_share, 'ratio', top3, core, d() - 27, d(), core_users, usage_ts, core_status, core_reason, 'no core action')::measure_row,
+    row('core_actions_28d', 'adoption', core, 'events', null, null, d() - 27, d(), core_users, usage_ts, core_status, core_reason, 'not measured')::measure_row,
+    row('stickiness_dau_mau', 'adoption', dau_mau, 'ratio', days / 28.0, n, d() - 27, d(), n, usage_ts, usage_status, usage_reason, 'nobody active')::measure_row,
+    row('stickiness_wau_mau', 'adoption', wau_mau, 'ratio', weeks / 4.0, n, d() - 27, d(), n, usage_ts, usage_status, usage_reason, 'nobody active')::measure_row,
+    row('gap_days', 'adoption', gap_days, 'days', null, null, d() - 89, d(), null, usage_ts, usage_status, usage_reason, 'not a customer yet')::measure_row,
+    row('core_gap_days', 'adoption', core_gap_days, 'days', null, null, d() - 89, d(), core_days_90d, usage_ts, core_status, core_reason, 'not a customer yet')::measure_row,
+    row('time_to_value_days', 'adoption', value_days, 'days', null, null, null, d(), is_reached, goal_ts, value_status, value_reason, 'not measured')::measure_row,
+    row('time_to_value_is_censored', 'adoption', is_censored, 'flag', null, null, null, d(), is_reached, goal_ts, value_status, value_reason, 'not measured')::measure_row,
+    row('weekly_active_mean', 'mura', mean_active, 'users', null, null, last_week() - 175, last_week() + 6, n_weeks, usage_ts, variance_status, variance_reason, 'too few complete weeks')::measure_row,
+    row('weekly_active_slope', 'mura', slope_per_week, 'users per week', null, null, last_week() - 175, last_week() + 6, n_weeks, usage_ts, variance_status, variance_reason, 'too few complete weeks')::measure_row,
+    row('weekly_active_recent', 'mura', recent_median, 'users', null, null, last_week() - 21, last_week() + 6, n_weeks, usage_ts, variance_status, variance_reason, 'too few complete weeks')::measure_row,
+    row('weekly_active_prior', 'mura', prior_median, 'users', null, null, last_week() - 77, last_week() - 22, n_weeks, usage_ts, variance_status, variance_reason, 'too few complete weeks')::measure_row,
+    row('cv', 'mura', cv, 'ratio', null, null, last_week() - 175, last_week() + 6, n_weeks, usage_ts, variance_status, variance_reason, 'too few complete weeks')::measure_row,
+    row('cv_robust', 'mura', cv_robust, 'ratio', null, null, last_week() - 175, last_week() + 6, n_weeks, usage_ts, variance_status, variance_reason, 'too few complete weeks')::measure_row,
+    row('dispersion_index', 'mura', dispersion_index, 'ratio', null, null, last_week() - 175, last_week() + 6, n_weeks, usage_ts, variance_status, variance_reason, 'too few weeks or seats')::measure_row,
+    row('dispersion_p', 'mura', dispersion_p, 'probability', null, null, last_week() - 175, last_week() + 6, n_weeks, usage_ts, variance_status, variance_reason, 'too few weeks or seats')::measure_row,
+    row('drop_ratio', 'mura', drop_ratio, 'ratio', recent_median, prior_median, last_week() - 77, last_week() + 6, n_weeks, usage_ts, variance_status, variance_reason, 'too few complete weeks')::measure_row,
+    row('drop_p', 'mura', drop_p, 'probability', null, null, last_week() - 77, last_week() + 6, n_weeks, usage_ts, variance_status, variance_reason, 'too few complete weeks')::measure_row,
+    row('decline_ratio', 'mura', decline_ratio, 'ratio', null, null, last_week() - 175, last_week() + 6, n_weeks, usage_ts, variance_status, variance_reason, 'too few complete weeks')::measure_row,
+    row('decline_p', 'mura', decline_p, 'probability', null, null, last_week() - 175, last_week() + 6, n_weeks, usage_ts, variance_status, variance_reason, 'too few complete weeks')::measure_row,
+    row('fano', 'mura', fano, 'ratio', core_weekly_variance, core_weekly_mean, last_week() - 84, last_week() + 6, core_weeks, usage_ts, core_status, core_reason, 'too few weeks, or no core action')::measure_row,
+    row('fano_vs_segment', 'mura', fano_vs_segment, 'index', fano, segment_fano, last_week() - 84, last_week() + 6, core_weeks, usage_ts, core_status, core_reason, 'too few weeks, core actions or peers')::measure_row,
+    row('burstiness', 'mura', burstiness, 'index', null, null, d() - 89, d(), core_events_90d, usage_ts, core_status, core_reason, 'too few core actions')::measure_row,
+    row('burstiness_days', 'mura', burstiness_days, 'index', null, null, d() - 89, d(), core_days_90d, usage_ts, core_status, core_reason, 'too few days with core actions')::measure_row,
+    row('tickets_28d', 'muri', tickets_28d, 'tickets', null, null, d() - 27, d(), tickets_28d, ticket_ts, ticket_status, ticket_reason, 'not measured')::measure_row,
+    row('ticket_rate', 'muri', ticket_rate, 'tickets per 100 seats', tickets_28d, seats, d() - 27, d(), tickets_28d, ticket_ts, rate_status, rate_reason, 'no contracted seats')::measure_row,
+    row('tickets_open', 'muri', tickets_open, 'tickets', null, null, d(), d(), tickets_open, ticket_ts, ticket_status, ticket_reason, 'not measured')::measure_row,
+    row('weighted_load', 'muri', weighted_load, 'points', null, null, d() - 27, d(), tickets_28d, ticket_ts, ticket_status, ticket_reason, 'not measured')::measure_row,
+    row('backlog_weeks', 'muri', backlog_weeks, 'weeks', tickets_open, closed_per_week, last_week() - 84, last_week() + 6, ticket_weeks, ticket_ts, ticket_status, ticket_reason, 'too few weeks, or nothing was closed')::measure_row,
+    row('aged_tickets', 'muri', aged_tickets, 'tickets', aged_tickets, tickets_open, d(), d(), tickets_open, ticket_ts, ticket_status, ticket_reason, 'not measured')::measure_row,
+    row('sla_breach_rate', 'muri', sla_breach_rate, 'ratio', sla_breaches_90d, sla_tickets_90d, d() - 89, d(), sla_tickets_90d, ticket_ts, sla_status, sla_reason, 'no ticket with a decided target')::measure_row,
+    row('reopen_rate', 'muri', reopen_rate, 'ratio', reopened_90d, solved_90d, d() - 89, d(), solved_90d, ticket_ts, ticket_status, ticket_reason, 'no ticket was solved')::measure_row,
+    row('escalations_90d', 'muri', escalations_90d, 'tickets', escalations_90d, tickets_90d, d() - 89, d(), tickets_90d, ticket_ts, ticket_status, ticket_reason, 'not measured')::measure_row,
+    row('distinct_reporters_90d', 'muri', distinct_reporters_90d, 'users', null, null, d() - 89, d(), tickets_90d, ticket_ts, ticket_status, ticket_reason, 'not measured')::measure_row,
+    row('silence', 'muri', is_silent, 'flag', tickets_90d, seats, d() - 89, d(), tickets_90d, ticket_ts, silence_status, silence_reason, 'not measured')::measure_row,
+    row('tickets_4w', 'muri', tickets_4w, 'tickets', null, null, last_week() - 21, last_week() + 6, tickets_4w, ticket_ts, spike_status, ticket_reason, 'too few complete weeks')::measure_row,
+    row('spike_p', 'muri', p_value, 'probability', tickets_4w, baseline_sum, last_week() - 189, last_week() + 6, tickets_4w, ticket_ts, spike_status, ticket_reason, 'too few complete weeks')::measure_row,
+    row('muri_priority', 'muri', muri_priority, 'index', severity, proximity, d(), d(), tickets_4w, ticket_ts, spike_status, ticket_reason, 'no severity or no deadline')::measure_row,
+    row('arr_contracted', 'revenue', arr_now, '{currency}', null, null, d(), d(), lines_active, contract_ts, revenue_status, revenue_reason, 'not measured')::measure_row,
+    row('arr_12m_ago', 'revenue', arr_then, '{currency}', null, null, d() - 365, d(), null, contract_ts, revenue_status, revenue_reason, 'not measured')::measure_row,
+    row('gross_retention', 'revenue', ratio(arr_kept, arr_then), 'ratio', arr_kept, arr_then, d() - 365, d(), null, contract_ts, revenue_status, revenue_reason, 'no revenue at the start')::measure_row,
+    row('net_retention', 'revenue', ratio(arr_now, arr_then), 'ratio', arr_now, arr_then, d() - 365, d(), null, contract_ts, revenue_status, revenue_reason, 'no revenue at the start')::measure_row,
+    row('renewal_rate', 'revenue', ratio(renewed, available), 'ratio', renewed, available, d() - 365, d(), due, contract_ts, revenue_status, revenue_reason, 'nothing was up for renewal')::measure_row,
+    row('days_to_opt_out', 'renewal', days_to_opt_out, 'days', null, null, d(), d(), lines_active, contract_ts, contract_status, contract_reason, 'no line with an end date and a notice period')::measure_row,
+    row('days_to_renewal', 'renewal', days_to_renewal, 'days', null, null, d(), d(), lines_active, contract_ts, contract_status, contract_reason, 'no line with an end date')::measure_row,
+    row('days_since_notice', 'renewal', days_since_notice, 'days', null, null, d(), d(), lines_active, contract_ts, contract_status, contract_reason, 'no notice was served')::measure_row,
+    row('auto_renew_share', 'renewal', auto_renew_share, 'ratio', renewing, lines_active, d(), d(), lines_active, contract_ts, contract_status, contract_reason, 'no active line says how it renews')::measure_row,
+    row('renewal_proximity', 'renewal', proximity, 'index', null, null, d(), d(), lines_active, contract_ts, contract_status, contract_reason, 'no line with an end date and a notice period')::measure_row
+]) as m from wide
+union all
+select account_key, product as product, unnest([
+    row('seats_contracted', 'muda', seats, 'seats', null, null, d(), d(), lines, contract_ts, 'ok', null, 'no contract line')::measure_row,
+    row('seats_provisioned', 'muda', provisioned, 'seats', null, null, d(), d(), provisioned, assignment_ts, seat_status, seat_reason, 'no assignment')::measure_row,
+    row('deployment_gap', 'muda', deployment_gap, 'seats', seats, provisioned, d(), d(), provisioned, assignment_ts, seat_status, seat_reason, 'no assignment')::measure_row,
+    row('active_users_28d', 'muda', active_users_28d, 'users', null, null, d() - 27, d(), active_users_28d, usage_ts, status, status_reason, 'not measured')::measure_row,
+    row('utilization_28d', 'muda', utilization_28d, 'ratio', active_users_28d, seats, d() - 27, d(), seats, usage_ts, status, status_reason, 'no contracted seats')::measure_row,
+    row('user_engagement', 'muda', ratio(provisioned_in_use, provisioned), 'ratio', provisioned_in_use, provisioned, d() - 27, d(), provisioned, usage_ts, engagement_status, engagement_reason, 'nobody is provisioned')::measure_row,
+    row('unused_now', 'muda', unused, 'seats', active_users_28d, seats, d() - 27, d(), seats, usage_ts, status, status_reason, 'not measured')::measure_row,
+    row('unused_value_annual', 'muda', unused_value, '{currency}', unused, null, d() - 27, d(), lines, usage_ts, money_status, money_reason, 'not measured')::measure_row,
+    row('p95_weekly_active', 'muda', p95_weekly_active, 'users', null, null, last_week() - 84, last_week() + 6, weeks, usage_ts, status, status_reason, 'too few complete weeks')::measure_row,
+    row('shelfware_seats', 'muda', shelfware, 'seats', p95_weekly_active, seats, last_week() - 84, last_week() + 6, weeks, usage_ts, status, status_reason, 'too few complete weeks')::measure_row,
+    row('shelfware_in_use', 'muda', gap_in_use, 'seats', shelfware, unused, last_week() - 84, last_week() + 6, weeks, usage_ts, status, status_reason, 'too few complete weeks')::measure_row,
+    row('waste_annual', 'muda', waste, '{currency}', shelfware, null, last_week() - 84, last_week() + 6, weeks, usage_ts, money_status, money_reason, 'too few complete weeks')::measure_row,
+    row('waste_low', 'muda', waste_low, '{currency}', null, null, last_week() - 84, last_week() + 6, weeks, usage_ts, money_status, money_reason, 'too few complete weeks')::measure_row,
+    row('waste_high', 'muda', waste_high, '{currency}', null, null, last_week() - 84, last_week() + 6, weeks, usage_ts, money_status, money_reason, 'too few complete weeks')::measure_row,
+    row('waste_in_use', 'muda', waste_in_use, '{currency}', gap_in_use, null, last_week() - 84, last_week() + 6, weeks, usage_ts, money_status, money_reason, 'too few complete weeks')::measure_row,
+    row('feature_breadth', 'adoption', ratio(used, entitled), 'ratio', used, entitled, d() - 27, d(), entitled, usage_ts, core_status, core_reason, 'no value feature is listed')::measure_row,
+    row('feature_shelfware', 'muda', never, 'features', never, entitled, null, d(), entitled, usage_ts, core_status, core_reason, 'no value feature is listed')::measure_row
+]) as m from wide_product)
+select account_key, d() as as_of_date, m.measure, product, m.measure_family, coalesce(m.group_status, 'unknown') in ('unknown', 'stale') as is_blind, case when not is_blind then m.value end as value, m.unit,
+    case when not is_blind then m.numerator end as numerator, case when not is_blind then m.denominator end as denominator, m.window_start, m.window_end, case when not is_blind then m.n_obs end as n_obs,
+    m.source_max_ts, case when is_blind then coalesce(m.group_status, 'unknown') when m.value is null then 'insufficient' else m.group_status end as status,
+    case when is_blind then coalesce(m.group_reason, 'not measured') when m.value is null or m.group_status = 'insufficient' then coalesce(m.group_reason, m.missing) end as status_reason
+from measured);
+create table if not exists plain.fct_account_measures as from today limit 0;
+delete from plain.fct_account_measures where as_of_date = d();
+insert into plain.fct_account_measures by name from today;
+
+create or replace temp view today as
+select s.account_key, s.as_of_date, a.account_name, s.* exclude (account_key, as_of_date, held_band, asked_band, scored_on) replace (coalesce(s.raw_band, s.risk_band) as raw_band),
+    coalesce(s.raw_band <> s.risk_band and s.risk_band <> 'unknown', false) as is_band_held
+from (from computed.account_scores where as_of_date = d()) as s left join account as a using (account_key);
+create table if not exists plain.fct_health_scores as from today limit 0;
+delete from plain.fct_health_scores where as_of_date = d();
+insert into plain.fct_health_scores by name from today;
+
+create or replace temp view today as
+select c.account_key, c.as_of_date, a.account_name, c.* exclude (account_key, as_of_date), s.previous_as_of_date, s.score_version
+from (from computed.health_contributions where as_of_date = d()) as c left join account as a using (account_key)
+left join (from computed.account_scores where as_of_date = d()) as s using (account_key);
+create table if not exists plain.fct_health_contributions as from today limit 0;
+delete from plain.fct_health_contributions where as_of_date = d();
+insert into plain.fct_health_contributions by name from today;
+
+-- Every number and name that a draft may use.
+create or replace temp table fact_products as
+with w as (
+    select account_key, product, min(currency) = max(currency) as is_one, case when is_one then min(currency) else '{currency}' end as currency,
+        case when is_one then sum(unused_value_annual) else sum(unused_value_annual_portfolio) end as unused_value_annual, case when is_one then sum(waste_annual) else sum(waste_annual_portfolio) end as waste_annual,
+        case when is_one then sum(waste_low) end as waste_low, case when is_one then sum(waste_high) end as waste_high,
+        case when is_one and min(net_unit_price_annual) = max(net_unit_price_annual) and count(*) = count(net_unit_price_annual) then min(net_unit_price_annual) end as net_unit_price_annual,
+        min(renewal_date) as renewal_date, min(opt_out_date) as opt_out_date, count(*) as line_count, count(*) = count(unused_value_annual) as has_value, count(*) = count(waste_annual) as has_waste,
+        case when bool_or(status = 'unknown') then 'unknown' when bool_or(status = 'insufficient') then 'insufficient' else 'ok' end as money_status
+    from plain.fct_license_waste where as_of_date = d() group by all
+),
+v as (
+    select account_key, product, count(*) as entitled, count(*) filter (is_used_28d) as used, string_agg(feature, ', ' order by feature) filter (not is_used_28d) as names
+    from feature_status group by all
+)
+select p.account_key, p.product, p.seats as seats_contracted, p.active_users_28d, p.unused as unused_now, p.utilization_28d, p.p95_weekly_active, p.shelfware as shelfware_seats,
+    case when w.has_value then w.unused_value_annual end as unused_value_annual, case when w.has_waste then w.waste_annual end as waste_annual,
+    case when w.has_waste then w.waste_low end as waste_low, case when w.has_waste then w.waste_high end as waste_high, w.net_unit_price_annual, w.renewal_date, w.opt_out_date, w.currency,
+    w.line_count, case when p.status <> 'unknown' then v.entitled end as entitled_features, case when p.status <> 'unknown' then v.used end as used_features,
+    case when p.status <> 'unknown' then case when v.used = v.entitled then 'none' else v.names end end as unused_feature_names, p.status as usage_status, w.money_status
+from positions as p left join w using (account_key, product) left join v using (account_key, product);
+create or replace temp table fact_lines as
+select l.*, l.status as line_status from plain.fct_license_waste as l join fact_products as p using (account_key, product) where l.as_of_date = d() and p.line_count > 1;
+create or replace temp table fact_accounts as
+with people as (
+    select account_key, min(full_name) filter (role = 'champion') as champion_name, min(full_name) filter (role = 'sponsor') as sponsor_name
+    from contacts where coalesce(is_active, true) and coalesce(left_on > d(), true) group by all
+),
+reached as (select account_key, min(reached_on) as fttv_reached_on from milestones where milestone_kind = 'fttv' and reached_on <= d() group by all)
+select s.*, v.recent_median, v.prior_median, v.status as variance_status, a.last_activity_date, t.phase, t.phase_name, t.blocking_requirement_id, p.champion_name, p.sponsor_name, r.fttv_reached_on
+from (from plain.fct_account_signals where as_of_date = d()) as s join account as a using (account_key)
+left join (from plain.fct_adoption_variance where as_of_date = d()) as v using (account_key) left join (from computed.account_state where as_of_date = d()) as t using (account_key)
+left join people as p using (account_key) left join reached as r using (account_key);
+drop type if exists fact_row;
+create temp type fact_row as struct(metric varchar, label varchar, value_number decimal(18, 4), value_text varchar, unit varchar, currency varchar, window_label varchar, is_known boolean, group_status varchar,
+    sensitivity varchar, fact_class varchar, source_table varchar);
+
+create or replace temp view today as
+with facts as (
+select account_key, product as scope, account_key || ':' || product as source_key, unnest([
+    row('seats_contracted', 'contracted seats', seats_contracted, null, 'seats', null, 'today', seats_contracted is not null, 'unknown', 'shareable', 'contracted', 'base.int_license_position')::fact_row,
+    row('active_users_28d', 'active users in the last four weeks', active_users_28d, null, 'users', null, 'last four weeks', active_users_28d is not null, usage_status, 'shareable', 'computed', 'base.int_license_position')::fact_row,
+    row('unused_seats', 'seats nobody used in the last four weeks', unused_now, null, 'seats', null, 'last four weeks', unused_now is not null, usage_status, 'shareable', 'computed', 'base.int_license_position')::fact_row,
+    row('utilization_28d', 'share of contracted seats in use', utilization_28d, null, 'ratio', null, 'last four weeks', utilization_28d is not null, usage_status, 'shareable', 'computed', 'base.int_license_position')::fact_row,
+    row('p95_weekly_active', 'high-water mark of weekly active users', p95_weekly_active, null, 'users', null, 'last thirteen complete weeks', p95_weekly_active is not null, usage_status, 'shareable', 'computed', 'base.int_license_position')::fact_row,
+    row('shelfware_seats', 'seats above the high-water mark with headroom', shelfware_seats, null, 'seats', null, 'last thirteen complete weeks', shelfware_seats is not null, usage_status, 'internal', 'computed', 'base.int_license_position')::fact_row,
+    row('unused_value_annual', 'yearly value of seats nobody uses now', unused_value_annual, null, 'money', currency, 'last four weeks', unused_value_annual is not null, money_status, 'internal', 'computed', 'marts.fct_license_waste')::fact_row,
+    row('waste_annual', 'yearly waste beyond the right-size gap', waste_annual, null, 'money', currency, 'last thirteen complete weeks', waste_annual is not null, money_status, 'internal', 'computed', 'marts.fct_license_waste')::fact_row,
+    row('waste_low', 'low end of the yearly waste', waste_low, null, 'money', currency, 'last thirteen complete weeks', waste_low is not null, money_status, 'internal', 'computed', 'marts.fct_license_waste')::fact_row,
+    row('waste_high', 'high end of the yearly waste', waste_high, null, 'money', currency, 'last thirteen complete weeks', waste_high is not null, money_status, 'internal', 'computed', 'marts.fct_license_waste')::fact_row,
+    row('net_unit_price_annual', 'net price per seat and year', net_unit_price_annual, null, 'money', currency, 'today', net_unit_price_annual is not null, 'unknown', 'internal', 'contracted', 'base.int_contract_lines')::fact_row,
+    row('renewal_date', 'renewal date', null, strftime(renewal_date, '%Y-%m-%d'), 'date', null, 'today', renewal_date is not null, 'unknown', 'shareable', 'contracted', 'base.int_contract_lines')::fact_row,
+    row('opt_out_date', 'opt-out deadline', null, strftime(opt_out_date, '%Y-%m-%d'), 'date', null, 'today', opt_out_date is not null, 'unknown', 'shareable', 'contracted', 'base.int_contract_lines')::fact_row,
+    row('entitled_features', 'value features in the contract', entitled_features, null, 'count', null, 'today', entitled_features is not null, usage_status, 'shareable', 'computed', 'base.product_features')::fact_row,
+    row('used_features', 'value features used in the last four weeks', used_features, null, 'count', null, 'last four weeks', used_features is not null, usage_status, 'shareable', 'computed', 'base.int_usage_daily')::fact_row,
+    row('unused_feature_names', 'value features nobody used in the last four weeks', null, unused_feature_names, 'text', null, 'last four weeks', unused_feature_names is not null, usage_status, 'shareable', 'computed', 'base.int_usage_daily')::fact_row
+]) as f from fact_products
+union all
+select account_key, contract_line_key as scope, contract_line_key as source_key, unnest([
+    row('seats_contracted', 'contracted seats of the line', seats, null, 'seats', null, 'today', seats is not null, line_status, 'shareable', 'contracted', 'base.int_contract_lines')::fact_row,
+    row('net_unit_price_annual', 'net price per seat and year of the line', net_unit_price_annual, null, 'money', currency, 'today', net_unit_price_annual is not null, line_status, 'internal', 'contracted', 'base.int_contract_lines')::fact_row,
+    row('shelfware_seats', 'seats above the high-water mark with headroom, charged to the line', shelfware_seats, null, 'seats', null, 'last thirteen complete weeks', shelfware_seats is not null, line_status, 'internal', 'computed', 'marts.fct_license_waste')::fact_row,
+    row('waste_annual', 'yearly waste charged to the line', waste_annual, null, 'money', currency, 'last thirteen complete weeks', waste_annual is not null, line_status, 'internal', 'computed', 'marts.fct_license_waste')::fact_row,
+    row('renewal_date', 'renewal date of the line', null, strftime(renewal_date, '%Y-%m-%d'), 'date', null, 'today', renewal_date is not null, line_status, 'shareable', 'contracted', 'base.int_contract_lines')::fact_row,
+    row('opt_out_date', 'opt-out deadline of the line', null, strftime(opt_out_date, '%Y-%m-%d'), 'date', null, 'today', opt_out_date is not null, line_status, 'shareable', 'contracted', 'base.int_contract_lines')::fact_row
+]) as f from fact_lines
+union all
+select account_key, 'account' as scope, account_key as source_key, unnest([
+    row('seats_contracted', 'contracted seats over all products', seats_contracted, null, 'seats', null, 'today', seats_contracted is not null, contract_status, 'shareable', 'contracted', 'marts.fct_account_signals')::fact_row,
+    row('active_users_28d', 'active users in the last four weeks', active_users_28d, null, 'users', null, 'last four weeks', active_users_28d is not null, usage_status, 'shareable', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('unused_seats', 'seats nobody used in the last four weeks', unused_seats, null, 'seats', null, 'last four weeks', unused_seats is not null, usage_status, 'shareable', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('shelfware_seats', 'seats above the high-water mark with headroom', shelfware_seats, null, 'seats', null, 'last thirteen complete weeks', shelfware_seats is not null, usage_status, 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('utilization_28d', 'share of contracted seats in use', utilization_28d, null, 'ratio', null, 'last four weeks', utilization_28d is not null, usage_status, 'shareable', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('unused_value_annual', 'yearly value of seats nobody uses now', unused_value_annual, null, 'money', '{currency}', 'last four weeks', unused_value_annual is not null, money_status, 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('waste_annual', 'yearly waste beyond the right-size gap', waste_annual, null, 'money', '{currency}', 'last thirteen complete weeks', waste_annual is not null, money_status, 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('arr_amount', 'annual recurring revenue', arr_amount, null, 'money', currency, 'today', arr_amount is not null, 'unknown', 'internal', 'contracted', 'marts.fct_account_signals')::fact_row,
+    row('renewal_date', 'next renewal date', null, strftime(next_renewal_date, '%Y-%m-%d'), 'date', null, 'today', next_renewal_date is not null, contract_status, 'shareable', 'contracted', 'marts.fct_account_signals')::fact_row,
+    row('opt_out_date', 'next opt-out deadline', null, strftime(next_opt_out_date, '%Y-%m-%d'), 'date', null, 'today', next_opt_out_date is not null, contract_status, 'shareable', 'contracted', 'marts.fct_account_signals')::fact_row,
+    row('days_to_opt_out', 'days to the next opt-out deadline', days_to_opt_out, null, 'days', null, 'today', days_to_opt_out is not null, contract_status, 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('days_to_renewal', 'days to the next renewal', days_to_renewal, null, 'days', null, 'today', days_to_renewal is not null, contract_status, 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('weekly_active_recent', 'weekly active users lately', recent_median, null, 'users', null, 'last four complete weeks', recent_median is not null, variance_status, 'shareable', 'computed', 'marts.fct_adoption_variance')::fact_row,
+    row('weekly_active_prior', 'weekly active users before', prior_median, null, 'users', null, 'the eight weeks before', prior_median is not null, variance_status, 'shareable', 'computed', 'marts.fct_adoption_variance')::fact_row,
+    row('drop_ratio', 'change of weekly active users', drop_ratio, null, 'ratio', null, 'last four weeks against the eight before', drop_ratio is not null, variance_status, 'internal', 'computed', 'marts.fct_adoption_variance')::fact_row,
+    row('cv_robust', 'robust variation of weekly active users', cv_robust, null, 'ratio', null, 'last half year', cv_robust is not null, variance_status, 'internal', 'computed', 'marts.fct_adoption_variance')::fact_row,
+    row('gap_days', 'longest run of business days without activity', gap_days, null, 'days', null, 'last quarter', gap_days is not null, usage_status, 'internal', 'computed', 'marts.fct_adoption_variance')::fact_row,
+    row('last_activity_date', 'day of the last activity', null, strftime(last_activity_date, '%Y-%m-%d'), 'date', null, 'today', last_activity_date is not null, usage_status, 'shareable', 'computed', 'base.int_accounts')::fact_row,
+    row('tickets_28d', 'tickets opened in the last four weeks', tickets_28d, null, 'count', null, 'last four weeks', tickets_28d is not null, ticket_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row,
+    row('tickets_open', 'tickets open now', tickets_open, null, 'count', null, 'today', tickets_open is not null, ticket_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row,
+    row('ticket_rate', 'tickets per hundred seats in the last four weeks', ticket_rate, null, 'ratio', null, 'last four weeks', ticket_rate is not null, ticket_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row,
+    row('weighted_load', 'ticket load weighted by severity', weighted_load, null, 'count', null, 'last four weeks', weighted_load is not null, ticket_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row,
+    row('spike_p_value', 'probability of so many tickets at the usual rate', spike_p_value, null, 'probability', null, 'last four weeks', spike_p_value is not null, ticket_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row,
+    row('risk_score', 'lean risk score', lean_risk, null, 'ratio', null, 'today', lean_risk is not null, 'unknown', 'internal', 'computed', 'computed.account_scores')::fact_row,
+    row('phase', 'lifecycle phase', phase, null, 'count', null, 'today', phase is not null, 'unknown', 'internal', 'computed', 'computed.account_state')::fact_row,
+    row('phase_name', 'name of the lifecycle phase', null, phase_name, 'text', null, 'today', phase_name is not null, 'unknown', 'internal', 'computed', 'computed.account_state')::fact_row,
+    row('blocking_requirement', 'requirement that blocks the next phase', null, blocking_requirement_id, 'text', null, 'today', blocking_requirement_id is not null, 'unknown', 'internal', 'computed', 'computed.account_state')::fact_row,
+    row('champion_name', 'champion at the customer', null, champion_name, 'text', null, 'today', champion_name is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__contacts')::fact_row,
+    row('sponsor_name', 'sponsor at the customer', null, sponsor_name, 'text', null, 'today', sponsor_name is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__contacts')::fact_row,
+    row('csm_name', 'customer success manager', null, csm_name, 'text', null, 'today', csm_name is not null, 'unknown', 'shareable', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('tier', 'tier of the account', null, tier, 'text', null, 'today', tier is not null, 'unknown', 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('segment', 'segment of the account', null, segment, 'text', null, 'today', segment is not null, 'unknown', 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('fttv_reached_on', 'day of the first value milestone', null, strftime(fttv_reached_on, '%Y-%m-%d'), 'date', null, 'today', fttv_reached_on is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones')::fact_row
+]) as f from fact_accounts
+)
+select account_key, d() as as_of_date, f.metric, scope, f.label, f.value_number, f.value_text, f.unit, f.currency, f.window_label,
+    case when f.is_known then 'ok' when f.group_status in ('insufficient', 'stale') then f.group_status else 'unknown' end as status, f.sensitivity, f.fact_class, f.source_table, source_key
+from facts;
+create table if not exists plain.fct_account_facts as from today limit 0;
+delete from plain.fct_account_facts where as_of_date = d();
+insert into plain.fct_account_facts by name from today;
