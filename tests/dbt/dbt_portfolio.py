@@ -16,7 +16,7 @@ from vim_pipelines.lifecycle import tables as lifecycle
 from vim_pipelines.portfolio.entities import ENTITIES, USAGE_EVENT_COLUMNS, VERSION_COLUMNS
 from vim_pipelines.settings import Settings
 from vim_pipelines.signals import tables as signals
-from vim_pipelines.transform.project import run_dbt, write_profile
+from vim_pipelines.transform.project import project_dir, run_dbt, write_profile
 from vim_pipelines.warehouse import Session, Warehouse, open_warehouse
 from vim_pipelines.warehouse.base import chunks
 
@@ -119,6 +119,21 @@ class Portfolio:
         found = self.rows(sql)
         assert len(found) == 1, f"{len(found)} rows from {sql}"
         return found[0]
+
+
+def daily_marts() -> tuple[str, ...]:
+    """Every mart that has a date and that nights write, read from the project's own descriptions: a new one is tested without being named."""
+    import yaml
+
+    models = [
+        model
+        for folder in sorted(path for path in (project_dir() / "models" / "marts").iterdir() if path.name not in ("current", "operations"))
+        for file in sorted(folder.glob("*.yml"))
+        for model in yaml.safe_load(file.read_text()).get("models") or []
+    ]
+    return tuple(
+        model["name"] for model in models if any(column["name"] == "as_of_date" for column in model.get("columns", [])) and model["name"] != "dim_accounts"
+    )
 
 
 def create_tables(session: Session) -> None:

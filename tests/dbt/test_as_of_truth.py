@@ -151,7 +151,8 @@ def test_a_past_day_is_the_same_by_every_way(ways: Ways, way: str) -> None:
 @pytest.mark.slow
 def test_there_was_something_to_tell_apart(ways: Ways) -> None:
     """Every daily mart has rows, much was deleted, and the night after shows another picture: equal marts above mean something."""
-    assert {mart for mart, rows in ways.on_time.items() if not rows} <= {"fct_phase_transitions"}
+    # A quiet week moves nobody; cards come from the backtest, which is no part of a night.
+    assert {mart for mart, rows in ways.on_time.items() if not rows} <= {"fct_phase_transitions", "fct_calibration_cards"}
     assert len(ways.grains) >= 15 and ways.deleted > 1_000
     moved = {
         mart for mart, rows in ways.next_night.items() if {repr(without_date(row)) for row in rows} != {repr(without_date(row)) for row in ways.on_time[mart]}
