@@ -34,6 +34,21 @@
     (select coalesce(max(load_number), -1) from {{ this }})
 {%- endmacro %}
 
+{#-
+    For a CTE over very many rows that is named more than once: `with arrivals as {{ read_again() }} (...)`. DuckDB would store it, all columns
+    of a first load of years, before anything is left out: 48 s of CPU for 17 million events instead of 30 (2 cores, 2 GB).
+-#}
+{% macro read_again() -%}
+    {{ adapter.dispatch("read_again", "value_in_motion")() }}
+{%- endmacro %}
+
+{% macro default__read_again() -%}
+{%- endmacro %}
+
+{% macro duckdb__read_again() -%}
+    not materialized
+{%- endmacro %}
+
 {#- The rows of the newest as-of date of a mart; body of its `_current` view. -#}
 {% macro newest_as_of(mart) -%}
     select *

@@ -16,7 +16,7 @@
     )
 }}
 
-with arrivals as (
+with arrivals as {{ read_again() }} (
 
     select
         events.*,

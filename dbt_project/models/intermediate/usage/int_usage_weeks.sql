@@ -14,7 +14,7 @@
     )
 }}
 
-with arrivals as (
+with arrivals as {{ read_again() }} (
 
     select
         account_key,
