@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vim_pipelines.signals.vectors import Mask, Matrix, Vector
 
-RULE_VERSION = "mura-2"
+RULE_VERSION = "mura-3"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class MuraRule:
     min_seats_level: int = 5
     #: Level of one look, as all levels here. Looks are weekly and overlap by 25 of 26 weeks; the rate over a year of looks is measured, not
     #: derived. At .01 between 4 and 12 % of stable accounts were called erratic at least once a year.
-    dispersion_level: float = 0.0015
+    dispersion_level: float = 0.001
     cv_floor: float = 0.30
     recent_weeks: int = 4
     prior_weeks: int = 8
@@ -46,7 +46,7 @@ class MuraRule:
     decline_level: float = 0.0002
     gap_floor_days: int = 10
     gap_multiple: float = 3.0
-    gap_level: float = 0.002
+    gap_level: float = 0.001
     #: Correlation between users that the gap test assumes: an account of few users is empty in some weeks without a reason.
     gap_rho: float = 0.05
     #: Fewest accounts from which a segment's own rho is estimated; below it the whole book's, below it the default.
