@@ -52,7 +52,7 @@ bench: install ## Time a night at 1,000 accounts beside plain SQL and pandas, an
 	@$(BIN)/python -m benchmarks.at_scale $(ARGS)
 	@$(BIN)/python -m benchmarks.nightly
 
-calibrate: install ## Detector error rates over 20 seeds of planted truth
+calibrate: install ## Alert budget: simulated account-years and 20 planted portfolios; status 1 if a bar is missed
 	@$(BIN)/python -m benchmarks.calibrate
 
 parity-live: install ## Compare every mart on a real Snowflake account with DuckDB's (SNOWFLAKE_* settings, an empty database)

@@ -94,6 +94,15 @@ def test_rates_were_measured_for_the_rules_that_run() -> None:
     ) == (0.01, 4, 0.0015, 24, 4, 3.0, 0.10, 0.30, 0.15, 0.15), "a changed level needs a new RULE_VERSION and `python -m benchmarks.calibrate --publish`"  # fmt: skip
 
 
+def test_the_published_rates_keep_the_budget() -> None:
+    """The full measurement's worst condition, by the bounds that stand in the file."""
+    published = null_rates.published()
+    assert published["MURA", YEAR]["upper_95"] <= 0.06  # of all rho; `make calibrate` holds the 5 % of rho .02
+    assert published["MURI_SPIKE watch", ALARMS]["upper_95"] <= 0.40
+    assert published["MURI_SPIKE alert", ALARMS]["upper_95"] <= 0.07
+    assert published["MUDA_SHELFWARE", LOOK]["upper_95"] <= 0.01
+
+
 def test_a_halved_account_is_found() -> None:
     """A test that never rings has no false alarms."""
     rate = null_rates.fall_power(Adoption(25, 0.6, 0.02), 40, (21,))[0]
