@@ -238,7 +238,9 @@ def measure(accounts: int, seed: int, screen: int | None = None, again: int = 2)
     screened += [rate for number, what in enumerate(tickets) for rate in ticket_rates(what, screen, (seed, 2, number))]
     hardest = {rate.condition for rate in _worst_of_each(screened, again)}
     nulls = [rate for number, what in enumerate(adoption) if str(what) in hardest for rate in adoption_rates(what, accounts, (seed, 3, number))]
-    nulls += [rate for number, what in enumerate(tickets) if str(what) in hardest for rate in ticket_rates(what, _ticket_accounts(what, accounts), (seed, 4, number))]
+    nulls += [
+        rate for number, what in enumerate(tickets) if str(what) in hardest for rate in ticket_rates(what, _ticket_accounts(what, accounts), (seed, 4, number))
+    ]
     nulls += [*shelfware_rates(2 * screen, seed), *feature_rates(accounts, seed)]
     planted = max(accounts // 5, 2 * account_years.BOOK)
     power = [rate for number, what in enumerate(ON_OFF) for rate in on_off_power(what, planted, (seed, 7, number))]
