@@ -188,6 +188,12 @@ nights = st.dictionaries(
 )
 
 
+def test_an_audit_older_than_the_memory_is_none_also_for_a_fold_that_began_before_it(house: House) -> None:
+    house.audit(36, a="blind")
+    house.audit(0, a="blind")
+    assert house.score(36)["previous_as_of_date"] is None
+
+
 @settings(max_examples=10, deadline=None)
 @given(plan=nights, data=st.data())
 def test_the_order_of_runs_and_repeated_runs_change_nothing(warehouse: DuckDBWarehouse, plan: dict[int, dict[str, str]], data: st.DataObject) -> None:

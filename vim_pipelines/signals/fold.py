@@ -70,6 +70,8 @@ def _fold_day(evidence: pd.DataFrame, day: date, carry: pd.DataFrame, rules: Sco
     keys = evidence["account_key"]
     found = health.assess(evidence, rules)
     score = found.scores
+    # As `_carried` reads it: an audit that is too old for the bands is none, whichever date the fold began at.
+    carry = carry[pd.to_datetime(carry["as_of_date"]) >= np.datetime64(day - timedelta(days=rules.memory_days))]
     before = carry.reindex(keys).reset_index(drop=True)
     previous_scored_on = pd.to_datetime(before["scored_on"]).to_numpy()
     age = (np.datetime64(day) - previous_scored_on) / np.timedelta64(1, "D")
