@@ -10,7 +10,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev audit test test-all ui inbox sandbox bench calibrate parity-live env-example lock lint typecheck check clean
+.PHONY: help install install-dev audit test test-all ui inbox sandbox bench calibrate parity-live env-example schema lock lint typecheck check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ parity-live: install ## Compare every mart on a real Snowflake account with Duck
 
 env-example: install ## Write .env.example anew from the settings
 	@$(BIN)/python -c 'from vim_pipelines.settings import env_example; print(env_example(), end="")' > .env.example
+
+schema: install ## Write the portfolio file's JSON Schema and its page of reference anew from the models
+	@$(BIN)/python -c 'from pathlib import Path; from vim_pipelines.portfolio.schema import write; write(Path("."))'
 
 lock: ## Resolve constraints.txt anew (needs uv; names no host)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o constraints.txt

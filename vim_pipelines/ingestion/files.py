@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.portfolio.model import EntityMap, Portfolio, Source, as_word
+from vim_pipelines.ingestion.filters import passing
+from vim_pipelines.portfolio.model import Condition, EntityMap, Portfolio, Source
 
 
 def file_records(portfolio: Portfolio, entity: str) -> Iterator[dict[str, Any]]:
@@ -26,10 +27,11 @@ def file_records(portfolio: Portfolio, entity: str) -> Iterator[dict[str, Any]]:
         yield from _rows(path, source, mapping.source_fields)
 
 
-def key_values(portfolio: Portfolio, source_name: str, pattern: str, key: str, where: dict[str, str]) -> set[str]:
-    """The values of column `key` in the files, of the rows where the equalities hold."""
+def key_values(portfolio: Portfolio, source_name: str, pattern: str, key: str, where: Mapping[str, Condition]) -> set[str]:
+    """The values of column `key` in the files, of the rows where the conditions hold."""
     source = portfolio.sources[source_name]
     found: set[str] = set()
+    passes = passing(where)
     for path in portfolio.files(source_name, pattern):
         fields = file_fields(path, source)
         for name in (key, *where):
@@ -40,7 +42,7 @@ def key_values(portfolio: Portfolio, source_name: str, pattern: str, key: str, w
                     fix=f"It has {', '.join(fields)}",
                 )
         for row in _rows(path, source, (key, *where)):
-            if row[key] not in (None, "") and all(as_word(row[name]) == word for name, word in where.items()):
+            if row[key] not in (None, "") and passes(row):
                 found.add(str(row[key]))
     return found
 

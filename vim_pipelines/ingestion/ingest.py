@@ -335,6 +335,6 @@ def _from_files(portfolio: Portfolio, name: str, captured_at: datetime) -> Extra
 def _contradictions(portfolio: Portfolio) -> list[Contradiction]:
     found = []
     for check in portfolio.cross_checks:
-        left, right = (key_values(portfolio, side.source, side.path, side.key, dict(side.where)) for side in (check.left, check.right))
+        left, right = (key_values(portfolio, side.source, side.path, side.key, side.where) for side in (check.left, check.right))
         found.append(Contradiction(check.name, len(left & right), len(left - right), len(right - left)))
     return found

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from vim_pipelines.core.hashing import sha256_json
+from vim_pipelines.ingestion.filters import passing
 from vim_pipelines.portfolio.model import EntityMap, FieldRule, as_word
 
 #: Names under which a mapped record carries what is not a canonical column.
@@ -21,9 +22,9 @@ MODIFIED, DELETED = "_modified_at", "_is_deleted"
 def mapped_records(mapping: EntityMap, records: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Canonical records of those source records that pass `mapping.where`."""
     readers = [(name, _reader(rule)) for name, rule in mapping.fields.items()]
-    wanted = list(mapping.where.items())
+    passes = passing(mapping.where)
     for record in records:
-        if any(as_word(record.get(field)) != word for field, word in wanted):
+        if not passes(record):
             continue
         row = {name: read(record) for name, read in readers}
         row[MODIFIED] = record.get(mapping.known_at) if mapping.known_at else None
@@ -74,7 +75,7 @@ def _transformed(rule: FieldRule, value: Any, record: Mapping[str, Any]) -> Any:
     if rule.divide_by is not None or rule.divide_by_field:
         divisor = rule.divide_by if rule.divide_by is not None else record.get(rule.divide_by_field or "")
         return _quotient(value, divisor)
-    return value
+    return _quotient(1, value) if rule.reciprocal else value
 
 
 def _quotient(value: Any, divisor: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.files import check_fields, file_fields, malformed
+from vim_pipelines.ingestion.filters import where_sql
 from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.portfolio.model import USAGE, USAGE_MAPPED, EntityMap, FieldRule, Portfolio, Source
 
@@ -200,7 +201,7 @@ def _rows_sql(session: Session, mapping: EntityMap, is_csv: bool) -> str:
     joins.append(f"left join ({assigned}) as assigned on assigned.assigned_user = {user}")
     columns["account_key"] = f"coalesce({columns['account_key']}, assigned.assigned_account)"
     # The filter of a CSV file was applied when it was converted.
-    where = "" if is_csv else _where_sql(mapping.where, "source.")
+    where = "" if is_csv else where_sql(mapping.where, "source.", dialect=session.dialect)
     return f"select {', '.join(f'{text} as {name}' for name, text in columns.items())}, filename from source {' '.join(joins)}{where}"
 
 
@@ -293,7 +294,7 @@ def _converted(portfolio: Portfolio, path: Path, source: Source, target: Path) -
     )
     connection = _local_reader()
     try:
-        connection.execute(f"copy (select {', '.join(columns)} from {reader}{_where_sql(mapping.where)}) to {_literal(str(target))} (format parquet)")
+        connection.execute(f"copy (select {', '.join(columns)} from {reader}{where_sql(mapping.where)}) to {_literal(str(target))} (format parquet)")
     except duckdb.Error as error:
         message = str(error)
         found = re.search(r"[Ll]ine:? (\d+)", message)
@@ -311,11 +312,6 @@ def _local_reader() -> Any:
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
     return connection
-
-
-def _where_sql(where: dict[str, str], prefix: str = "") -> str:
-    conditions = [f"lower(trim(coalesce(cast({prefix}{_quoted(name)} as varchar), ''))) = {_literal(word)}" for name, word in where.items()]
-    return f" where {' and '.join(conditions)}" if conditions else ""
 
 
 def _quoted(name: str) -> str:

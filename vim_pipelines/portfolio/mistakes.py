@@ -25,6 +25,7 @@ def mistakes(portfolio: Portfolio) -> Iterator[tuple[int, str]]:
             yield portfolio.line("entities", name), f"there is no entity '{name}'" + _near(name, [*ENTITIES, USAGE])
             continue
         yield from _entity_mistakes(portfolio, name, entity)
+    yield from _role_mistakes(portfolio)
     for index, check in enumerate(portfolio.cross_checks):
         for side, keys in (("left", check.left), ("right", check.right)):
             source_of = portfolio.sources.get(keys.source)
@@ -33,6 +34,34 @@ def mistakes(portfolio: Portfolio) -> Iterator[tuple[int, str]]:
                     portfolio.line("cross_checks", index, side, "source"),
                     f"'{keys.source}' is not a file source" + _near(keys.source, list(portfolio.sources)),
                 )
+
+
+def _role_mistakes(portfolio: Portfolio) -> Iterator[tuple[int, str]]:
+    """Roles that nothing reads, that are said twice, or that name a director who is none."""
+    seen: dict[str, str] = {}
+    for role, words in portfolio.roles.contacts.items():
+        for index, word in enumerate(words):
+            if word in seen:
+                yield portfolio.line("roles", "contacts", role, index), f"the word '{word}' stands for {seen[word]} and for {role}"
+            seen.setdefault(word, role)
+    contact, account = portfolio.entities.get("contact"), portfolio.entities.get("account")
+    if portfolio.roles.contacts:
+        rule = contact.fields.get("role") if contact else None
+        if rule is None or rule.field is None:
+            yield portfolio.line("roles", "contacts"), "roles of contacts are listed, and no field is mapped to contact.role"
+        elif rule.model_fields_set - {"field", "lower"}:
+            yield portfolio.line("entities", "contact", "fields", "role"), "contact.role: the words stand under roles.contacts; here name the field only"
+    people = portfolio.roles.people
+    for mail, person in people.items():
+        chief = people.get(person.reports_to) if person.reports_to else None
+        if person.reports_to and (chief is None or chief.role != "director"):
+            directors = [name for name, other in people.items() if other.role == "director"]
+            yield (
+                portfolio.line("roles", "people", mail, "reports_to"),
+                f"'{person.reports_to}' is no director of this file" + _near(person.reports_to, directors),
+            )
+    if people and (account is None or not {"csm_email", "owner_email"} & account.fields.keys()):
+        yield portfolio.line("roles", "people"), "people are listed, and no field is mapped to account.csm_email or account.owner_email"
 
 
 def _entity_mistakes(portfolio: Portfolio, name: str, entity: EntityMap) -> Iterator[tuple[int, str]]:
@@ -93,6 +122,8 @@ def _rule_mistakes(entity: str, column: Column, rule: FieldRule, portfolio: Port
             yield f"format is for dates, and this is {column.type}"
         elif "%" not in rule.format or not _is_pattern(rule.format):
             yield f"'{rule.format}' is not a date pattern such as %d/%m/%Y"
+    if rule.reciprocal and column.type not in ("rate", "decimal"):
+        yield f"reciprocal is for numbers, and this is {column.type}"
     if entity == USAGE:
         unusable = sorted(rule.model_fields_set - USAGE_RULES)
         if unusable:

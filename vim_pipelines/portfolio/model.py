@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,8 @@ USAGE_RULES = frozenset({"field", "constant", "map", "otherwise", "lower", "hash
 FILE_KINDS = ("csv", "parquet")
 
 Place = tuple[str | int, ...]
+Scalar = str | int | float | bool | None
+ContactRole = Literal["champion", "sponsor", "economic_buyer", "admin", "user", "other"]
 
 
 class _Strict(BaseModel):
@@ -32,32 +35,27 @@ class _Strict(BaseModel):
 class Lookup(_Strict):
     """Take a column of another entity's row, found by that entity's key: a usage row that knows only its subscription."""
 
-    entity: str
-    take: str
+    entity: str = Field(description="Entity whose key the value is.")
+    take: str = Field(description="Column of that entity that is taken.")
 
 
 class FieldRule(_Strict):
-    """How one canonical column comes out of a source row. Exactly one of `field`, `constant` and `hash` says where from.
+    """How one canonical column comes out of a source row. Exactly one of `field`, `constant` and `hash` says where from."""
 
-    `map` translates values (case is ignored, `otherwise` is for those not listed); `format` is a strptime pattern for dates and
-    timestamps; `divide_by` takes a number, `divide_by_field` a field of the same row (a zero gives an empty value, never an
-    error); `present` and `empty` replace a value by whether it is there; `true_words` lists what counts as true;
-    `hash` makes a key from several fields; `lookup` exchanges the value, a key of another entity, for one of its columns.
-    """
-
-    field: str | None = None
-    constant: str | int | float | bool | None = None
-    hash: tuple[str, ...] = ()
-    map: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
-    otherwise: str | int | float | bool | None = None
-    format: str | None = None
-    divide_by: float | None = None
-    divide_by_field: str | None = None
-    lower: bool = False
-    true_words: tuple[str, ...] = ()
-    present: str | None = None
-    empty: str | None = None
-    lookup: Lookup | None = None
+    field: str | None = Field(default=None, description="The source's name of the field. `seats: Seats__c` is short for `seats: {field: Seats__c}`.")
+    constant: Scalar = Field(default=None, description="A value for every row.")
+    hash: tuple[str, ...] = Field(default=(), description="Several source fields that together make a key.")
+    map: dict[str, Scalar] = Field(default_factory=dict, description="Your words to ours. Case is ignored; a word that is not listed stays as it is.")
+    otherwise: Scalar = Field(default=None, description="With `map`: the value for all words that are not listed. Without: the value where the field is empty.")
+    format: str | None = Field(default=None, description="Pattern of dates and timestamps that are not ISO, in the words of strptime: `%d/%m/%Y`.")
+    divide_by: float | None = Field(default=None, description="Divide by this number: 100 for cents, 12 for months.")
+    divide_by_field: str | None = Field(default=None, description="Divide by another field of the same row; of 0 the result is unknown, never an error.")
+    reciprocal: bool = Field(default=False, description="Take 1 / value: for exchange rates quoted the other way round (1 EUR = 1.08 USD in a EUR portfolio).")
+    lower: bool = Field(default=False, description="Lower case.")
+    true_words: tuple[str, ...] = Field(default=(), description="The words that count as true; all others are false.")
+    present: str | None = Field(default=None, description="The value where the field has one.")
+    empty: str | None = Field(default=None, description="The value where the field is empty.")
+    lookup: Lookup | None = Field(default=None, description="Exchange the value, a key of another entity, for one of its columns. Usage events only.")
 
     @model_validator(mode="before")
     @classmethod
@@ -87,27 +85,72 @@ class FieldRule(_Strict):
         return single + self.hash
 
 
+class Condition(_Strict):
+    """What a field must say for a row to be read. Several conditions must all hold.
+
+    `Type: Customer` is short for `Type: {in: [Customer]}`, and a list for `in`. Words are compared without case; an empty field is the
+    empty word. A row whose date is empty or unreadable lies in no range.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    any_of: tuple[str, ...] = Field(default=(), alias="in", description="The field says one of these words.")
+    none_of: tuple[str, ...] = Field(default=(), alias="not", description="The field says none of these words.")
+    first_day: date | None = Field(default=None, alias="from", description="The field is a date on or after this day.")
+    last_day: date | None = Field(default=None, alias="to", description="The field is a date on or before this day.")
+    empty: bool | None = Field(default=None, description="true: the field is empty. false: it is not.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            value = {"in": value}
+        value = dict(value)
+        for name in ("in", "not"):
+            if name in value:
+                words = value[name] if isinstance(value[name], list) else [value[name]]
+                if any(isinstance(word, dict | list) for word in words):
+                    raise ValueError(f"'{name}' takes a word or a list of words")
+                value[name] = [as_word(word) for word in words]
+        return value
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Condition:
+        if not self.model_fields_set:
+            raise ValueError("say one of in, not, from, to and empty")
+        if not self.any_of and "any_of" in self.model_fields_set:
+            raise ValueError("an empty list lets no row through")
+        if self.first_day and self.last_day and self.first_day > self.last_day:
+            raise ValueError(f"from {self.first_day} lies after to {self.last_day}")
+        return self
+
+
 class Source(_Strict):
     """A system or a folder. Vendors take their address and credentials from the settings, never from this file."""
 
-    kind: Literal["salesforce", "zendesk", "csv", "parquet"]
-    path: str | None = None
-    delimiter: str = ","
-    encoding: str = "utf-8"
+    kind: Literal["salesforce", "zendesk", "csv", "parquet"] = Field(description="What kind of system or file.")
+    path: str | None = Field(default=None, description="Folder of the files; may use ${data_dir} and ${VIMOTION_HOME}.")
+    delimiter: str = Field(default=",", description="What separates the columns of a CSV file.")
+    encoding: str = Field(default="utf-8", description="Encoding of a CSV file.")
 
 
 class EntityMap(_Strict):
     """Where one entity comes from."""
 
-    source: str
-    object: str | None = None
-    path: str | None = None
-    fields: dict[str, FieldRule]
-    known_at: str | None = None
-    deleted: str | None = None
-    history: Literal["versions", "snapshot"] = "versions"
-    where: dict[str, str] = Field(default_factory=dict)
-    recorded_date: str = r"(?:recorded_date=|[_-])(\d{4}-\d{2}-\d{2})"
+    source: str = Field(description="Name of the source, from `sources`.")
+    object: str | None = Field(default=None, description="The system's name of the object (API name).")
+    path: str | None = Field(default=None, description="File, folder or glob under the source's folder.")
+    fields: dict[str, FieldRule] = Field(description="Canonical column: source field, or a rule.")
+    known_at: str | None = Field(default=None, description="Field that says when the row was last changed. Systems have one of their own.")
+    deleted: str | None = Field(default=None, description="Field that says the row is gone. Systems have one of their own.")
+    history: Literal["versions", "snapshot"] = Field(
+        default="versions", description="snapshot: the file shows only today's state; then the past is assumed, and reported as such."
+    )
+    where: dict[str, Condition] = Field(default_factory=dict, description="Only the rows whose fields say this.")
+    recorded_date: str = Field(
+        default=r"(?:recorded_date=|[_-])(\d{4}-\d{2}-\d{2})",
+        description="Telemetry: regular expression with one group, the day in a file's name on which it arrived.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -117,8 +160,6 @@ class EntityMap(_Strict):
             value = dict(value)
             if isinstance(value.get("fields"), dict):
                 value["fields"] = {name: {"field": rule} if isinstance(rule, str) else rule for name, rule in value["fields"].items()}
-            if isinstance(value.get("where"), dict):
-                value["where"] = {name: as_word(item) for name, item in value["where"].items()}
         return value
 
     @property
@@ -130,39 +171,72 @@ class EntityMap(_Strict):
 
 
 class KeySet(_Strict):
-    """The values of `key` in a file, of the rows where the equalities hold."""
+    """The values of `key` in a file, of the rows where the conditions hold."""
 
-    source: str
-    path: str
-    key: str
-    where: dict[str, str] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _words(cls, value: Any) -> Any:
-        if isinstance(value, dict) and isinstance(value.get("where"), dict):
-            value = {**value, "where": {name: as_word(item) for name, item in value["where"].items()}}
-        return value
+    source: str = Field(description="Name of a file source.")
+    path: str = Field(description="File, folder or glob under the source's folder.")
+    key: str = Field(description="Column whose values are compared.")
+    where: dict[str, Condition] = Field(default_factory=dict, description="Only the rows whose fields say this.")
 
 
 class CrossCheck(_Strict):
     """Two places that ought to name the same keys. What only one of them names is counted and reported, never repaired."""
 
-    name: str
-    left: KeySet
-    right: KeySet
+    name: str = Field(description="What is compared, as it is reported.")
+    left: KeySet = Field(description="One place.")
+    right: KeySet = Field(description="The other.")
+
+
+class Person(_Strict):
+    """Somebody of your own team."""
+
+    role: Literal["csm", "director"] = Field(description="Customer Success Manager, or the Director who leads some of them.")
+    name: str | None = Field(default=None, description="Full name, where the CRM knows only the address.")
+    reports_to: str | None = Field(default=None, description="Of a CSM: the mail address of the director.")
+
+
+class Roles(_Strict):
+    """Who is who, at the customer and in your own team."""
+
+    contacts: dict[ContactRole, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Which words of your CRM mean which role. Case is ignored; a person with another word is kept with the role 'other'.",
+    )
+    people: dict[str, Person] = Field(
+        default_factory=dict,
+        description="Your team by mail address. Fills csm_email and csm_name from owner_email, and director_email from reports_to, where no field is mapped.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            value = dict(value)
+            if isinstance(value.get("contacts"), dict):
+                value["contacts"] = {
+                    role: [as_word(word) for word in (words if isinstance(words, list) else [words])] for role, words in value["contacts"].items()
+                }
+            if isinstance(value.get("people"), dict):
+                value["people"] = {str(mail): {"role": person} if isinstance(person, str) else person for mail, person in value["people"].items()}
+        return value
 
 
 class Portfolio(_Strict):
     """A portfolio file that was read and found right."""
 
-    name: str
-    currency: str = Field(pattern=r"^[A-Z]{3}$")
-    as_of: Literal["last_complete_day", "last_event"] = "last_complete_day"
-    data_dir: str | None = None
-    sources: dict[str, Source]
-    entities: dict[str, EntityMap]
-    cross_checks: tuple[CrossCheck, ...] = ()
+    name: str = Field(description="Name of the portfolio, as reports show it.")
+    currency: str = Field(
+        pattern=r"^[A-Z]{3}$", description="ISO 4217 code of the currency that all amounts are converted to for sums; rates come from the entity fx_rate."
+    )
+    as_of: Literal["last_complete_day", "last_event"] = Field(
+        default="last_complete_day",
+        description="The day a run takes by default. last_event: of a data set that nobody adds to any more, the last day it tells of.",
+    )
+    data_dir: str | None = Field(default=None, description="Folder of the files, from this file's folder; --data-dir replaces it.")
+    sources: dict[str, Source] = Field(description="Your systems and folders, by names of your own.")
+    entities: dict[str, EntityMap] = Field(description="Which source feeds which entity, and under which names. What no source feeds is unknown, never zero.")
+    roles: Roles = Field(default_factory=Roles, description="Which words mean champion or sponsor, and who your CSMs and directors are.")
+    cross_checks: tuple[CrossCheck, ...] = Field(default=(), description="What two places ought to agree on.")
 
     _file: Path = PrivateAttr(default=Path("portfolio.yaml"))
     _lines: dict[Place, int] = PrivateAttr(default_factory=dict)
