@@ -329,16 +329,17 @@ def sandbox() -> None:
 
 
 @sandbox.command("up", context_settings={"ignore_unknown_options": True})
+@click.option("--crm", type=click.Choice(["salesforce", "hubspot", "planhat", "google_sheets"]), help="The CRM to emulate (VIMOTION_SANDBOX_CRM).")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
-def sandbox_up(state: dict[str, Any], command: tuple[str, ...]) -> None:
+def sandbox_up(state: dict[str, Any], crm: str | None, command: tuple[str, ...]) -> None:
     """Serve the sandbox on loopback until interrupted, or while COMMAND runs with its addresses in the environment."""
     import subprocess
 
     from vim_pipelines.night import prepare_dagster_home
     from vim_pipelines.sandbox.night import environment
 
-    with _settings(state["overrides"], serve=True) as settings:
+    with _settings(state["overrides"] | ({"sandbox_crm": crm} if crm else {}), serve=True) as settings:
         prepare_dagster_home(settings)
         variables = environment(settings)
         if command:
@@ -398,13 +399,14 @@ def _settings(overrides: dict[str, Any], *, serve: bool = False) -> Iterator[Set
         raise VimError(
             "VIM-E002", f"The home folder {settings.home} cannot be made", why=error.strerror or "", fix="Name another with --home or VIMOTION_HOME"
         ) from None
-    if settings.is_sandbox and (serve or settings.salesforce_base_url is None):
-        from vim_pipelines.sandbox.night import serving
+    if settings.is_sandbox:
+        from vim_pipelines.sandbox.night import is_served, serving
 
-        with serving(settings) as served:
-            yield served
-    else:
-        yield settings
+        if serve or not is_served(settings):
+            with serving(settings) as served:
+                yield served
+            return
+    yield settings
 
 
 def _next_commands(settings: Settings, state: dict[str, Any]) -> list[str]:

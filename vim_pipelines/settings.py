@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     audit_cron: str = Field(default="30 2 * * *", description="Cron line of the nightly audit, in VIMOTION_TIMEZONE.")
     write_mode: Literal["off", "dry_run", "live"] = Field(default="off", description="What write-back may do: nothing, compute the difference, or write.")
     allowed_hosts: str = Field(default="", description="Comma-separated hosts the vendor clients may call, besides those of the configured base addresses.")
+    vendor_request_budget: int = Field(
+        default=50_000,
+        gt=0,
+        description="Most requests that one run may send to one vendor, repeated ones included; a guard against answers that lead in a circle.",
+    )
     budget_usd: Decimal = Field(default=Decimal("5"), gt=0, description="Most that one night may spend on language models, in US dollars.")
     drafter: Literal["auto", "claude", "offline"] = Field(
         default="auto", description="Who writes drafts: Claude when a key is set (auto), always Claude, or always the offline drafter."
@@ -59,6 +64,9 @@ class Settings(BaseSettings):
 
     sandbox_accounts: int = Field(default=200, ge=20, le=20_000, description="Accounts of the simulated portfolio.")
     sandbox_weeks: int = Field(default=104, ge=30, le=520, description="Weeks of history of the simulated portfolio.")
+    sandbox_crm: Literal["salesforce", "hubspot", "planhat", "google_sheets"] = Field(
+        default="salesforce", description="Which emulated CRM serves the simulated portfolio."
+    )
     sandbox_seed: int = Field(default=7, ge=0, description="Seed of the simulated portfolio.")
 
     anthropic_api_key: SecretStr | None = Field(

@@ -136,8 +136,7 @@ class Sandbox:
         """Plan a fault of an emulator (`vim_pipelines/sandbox/emulators/faults.py`)."""
         import httpx
 
-        address = {"salesforce": self.running.salesforce_url, "zendesk": self.running.zendesk_url}[vendor]
-        httpx.post(f"{address}/_sandbox/faults", json=plan, trust_env=False).raise_for_status()
+        httpx.post(f"{self.running.url(vendor)}/_sandbox/faults", json=plan, trust_env=False).raise_for_status()
 
     def fingerprint(self) -> dict[str, str]:
         return fingerprint(self.settings)
@@ -178,12 +177,9 @@ def sandbox(sandbox_files: Path, tmp_path: Path) -> Iterator[Sandbox]:
     """Settings of a fresh home whose sandbox is a copy of the simulated vendor, with the emulators running."""
     import shutil
 
-    from pydantic import SecretStr
-
     from vim_pipelines.sandbox.emulators.run import start_emulators
 
     settings = load_settings(home=tmp_path / "home")
     shutil.copytree(sandbox_files, settings.sandbox_dir)
     with start_emulators(settings.sandbox_dir) as running:
-        found = {name: SecretStr(value) if name.endswith("secret") else value for name, value in running.credentials.items()}
-        yield Sandbox(settings.model_copy(update=found), running)
+        yield Sandbox(running.settings(settings), running)

@@ -49,7 +49,7 @@ def test_a_crm_that_does_not_answer(refused):
 
 def test_wrong_credentials(refused, home):
     with start_emulators(home.path / "sandbox") as running:
-        addresses = {"SALESFORCE_BASE_URL": running.salesforce_url, "ZENDESK_BASE_URL": running.zendesk_url}
+        addresses = {"SALESFORCE_BASE_URL": running.url("salesforce"), "ZENDESK_BASE_URL": running.url("zendesk")}
         refused("VIM-E011", **addresses, **CREDENTIALS)
 
 

@@ -19,7 +19,9 @@ def crm_rows(home, object_name: str) -> list[dict]:
             object_name
         ]
         condition = "VIM_Key__c != null" if object_name == "VIM_Draft__c" else "Description LIKE '%Value-in-Motion%'"
-        with SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret, "66.0") as client:
+        with SalesforceClient(
+            running.url("salesforce"), running.credentials["salesforce_client_id"], running.credentials["salesforce_client_secret"], "66.0"
+        ) as client:
             if object_name == "Task":
                 return [row for row in client.query(f"SELECT {fields} FROM Task") if "Value-in-Motion" in (row["Description"] or "")]
             return list(client.query(f"SELECT {fields} FROM {object_name} WHERE {condition}"))

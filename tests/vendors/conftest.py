@@ -65,21 +65,25 @@ def options(waits: Waits) -> TransportOptions:
 
 @pytest.fixture
 def salesforce(running: Running, options: TransportOptions) -> Iterator[SalesforceClient]:
-    with SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret, options=options) as client:
+    with SalesforceClient(
+        running.url("salesforce"), running.credentials["salesforce_client_id"], running.credentials["salesforce_client_secret"], options=options
+    ) as client:
         yield client
 
 
 @pytest.fixture
 def zendesk(running: Running, options: TransportOptions) -> Iterator[ZendeskClient]:
-    with ZendeskClient(running.zendesk_url, running.zendesk_client_id, running.zendesk_client_secret, options=options) as client:
+    with ZendeskClient(
+        running.url("zendesk"), running.credentials["zendesk_client_id"], running.credentials["zendesk_client_secret"], options=options
+    ) as client:
         yield client
 
 
 @pytest.fixture
 def salesforce_control(running: Running) -> Control:
-    return control_of(running.salesforce_url)
+    return control_of(running.url("salesforce"))
 
 
 @pytest.fixture
 def zendesk_control(running: Running) -> Control:
-    return control_of(running.zendesk_url)
+    return control_of(running.url("zendesk"))

@@ -90,7 +90,9 @@ def test_a_killed_process_loses_no_write_that_it_answered(
     started.wait(timeout=30)
     with (
         start_emulators(tmp_path / "sandbox") as running,
-        SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret, options=options) as client,
+        SalesforceClient(
+            running.url("salesforce"), running.credentials["salesforce_client_id"], running.credentials["salesforce_client_secret"], options=options
+        ) as client,
     ):
         assert [record["Id"] for record in client.find("VIM_Draft__c", "VIM_Key__c", "k1", [])] == [first.id]
 
@@ -98,7 +100,10 @@ def test_a_killed_process_loses_no_write_that_it_answered(
 def test_two_processes_on_one_sandbox_see_one_state(sandbox: Path, options: TransportOptions) -> None:
     """The inbox and the night each start emulators; what one writes the other must read, and ids must not meet."""
     with start_emulators(sandbox) as one, start_emulators(sandbox) as two:
-        clients = [SalesforceClient(each.salesforce_url, each.salesforce_client_id, each.salesforce_client_secret, options=options) for each in (one, two)]
+        clients = [
+            SalesforceClient(each.url("salesforce"), each.credentials["salesforce_client_id"], each.credentials["salesforce_client_secret"], options=options)
+            for each in (one, two)
+        ]
         ids = [client.create("Task", {"Subject": "Call"}) for client in clients * 3]
         assert len(set(ids)) == 6
         assert [len(list(client.query("SELECT Id FROM Task"))) for client in clients] == [6, 6]
@@ -109,7 +114,9 @@ def test_two_processes_on_one_sandbox_see_one_state(sandbox: Path, options: Tran
 def test_an_empty_sandbox_is_an_empty_org(tmp_path: Path, options: TransportOptions) -> None:
     with (
         start_emulators(tmp_path / "nothing") as running,
-        SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret, options=options) as client,
+        SalesforceClient(
+            running.url("salesforce"), running.credentials["salesforce_client_id"], running.credentials["salesforce_client_secret"], options=options
+        ) as client,
     ):
         assert list(client.query_modified("Account", ["Name"], None)) == []
 
@@ -127,7 +134,9 @@ def test_the_seed_covers_every_column_of_every_entity_it_maps() -> None:
 def test_values_come_back_as_the_simulator_made_them(sandbox: Path, options: TransportOptions) -> None:
     with (
         start_emulators(sandbox) as running,
-        SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret, options=options) as client,
+        SalesforceClient(
+            running.url("salesforce"), running.credentials["salesforce_client_id"], running.credentials["salesforce_client_secret"], options=options
+        ) as client,
     ):
         lines = {
             record["Id"]: record
@@ -156,7 +165,9 @@ def test_seeding_again_forgets_what_was_written(sandbox: Path, options: Transpor
         seed_salesforce(sandbox / "source", sandbox / "salesforce.db")
         with (
             start_emulators(sandbox) as running,
-            SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret, options=options) as client,
+            SalesforceClient(
+                running.url("salesforce"), running.credentials["salesforce_client_id"], running.credentials["salesforce_client_secret"], options=options
+            ) as client,
         ):
             assert client.upsert("VIM_Draft__c", "VIM_Key__c", "k1", {"Account__c": "ACC-00001"}).created
 
@@ -226,7 +237,7 @@ def test_moving_the_clock_in_steps_equals_moving_it_at_once(rows: list[tuple[int
 
 def test_the_port_is_free_after_stopping(sandbox: Path) -> None:
     with start_emulators(sandbox) as running:
-        port = int(running.salesforce_url.rsplit(":", 1)[1])
+        port = int(running.url("salesforce").rsplit(":", 1)[1])
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", port))

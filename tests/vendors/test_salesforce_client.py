@@ -43,7 +43,13 @@ def test_every_page_is_read_once(tmp_path: Path, options: TransportOptions) -> N
     write_source(tmp_path / "source", "account", [account(number, datetime(2026, 1, 1) + timedelta(seconds=number // 7)) for number in range(901)])
     with (
         start_emulators(tmp_path) as running,
-        SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret, batch_size=200, options=options) as client,
+        SalesforceClient(
+            running.url("salesforce"),
+            running.credentials["salesforce_client_id"],
+            running.credentials["salesforce_client_secret"],
+            batch_size=200,
+            options=options,
+        ) as client,
     ):
         ids = [record["Id"] for record in client.query_modified("Account", ["Name"], None)]
         assert ids == [f"ACC-{number:05d}" for number in range(901)]
@@ -213,7 +219,9 @@ def test_a_connection_lost_before_the_effect_is_unknown_too_and_not_repeated(sal
 def test_an_answer_that_comes_too_late_is_unknown(running: Running, salesforce_control: Control, options: TransportOptions) -> None:
     salesforce_control("POST", "faults", {"method": "PATCH", "delay_seconds": 1.0})
     impatient = replace(options, timeout_seconds=0.2)
-    with SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret, options=impatient) as client:
+    with SalesforceClient(
+        running.url("salesforce"), running.credentials["salesforce_client_id"], running.credentials["salesforce_client_secret"], options=impatient
+    ) as client:
         with pytest.raises(VendorError) as caught:
             client.upsert(DRAFT, "VIM_Key__c", "k1", FIELDS)
         assert caught.value.code == "VIM-E015"
@@ -283,9 +291,15 @@ def test_a_token_that_ended_is_replaced_once_in_the_middle_of_a_read(tmp_path: P
     write_source(tmp_path / "source", "account", [account(number, datetime(2026, 1, 1)) for number in range(450)])
     with (
         start_emulators(tmp_path) as running,
-        SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret, batch_size=200, options=options) as client,
+        SalesforceClient(
+            running.url("salesforce"),
+            running.credentials["salesforce_client_id"],
+            running.credentials["salesforce_client_secret"],
+            batch_size=200,
+            options=options,
+        ) as client,
     ):
-        control = control_of(running.salesforce_url)
+        control = control_of(running.url("salesforce"))
         records = client.query("SELECT Id FROM Account")
         next(records)
         control("POST", "expire_tokens")
@@ -311,9 +325,9 @@ def test_a_write_is_sent_again_after_a_new_token(salesforce: SalesforceClient, s
 
 @pytest.mark.parametrize(("name", "secret", "code"), [("id", "wrong", "invalid_client_id"), ("secret", "wrong-secret-value", "invalid_client")])
 def test_wrong_credentials_say_so_without_the_secret(running: Running, options: TransportOptions, name: str, secret: str, code: str) -> None:
-    client_id = secret if name == "id" else running.salesforce_client_id
-    client_secret = secret if name == "secret" else running.salesforce_client_secret
-    with SalesforceClient(running.salesforce_url, client_id, client_secret, options=options) as client:
+    client_id = secret if name == "id" else running.credentials["salesforce_client_id"]
+    client_secret = secret if name == "secret" else running.credentials["salesforce_client_secret"]
+    with SalesforceClient(running.url("salesforce"), client_id, client_secret, options=options) as client:
         with pytest.raises(VendorError) as caught:
             client.describe("Account")
         assert (caught.value.code, caught.value.vendor_code) == ("VIM-E011", code)
@@ -407,7 +421,9 @@ def test_state_survives_a_restart(sandbox: Path, options: TransportOptions) -> N
     for _ in range(2):
         with (
             start_emulators(sandbox) as running,
-            SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret, options=options) as client,
+            SalesforceClient(
+                running.url("salesforce"), running.credentials["salesforce_client_id"], running.credentials["salesforce_client_secret"], options=options
+            ) as client,
         ):
             ids.append(client.upsert(DRAFT, "VIM_Key__c", "k1", FIELDS))
             new = client.create("Task", {"Subject": "Call"})

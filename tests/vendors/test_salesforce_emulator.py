@@ -26,14 +26,18 @@ Api = Callable[..., httpx.Response]
 
 
 def token_of(running: Running) -> str:
-    form = {"grant_type": "client_credentials", "client_id": running.salesforce_client_id, "client_secret": running.salesforce_client_secret}
-    return str(httpx.post(f"{running.salesforce_url}/services/oauth2/token", data=form, trust_env=False).json()["access_token"])
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": running.credentials["salesforce_client_id"],
+        "client_secret": running.credentials["salesforce_client_secret"],
+    }
+    return str(httpx.post(f"{running.url('salesforce')}/services/oauth2/token", data=form, trust_env=False).json()["access_token"])
 
 
 @contextmanager
 def api_of(running: Running) -> Iterator[Api]:
     headers = {"Authorization": f"Bearer {token_of(running)}"}
-    with httpx.Client(base_url=running.salesforce_url, headers=headers, trust_env=False) as client:
+    with httpx.Client(base_url=running.url("salesforce"), headers=headers, trust_env=False) as client:
         yield lambda method, path, **arguments: client.request(method, path if path.startswith("/services") else DATA + path, **arguments)
 
 
@@ -65,10 +69,14 @@ def ids(api: Api, where: str) -> list[str]:
 
 
 def test_a_token_comes_with_the_instance_and_without_a_lifetime(shared_running: Running) -> None:
-    form = {"grant_type": "client_credentials", "client_id": shared_running.salesforce_client_id, "client_secret": shared_running.salesforce_client_secret}
-    response = httpx.post(f"{shared_running.salesforce_url}/services/oauth2/token", data=form, trust_env=False)
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": shared_running.credentials["salesforce_client_id"],
+        "client_secret": shared_running.credentials["salesforce_client_secret"],
+    }
+    response = httpx.post(f"{shared_running.url('salesforce')}/services/oauth2/token", data=form, trust_env=False)
     assert response.status_code == 200
-    assert response.json()["instance_url"] == shared_running.salesforce_url
+    assert response.json()["instance_url"] == shared_running.url("salesforce")
     assert response.json()["token_type"] == "Bearer" and "expires_in" not in response.json()
 
 
@@ -83,16 +91,16 @@ def test_a_token_comes_with_the_instance_and_without_a_lifetime(shared_running: 
 def test_a_wrong_login_is_a_400_with_an_oauth_error(shared_running: Running, change: dict[str, str], body: dict[str, str]) -> None:
     form = {
         "grant_type": "client_credentials",
-        "client_id": shared_running.salesforce_client_id,
-        "client_secret": shared_running.salesforce_client_secret,
+        "client_id": shared_running.credentials["salesforce_client_id"],
+        "client_secret": shared_running.credentials["salesforce_client_secret"],
     } | change
-    response = httpx.post(f"{shared_running.salesforce_url}/services/oauth2/token", data=form, trust_env=False)
+    response = httpx.post(f"{shared_running.url('salesforce')}/services/oauth2/token", data=form, trust_env=False)
     assert (response.status_code, response.json()) == (400, body)
 
 
 def test_without_a_valid_token_there_is_a_401(shared_running: Running) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}):
-        response = httpx.get(f"{shared_running.salesforce_url}{DATA}/sobjects", headers=headers, trust_env=False)
+        response = httpx.get(f"{shared_running.url('salesforce')}{DATA}/sobjects", headers=headers, trust_env=False)
         assert (response.status_code, response.json()) == (401, [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}])
 
 
@@ -110,7 +118,7 @@ def test_another_method_is_a_405(reading: Api) -> None:
 
 
 def test_versions_need_no_token(shared_running: Running) -> None:
-    versions = httpx.get(f"{shared_running.salesforce_url}/services/data", trust_env=False).json()
+    versions = httpx.get(f"{shared_running.url('salesforce')}/services/data", trust_env=False).json()
     assert {"version": "66.0", "url": "/services/data/v66.0"}.items() <= versions[-2].items()
 
 
@@ -396,7 +404,7 @@ def test_the_journal_shows_requests_and_no_secrets(api: Api, running: Running, s
     api("PATCH", "/sobjects/Account/ACC-00001?x=1", json={"VIM_Phase__c": "4"})
     journal = salesforce_control("GET", "requests")
     assert journal[1] == {"method": "PATCH", "path": f"{DATA}/sobjects/Account/ACC-00001", "query": "x=1", "status": 204, "fault": None}
-    assert token not in str(journal) and running.salesforce_client_secret not in str(journal)
+    assert token not in str(journal) and running.credentials["salesforce_client_secret"] not in str(journal)
 
 
 def test_effective_writes_are_counted_per_record(api: Api, salesforce_control: Control) -> None:
@@ -419,7 +427,7 @@ def test_a_dropped_connection_sends_nothing_and_the_effect_is_as_planned(api: Ap
 
 def test_a_fault_plan_that_makes_no_sense_is_refused(running: Running) -> None:
     for plan in ({"drop": "sideways"}, {"nonsense": 1}, {"path": "("}):
-        assert httpx.post(f"{running.salesforce_url}/_sandbox/faults", json=plan, trust_env=False).status_code == 400
+        assert httpx.post(f"{running.url('salesforce')}/_sandbox/faults", json=plan, trust_env=False).status_code == 400
 
 
 def test_ids_are_18_characters_with_salesforces_check_letters() -> None:

@@ -65,7 +65,7 @@ def test_salesforce_records_equal_the_simulated_rows(world: tuple[Path, datetime
     expected = current(directory, seed.entity, now)
     assert expected, "the simulator made none: the test would prove nothing"
     columns = {**seed.fields, **({seed.created: "CreatedDate"} if seed.created else {})}
-    with SalesforceClient(running.salesforce_url, running.salesforce_client_id, running.salesforce_client_secret) as client:
+    with SalesforceClient(running.url("salesforce"), running.credentials["salesforce_client_id"], running.credentials["salesforce_client_secret"]) as client:
         found = {record["Id"]: record for record in client.query_modified(seed.object, [name for name in columns.values() if name != "Id"], None)}
     assert set(found) == set(expected)
     kinds = {column.name: column.type for column in ENTITIES[seed.entity].columns}
@@ -81,7 +81,7 @@ def test_salesforce_records_equal_the_simulated_rows(world: tuple[Path, datetime
 def test_zendesk_tickets_equal_the_simulated_rows(world: tuple[Path, datetime, Running]) -> None:
     directory, now, running = world
     expected = current(directory, "ticket", now)
-    with ZendeskClient(running.zendesk_url, running.zendesk_client_id, running.zendesk_client_secret) as client:
+    with ZendeskClient(running.url("zendesk"), running.credentials["zendesk_client_id"], running.credentials["zendesk_client_secret"]) as client:
         organizations = {item["id"]: item["external_id"] for item in client.organizations()}
         users: dict[int, str] = {}
         found: dict[str, dict[str, Any]] = {}

@@ -92,7 +92,9 @@ def test_pages_follow_the_cursor_without_repeating(tmp_path: Path, options: Tran
     write_source(tmp_path / "source", "ticket", [ticket(number, datetime(2026, 5, 1, 0, 0, number // 20)) for number in range(1, 51)])
     with (
         start_emulators(tmp_path) as running,
-        ZendeskClient(running.zendesk_url, running.zendesk_client_id, running.zendesk_client_secret, options=options) as client,
+        ZendeskClient(
+            running.url("zendesk"), running.credentials["zendesk_client_id"], running.credentials["zendesk_client_secret"], options=options
+        ) as client,
     ):
         pages = read(client, start_time=START, per_page=7)
         assert [len(page.tickets) for page in pages] == [7] * 7 + [1]
@@ -107,7 +109,9 @@ def test_the_clock_brings_the_next_version_of_a_ticket(tmp_path: Path, options: 
     set_clock(tmp_path, NOW)
     with (
         start_emulators(tmp_path) as running,
-        ZendeskClient(running.zendesk_url, running.zendesk_client_id, running.zendesk_client_secret, options=options) as client,
+        ZendeskClient(
+            running.url("zendesk"), running.credentials["zendesk_client_id"], running.credentials["zendesk_client_secret"], options=options
+        ) as client,
     ):
         (page,) = read(client)
         set_clock(tmp_path, NOW + timedelta(days=1))
@@ -182,7 +186,9 @@ def test_every_metric_event_comes_once_over_many_pages(tmp_path: Path, options: 
     write_source(tmp_path / "source", "ticket_event", [event(number) for number in range(1, 2501)])
     with (
         start_emulators(tmp_path) as running,
-        ZendeskClient(running.zendesk_url, running.zendesk_client_id, running.zendesk_client_secret, options=options) as client,
+        ZendeskClient(
+            running.url("zendesk"), running.credentials["zendesk_client_id"], running.credentials["zendesk_client_secret"], options=options
+        ) as client,
     ):
         pages = list(client.incremental_ticket_metric_events(START))
         assert [event["id"] for page in pages for event in page.events] == list(range(1, 2501))
@@ -235,7 +241,7 @@ def test_a_token_that_ended_is_replaced_once(zendesk: ZendeskClient, zendesk_con
 
 
 def test_wrong_credentials_say_so_without_the_secret(shared_running: Running, options: TransportOptions) -> None:
-    with ZendeskClient(shared_running.zendesk_url, shared_running.zendesk_client_id, "the-wrong-secret", options=options) as client:
+    with ZendeskClient(shared_running.url("zendesk"), shared_running.credentials["zendesk_client_id"], "the-wrong-secret", options=options) as client:
         with pytest.raises(VendorError) as caught:
             list(client.organizations())
         assert (caught.value.code, caught.value.vendor_code, caught.value.status) == ("VIM-E011", "invalid_client", 401)
@@ -262,11 +268,11 @@ def test_settings_make_a_client_or_name_what_is_missing(shared_running: Running)
 
 
 def test_the_bodies_on_the_wire(shared_running: Running) -> None:
-    with httpx.Client(base_url=shared_running.zendesk_url, trust_env=False) as client:
+    with httpx.Client(base_url=shared_running.url("zendesk"), trust_env=False) as client:
         login = {
             "grant_type": "client_credentials",
-            "client_id": shared_running.zendesk_client_id,
-            "client_secret": shared_running.zendesk_client_secret,
+            "client_id": shared_running.credentials["zendesk_client_id"],
+            "client_secret": shared_running.credentials["zendesk_client_secret"],
             "scope": "read",
         }
         token = client.post("/oauth/tokens", json=login).json()
@@ -277,7 +283,7 @@ def test_the_bodies_on_the_wire(shared_running: Running) -> None:
 
         body = client.get("/api/v2/incremental/tickets/cursor.json", params={"start_time": 0, "per_page": 1}).json()
         assert set(body) == {"tickets", "after_url", "after_cursor", "before_url", "before_cursor", "end_of_stream"}
-        assert body["after_url"] == f"{shared_running.zendesk_url}/api/v2/incremental/tickets/cursor.json?cursor={body['after_cursor']}&per_page=1"
+        assert body["after_url"] == f"{shared_running.url('zendesk')}/api/v2/incremental/tickets/cursor.json?cursor={body['after_cursor']}&per_page=1"
         assert "metric_set" not in body["tickets"][0]
         assert body["tickets"][0]["generated_timestamp"] == 1780477200
         empty = client.get("/api/v2/incremental/tickets/cursor", params={"start_time": 1782000000}).json()
@@ -327,7 +333,9 @@ def test_events_of_a_ticket_that_is_not_there_share_the_numbering(tmp_path: Path
     )
     with (
         start_emulators(tmp_path) as running,
-        ZendeskClient(running.zendesk_url, running.zendesk_client_id, running.zendesk_client_secret, options=options) as client,
+        ZendeskClient(
+            running.url("zendesk"), running.credentials["zendesk_client_id"], running.credentials["zendesk_client_secret"], options=options
+        ) as client,
     ):
         (page,) = read(client)
         (events,) = client.incremental_ticket_metric_events(START)

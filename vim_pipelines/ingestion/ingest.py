@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from vim_pipelines.ingestion.telemetry import (
     select_usage_files,
     usage_files,
 )
-from vim_pipelines.ingestion.versions import Known, Version, new_versions, snapshot_seen_at, snapshot_versions
+from vim_pipelines.ingestion.versions import Known, Version, ended_versions, new_versions, snapshot_seen_at, snapshot_versions
 from vim_pipelines.portfolio.entities import ENTITIES, Entity
 from vim_pipelines.portfolio.model import FILE_KINDS, USAGE, Portfolio
 from vim_pipelines.warehouse import Work, open_warehouse
@@ -173,10 +173,13 @@ class _Night:
 
     def load_entity(self, name: str, extracted: Extracted) -> None:
         entity, mapping = ENTITIES[name], self.portfolio.entities[name]
-        known = known_versions(self.session, entity, extracted.rows if mapping.history == "versions" else None) if extracted.rows else {}
+        present = {row.key for row in extracted.rows}
+        rejected_keys = frozenset(item.row_key for item in extracted.rejected if item.row_key)
+        # A reading without one good row ends nothing, be it a file or a system: it is far likelier broken than everybody left on one day.
+        is_whole = bool(present) and (extracted.is_complete or mapping.history == "snapshot")
+        known = known_versions(self.session, entity, None if is_whole else present | set(extracted.deleted))
         if mapping.history == "snapshot":
-            rejected_keys = frozenset(item.row_key for item in extracted.rejected if item.row_key)
-            gone = set(known) - {row.key for row in extracted.rows} - rejected_keys
+            gone = set(known) - present - rejected_keys if is_whole else set()
             versions = snapshot_versions(
                 known,
                 extracted.rows,
@@ -186,6 +189,11 @@ class _Night:
             )
         else:
             versions = new_versions(known, extracted.rows, captured_at=self.captured_at)
+            ends = {key: moment for key, moment in extracted.deleted.items() if key not in present}
+            if is_whole:
+                seen_at = snapshot_seen_at(self.as_of, self.captured_at)
+                ends = {key: max(seen_at, known[key][-1].known_at) for key in set(known) - present - rejected_keys if not known[key][-1].is_deleted} | ends
+            versions += ended_versions(known, ends, _newest_rows(self.session, entity, sorted(ends)))
         append_rows(self.session, f"raw.{entity.table}", [self._version_row(mapping.source, item) for item in versions])
         self._quarantine(name, mapping.source, extracted.rejected)
         cursor = json.dumps({"cursor": extracted.cursor, "mapping": mapping_fingerprint(mapping)}) if extracted.cursor else None
@@ -266,9 +274,11 @@ class _Night:
         )
 
 
-def known_versions(session: Session, entity: Entity, rows: Sequence[Row] | None) -> dict[str, list[Known]]:
-    """The versions that raw holds of the keys of `rows` (None: of all keys), oldest first."""
-    keys = sorted({row.key for row in rows}) if rows is not None else None
+def known_versions(session: Session, entity: Entity, keys_wanted: Set[str] | None) -> dict[str, list[Known]]:
+    """The versions that raw holds of `keys_wanted` (None: of all keys), oldest first."""
+    if keys_wanted is not None and not keys_wanted:
+        return {}
+    keys = sorted(keys_wanted) if keys_wanted is not None else None
     condition, parameters = "", []
     if keys is not None and len(keys) <= KEYS_PER_QUERY:
         condition, parameters = f"where {entity.key} in ({', '.join('?' * len(keys))})", list(keys)

@@ -87,6 +87,19 @@ def snapshot_versions(
     return added
 
 
+def ended_versions(known: Mapping[str, Sequence[Known]], ends: Mapping[str, datetime], rows: Mapping[str, Row]) -> list[Version]:
+    """Versions that end the keys of `ends`, each known from its moment: the content is that of `rows`, the newest that raw holds.
+
+    A key that raw does not know, that has ended already, or that has a version from after the moment of its end (it came back) gets none.
+    """
+    added = []
+    for key, moment in sorted(ends.items()):
+        newest = known[key][-1] if known.get(key) else None
+        if newest is not None and not newest.is_deleted and newest.known_at <= moment and key in rows:
+            added.append(Version(rows[key], moment, True))
+    return added
+
+
 def snapshot_seen_at(as_of: date, captured_at: datetime) -> datetime:
     """From when a change found in a snapshot may be believed.
 

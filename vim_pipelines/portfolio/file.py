@@ -33,11 +33,11 @@ MOST_REPAIRS = 50
 
 
 def load_portfolio(path: Path | None, settings: Settings, *, data_dir: Path | None = None) -> Portfolio:
-    """The portfolio of the YAML file at `path` (None: the sandbox's); `data_dir`, or else the setting, overrides the file's own.
+    """The portfolio of the YAML file at `path` (None: the sandbox's, for the CRM that serves it); `data_dir`, or else the setting, overrides the file's own.
 
     Raises VIM-E003 if the file cannot be read as YAML and VIM-E004 with every mistake in it, each with its line.
     """
-    path = path or resource_path("portfolios") / "sandbox.yaml"
+    path = path or resource_path("portfolios") / ("sandbox.yaml" if settings.sandbox_crm == "salesforce" else f"{settings.sandbox_crm}.yaml")
     portfolio, problems = read_portfolio(path, settings, data_dir=data_dir)
     if problems:
         raise _wrong(path, problems)

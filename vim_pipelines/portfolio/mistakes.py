@@ -11,7 +11,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from vim_pipelines.portfolio.entities import ENTITIES, Column
-from vim_pipelines.portfolio.model import FILE_KINDS, USAGE, USAGE_RULES, EntityMap, FieldRule, Place, Portfolio, canonical_columns
+from vim_pipelines.portfolio.model import FILE_KINDS, UNDATED_KINDS, USAGE, USAGE_RULES, EntityMap, FieldRule, Place, Portfolio, canonical_columns
 
 
 def mistakes(portfolio: Portfolio) -> Iterator[tuple[int, str]]:
@@ -75,20 +75,21 @@ def _entity_mistakes(portfolio: Portfolio, name: str, entity: EntityMap) -> Iter
         yield from _unknown_references(entity.path or "", portfolio.line(*here, "path"))
         if entity.object:
             yield portfolio.line(*here, "object"), f"'{entity.source}' is a file source: say path, not object"
-        if name != USAGE and entity.history == "versions" and not entity.known_at:
-            yield (
-                portfolio.line(*here),
-                f"{name} comes from a file: name the column that says when a row was last changed (known_at), or say 'history: snapshot'",
-            )
     else:
         if entity.path:
             yield portfolio.line(*here, "path"), f"'{entity.source}' is a {source.kind} source: say object, not path"
         if not entity.object:
             yield portfolio.line(*here), f"{name} comes from {source.kind}: name its object"
-        if entity.history == "snapshot":
+        if entity.history == "snapshot" and source.kind not in UNDATED_KINDS:
             yield portfolio.line(*here, "history"), f"{source.kind} says when a row was changed: history is 'versions'"
         if name == USAGE:
             yield portfolio.line(*here, "source"), "usage events come from files (csv or parquet)"
+    if source.kind in UNDATED_KINDS and name != USAGE and entity.history == "versions" and not entity.known_at:
+        origin = "a file" if is_file else "a spreadsheet"
+        yield (
+            portfolio.line(*here),
+            f"{name} comes from {origin}: name the column that says when a row was last changed (known_at), or say 'history: snapshot'",
+        )
     columns = {column.name: column for column in canonical_columns(name)}
     for field_name, rule in entity.fields.items():
         line = portfolio.line(*here, "fields", field_name)

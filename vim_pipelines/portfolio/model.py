@@ -22,6 +22,9 @@ USAGE_MAPPED = tuple(column for column in USAGE_EVENT_COLUMNS if column.name not
 #: Rules that can be said in the warehouse's SQL. Telemetry is never carried through Python, so it knows only these.
 USAGE_RULES = frozenset({"field", "constant", "map", "otherwise", "lower", "hash", "lookup"})
 FILE_KINDS = ("csv", "parquet")
+SYSTEM_KINDS = ("salesforce", "hubspot", "planhat", "zendesk", "google_sheets")
+#: Kinds whose rows need not say when they were changed: there `known_at` is the file's to name, or the history is a snapshot.
+UNDATED_KINDS = (*FILE_KINDS, "google_sheets")
 
 Place = tuple[str | int, ...]
 Scalar = str | int | float | bool | None
@@ -128,7 +131,7 @@ class Condition(_Strict):
 class Source(_Strict):
     """A system or a folder. Vendors take their address and credentials from the settings, never from this file."""
 
-    kind: Literal["salesforce", "zendesk", "csv", "parquet"] = Field(description="What kind of system or file.")
+    kind: Literal["salesforce", "hubspot", "planhat", "zendesk", "google_sheets", "csv", "parquet"] = Field(description="What kind of system or file.")
     path: str | None = Field(default=None, description="Folder of the files; may use ${data_dir} and ${VIMOTION_HOME}.")
     delimiter: str = Field(default=",", description="What separates the columns of a CSV file.")
     encoding: str = Field(default="utf-8", description="Encoding of a CSV file.")

@@ -12,29 +12,36 @@ from pydantic import SecretStr
 
 from vim_pipelines.settings import Settings, environment_variable
 
+SUPPORT = "zendesk"
+
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[Settings]:
-    """Settings of the sandbox with the emulators' addresses and credentials, while the block runs; the write mode is `live` (loopback only)."""
+    """Settings of the sandbox with the emulators' addresses and credentials, while the block runs.
+
+    The CRM is that of `sandbox_crm`. The write mode is `live` (loopback only) on Salesforce, and as it was on the others, which
+    write-back does not know.
+    """
     from vim_pipelines.sandbox.emulators.run import start_emulators
     from vim_pipelines.sandbox.simulator import ensure_sandbox
 
     ensure_sandbox(settings.sandbox_dir, seed=settings.sandbox_seed, accounts=settings.sandbox_accounts, weeks=settings.sandbox_weeks)
-    with start_emulators(settings.sandbox_dir) as running:
-        secrets = {name: SecretStr(value) if name.endswith("secret") else value for name, value in running.credentials.items()}
-        yield settings.model_copy(update={**secrets, "write_mode": "live"})
+    with start_emulators(settings.sandbox_dir, (settings.sandbox_crm, SUPPORT)) as running:
+        served = running.settings(settings)
+        yield served.model_copy(update={"write_mode": "live"}) if settings.sandbox_crm == "salesforce" else served
+
+
+def is_served(settings: Settings) -> bool:
+    """Whether the settings name an address for the sandbox's CRM already, as in a process that `vimotion sandbox up` started."""
+    from vim_pipelines.sandbox.emulators.run import VENDORS
+
+    return getattr(settings, VENDORS[settings.sandbox_crm].settings[0]) is not None
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment variables that give another process (Dagster) these settings."""
-    names = (
-        "salesforce_base_url",
-        "salesforce_client_id",
-        "salesforce_client_secret",
-        "zendesk_base_url",
-        "zendesk_client_id",
-        "zendesk_client_secret",
-        "write_mode",
-    )
+    from vim_pipelines.sandbox.emulators.run import VENDORS
+
+    names = [*VENDORS[settings.sandbox_crm].settings, *VENDORS[SUPPORT].settings, "sandbox_crm", "write_mode"]
     values = {name: getattr(settings, name) for name in names} | {"home": settings.home.resolve()}
     return {environment_variable(name): value.get_secret_value() if isinstance(value, SecretStr) else str(value) for name, value in values.items()}

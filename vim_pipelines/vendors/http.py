@@ -124,6 +124,8 @@ class TransportOptions:
     connect_timeout_seconds: float = 10.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     limiter: Limiter | None = None
+    #: Most requests that one client may send in its life, repeated ones included; None: any number.
+    request_budget: int | None = None
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     rng: random.Random = field(default_factory=random.Random)
@@ -210,16 +212,15 @@ class VendorHttp:
 
         `is_locked` recognises a vendor's answer that says the row was locked and nothing was done; such a request is sent again.
 
-        Raises VendorError: VIM-E010 no connection, VIM-E013 still failing after all attempts, VIM-E014 still over the limit or asked to wait
-        too long, VIM-E015 a write whose effect is not known, VIM-E016 a redirect or a host that is not allowed.
+        Raises VendorError: VIM-E010 no connection, VIM-E013 still failing after all attempts, VIM-E014 still over the limit, asked to wait
+        too long or our own request budget spent, VIM-E015 a write whose effect is not known, VIM-E016 a redirect or a host that is not allowed.
         """
         url = self.resolve(target)
         retry = self._options.retry
         for attempt in range(1, retry.attempts + 1):
             is_last = attempt == retry.attempts
+            self._count_request()
             self._limiter.acquire()
-            with self._count_lock:
-                self.request_count += 1
             try:
                 response = self._client.request(method, url, headers=headers, params=params, json=json, data=data)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
@@ -260,6 +261,21 @@ class VendorHttp:
                 fix=f"Check that {self.setting} is the address of the API and that no proxy answers in its place",
                 status=response.status_code,
             ) from None
+
+    def _count_request(self) -> None:
+        """Count a request that is about to be sent, or VIM-E014: a vendor that always has one more page must not keep us all night."""
+        budget = self._options.request_budget
+        with self._count_lock:
+            if budget is None or self.request_count < budget:
+                self.request_count += 1
+                return
+        raise VendorError(
+            "VIM-E014",
+            f"Our own budget of {budget} requests to {self.vendor} in one run is used up",
+            why="Either the portfolio is larger than the budget allows for, or the vendor's answers lead in a circle",
+            fix="Look at the request log of the vendor; if the number is right, raise VIMOTION_VENDOR_REQUEST_BUDGET",
+            vendor_code="REQUEST_BUDGET",
+        )
 
     @staticmethod
     def _may_repeat(safety: Safety, status: int) -> bool:

@@ -7,7 +7,6 @@ answer was lost can be found again. Contract: shared design, CONNECTORS section 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -19,6 +18,7 @@ import httpx
 
 from vim_pipelines.settings import Settings
 from vim_pipelines.vendors import soql
+from vim_pipelines.vendors.client import AccessToken, TokenKeeper, VendorClient, json_or_none, transport_from_settings
 from vim_pipelines.vendors.http import Safety, TransportOptions, VendorError, VendorHttp
 
 Record = dict[str, Any]
@@ -76,7 +76,7 @@ class ApiUsage:
         return self.used / self.allowed if self.allowed else 1.0
 
 
-class SalesforceClient:
+class SalesforceClient(VendorClient):
     """One org, by the OAuth client-credentials flow of an External Client App on its My Domain address.
 
     `allowed_hosts` are hosts besides that of `base_url` that an `instance_url` or `nextRecordsUrl` may name.
@@ -97,40 +97,23 @@ class SalesforceClient:
         options: TransportOptions | None = None,
     ) -> None:
         self._options = options or TransportOptions()
-        self._http = VendorHttp(
-            "Salesforce", base_url, setting="SALESFORCE_BASE_URL", allowed_hosts=allowed_hosts, per_second=100, burst=100, options=self._options
+        super().__init__(
+            VendorHttp("Salesforce", base_url, setting="SALESFORCE_BASE_URL", allowed_hosts=allowed_hosts, per_second=100, burst=100, options=self._options)
         )
-        self._http.hide(client_secret)
+        self.http.hide(client_secret)
         self._client_id, self._client_secret = client_id, client_secret
         self._version, self._batch_size, self._read_budget_share = api_version, batch_size, read_budget_share
-        self._token: str | None = None
-        self._instance = ""
-        self._token_lock = threading.Lock()
+        self._tokens = TokenKeeper(self._fetch_token, self._options.now)
         self.limits: ApiUsage | None = None
 
     def __repr__(self) -> str:
-        return f"SalesforceClient({str(self._http.base_url)!r}, api_version={self._version!r})"
-
-    def __enter__(self) -> SalesforceClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    @property
-    def request_count(self) -> int:
-        """Requests sent by this client so far, repeated ones and token requests included."""
-        return self._http.request_count
+        return f"SalesforceClient({str(self.http.base_url)!r}, api_version={self._version!r})"
 
     # ---- reading
 
     def describe(self, object_name: str) -> Record:
         """Salesforce's description of an object; `fields` lists name, type, length and what may be written."""
-        return dict(self._http.body_of(self._read(f"sobjects/{soql.name(object_name)}/describe")))
+        return dict(self.http.body_of(self._read(f"sobjects/{soql.name(object_name)}/describe")))
 
     def query(self, text: str) -> Iterator[Record]:
         """Records of a SOQL query without their `attributes`, page by page; deleted ones are left out."""
@@ -172,7 +155,7 @@ class SalesforceClient:
             if error.vendor_code in GONE_CODES:
                 return None
             raise
-        return _plain(self._http.body_of(response))
+        return _plain(self.http.body_of(response))
 
     def find(self, object_name: str, field: str, value: soql.SoqlValue, fields: Sequence[str]) -> list[Record]:
         """All records whose `field` equals `value`: the read-back of a write whose answer was lost. Salesforce compares text without case."""
@@ -190,7 +173,7 @@ class SalesforceClient:
         response = self._call("PATCH", path, Safety.IDEMPOTENT_WRITE, params={"updateOnly": "true"} if update_only else None, json=_wire(fields))
         if response.status_code == 204:  # API versions before 46 say nothing of the record they updated
             return UpsertResult(self.find(object_name, external_field, value, [])[0]["Id"], created=False)
-        body = self._http.body_of(response)
+        body = self.http.body_of(response)
         return UpsertResult(body["id"], bool(body.get("created", response.status_code == 201)))
 
     def upsert_many(self, object_name: str, external_field: str, records: Sequence[Mapping[str, Any]]) -> list[ItemResult]:
@@ -210,7 +193,7 @@ class SalesforceClient:
 
     def create(self, object_name: str, fields: Mapping[str, Any]) -> str:
         """Create a record and return its Id. Not repeatable: after VIM-E015 look for the record before creating it again."""
-        return str(self._http.body_of(self._call("POST", f"sobjects/{soql.name(object_name)}", Safety.WRITE, json=_wire(fields)))["id"])
+        return str(self.http.body_of(self._call("POST", f"sobjects/{soql.name(object_name)}", Safety.WRITE, json=_wire(fields)))["id"])
 
     def update(self, object_name: str, record_id: str, fields: Mapping[str, Any]) -> None:
         """Set `fields` of the record with this Id; None clears a field."""
@@ -238,7 +221,7 @@ class SalesforceClient:
         retry = self._options.retry
         for attempt in range(1, retry.attempts + 1):
             body = {"allOrNone": False, "records": [{"attributes": {"type": object_name}, **_wire(records[item])} for item in open_items]}
-            answers = self._http.body_of(self._call("PATCH", path, Safety.IDEMPOTENT_WRITE, json=body))
+            answers = self.http.body_of(self._call("PATCH", path, Safety.IDEMPOTENT_WRITE, json=body))
             if len(answers) != len(open_items):
                 raise VendorError("VIM-E013", f"Salesforce answered {len(answers)} results to {len(open_items)} records of {object_name}")
             for item, answer in zip(open_items, answers, strict=True):
@@ -253,7 +236,7 @@ class SalesforceClient:
     def _pages(self, resource: str, text: str) -> Iterator[Record]:
         response = self._read(resource, params={"q": text}, headers={"Sforce-Query-Options": f"batchSize={self._batch_size}"})
         while True:
-            body = self._http.body_of(response)
+            body = self.http.body_of(response)
             for record in body["records"]:
                 yield _plain(record)
             if body["done"]:
@@ -274,48 +257,38 @@ class SalesforceClient:
 
     def _call(self, method: str, path: str, safety: Safety, *, headers: Mapping[str, str] | None = None, **arguments: Any) -> httpx.Response:
         for is_second in (False, True):
-            token = self._access_token()
+            token = self._tokens.get()
             target = path if path.startswith(("/", "http://", "https://")) else f"/services/data/v{self._version}/{path}"
-            target = self._instance + target if target.startswith("/") else target
-            response = self._http.send(
-                method, target, safety=safety, headers={"Authorization": f"Bearer {token}", **(headers or {})}, is_locked=_says_locked, **arguments
+            target = token.base + target if target.startswith("/") else target
+            response = self.http.send(
+                method, target, safety=safety, headers={"Authorization": f"Bearer {token.value}", **(headers or {})}, is_locked=_says_locked, **arguments
             )
             self._note_usage(response)
             if response.status_code != 401 or is_second or _first_error(response)[0] != "INVALID_SESSION_ID":
                 break
-            self._forget(token)
+            self._tokens.forget(token)
         if response.is_success:
             return response
         raise self._refusal(response)
 
-    def _access_token(self) -> str:
-        with self._token_lock:
-            if self._token is None:
-                self._token, self._instance = self._fetch_token()
-            return self._token
-
-    def _forget(self, token: str) -> None:
-        with self._token_lock:
-            if self._token == token:  # another thread may have fetched a new one already
-                self._token = None
-
-    def _fetch_token(self) -> tuple[str, str]:
+    def _fetch_token(self) -> AccessToken:
         form = {"grant_type": "client_credentials", "client_id": self._client_id, "client_secret": self._client_secret}
-        response = self._http.send("POST", "/services/oauth2/token", safety=Safety.READ, data=form)
-        body = _json(response)
+        response = self.http.send("POST", "/services/oauth2/token", safety=Safety.READ, data=form)
+        body = json_or_none(response)
         if response.status_code != 200 or not isinstance(body, dict) or "access_token" not in body:
             detail = f"{body.get('error', '')}: {body.get('error_description', '')}" if isinstance(body, dict) else f"HTTP {response.status_code}"
             raise VendorError(
                 "VIM-E011",
                 "Salesforce refused the client credentials",
-                why=self._http.scrub(detail),
+                why=self.http.scrub(detail),
                 fix="Check SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET, and that SALESFORCE_BASE_URL is the My Domain address of the org",
                 status=response.status_code,
                 vendor_code=str(body.get("error", "")) if isinstance(body, dict) else "",
             )
         token = str(body["access_token"])
-        self._http.hide(token)
-        return token, str(body.get("instance_url") or self._http.base_url).rstrip("/")
+        self.http.hide(token)
+        # No expires_in: Salesforce does not send one.
+        return AccessToken(token, None, str(body.get("instance_url") or self.http.base_url).rstrip("/"))
 
     def _note_usage(self, response: httpx.Response) -> None:
         for part in response.headers.get("Sforce-Limit-Info", "").split(","):
@@ -326,7 +299,7 @@ class SalesforceClient:
 
     def _refusal(self, response: httpx.Response) -> VendorError:
         code, message, fields = _first_error(response)
-        message = self._http.scrub(message)
+        message = self.http.scrub(message)
         if response.status_code == 300:
             code, message = "MULTIPLE_CHOICES", "several records carry this external id"
         where = f"{response.request.method} {response.request.url.path}"
@@ -363,7 +336,7 @@ def client_from_settings(settings: Settings, *, options: TransportOptions | None
         settings.salesforce_client_secret.get_secret_value(),
         settings.salesforce_api_version,
         allowed_hosts=settings.allowed_hosts.split(","),
-        options=options,
+        options=transport_from_settings(settings, options),
     )
 
 
@@ -407,16 +380,9 @@ def _item_result(answer: Mapping[str, Any]) -> ItemResult:
     return ItemResult(answer.get("id"), bool(answer.get("success")), bool(answer.get("created")), errors)
 
 
-def _json(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return None
-
-
 def _first_error(response: httpx.Response) -> tuple[str, str, tuple[str, ...]]:
     """Code, message and fields of an error body. Salesforce sends a list; single objects are met in some resources."""
-    body = _json(response)
+    body = json_or_none(response)
     first = body[0] if isinstance(body, list) and body else body
     if not isinstance(first, dict):
         return "", response.text, ()

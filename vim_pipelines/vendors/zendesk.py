@@ -9,7 +9,6 @@ end_of_stream, 10 requests a minute, last minute left out, deleted tickets with 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from typing import Any
 import httpx
 
 from vim_pipelines.settings import Settings
+from vim_pipelines.vendors.client import AccessToken, TokenKeeper, VendorClient, json_or_none, transport_from_settings
 from vim_pipelines.vendors.http import Safety, TransportOptions, VendorError, VendorHttp
 
 Record = dict[str, Any]
@@ -48,7 +48,7 @@ class MetricEventPage:
     end_of_stream: bool
 
 
-class ZendeskClient:
+class ZendeskClient(VendorClient):
     """One Zendesk account, by an OAuth client's client-credentials grant with scope `read`.
 
     The export limit of 10 requests a minute is honoured by waiting as long as a 429's Retry-After says.
@@ -57,29 +57,11 @@ class ZendeskClient:
     def __init__(
         self, base_url: str, client_id: str, client_secret: str, *, allowed_hosts: Sequence[str] = (), options: TransportOptions | None = None
     ) -> None:
-        self._http = VendorHttp("Zendesk", base_url, setting="ZENDESK_BASE_URL", allowed_hosts=allowed_hosts, per_second=40, burst=40, options=options)
-        self._http.hide(client_secret)
+        options = options or TransportOptions()
+        super().__init__(VendorHttp("Zendesk", base_url, setting="ZENDESK_BASE_URL", allowed_hosts=allowed_hosts, per_second=40, burst=40, options=options))
+        self.http.hide(client_secret)
         self._client_id, self._client_secret = client_id, client_secret
-        self._token: str | None = None
-        self._token_lock = threading.Lock()
-
-    def __repr__(self) -> str:
-        return f"ZendeskClient({str(self._http.base_url)!r})"
-
-    def __enter__(self) -> ZendeskClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    @property
-    def request_count(self) -> int:
-        """Requests sent by this client so far, repeated ones and token requests included."""
-        return self._http.request_count
+        self._tokens = TokenKeeper(self._fetch_token, options.now)
 
     def incremental_tickets(
         self,
@@ -137,46 +119,36 @@ class ZendeskClient:
 
     def _get(self, path: str, params: Mapping[str, Any]) -> Record:
         for is_second in (False, True):
-            token = self._access_token()
-            response = self._http.send("GET", path, params=params, headers={"Authorization": f"Bearer {token}"})
+            token = self._tokens.get()
+            response = self.http.send("GET", path, params=params, headers={"Authorization": f"Bearer {token.value}"})
             if response.status_code != 401 or is_second:
                 break
-            self._forget(token)
+            self._tokens.forget(token)
         if response.is_success:
-            return dict(self._http.body_of(response))
+            return dict(self.http.body_of(response))
         raise self._refusal(response)
 
-    def _access_token(self) -> str:
-        with self._token_lock:
-            if self._token is None:
-                self._token = self._fetch_token()
-            return self._token
-
-    def _forget(self, token: str) -> None:
-        with self._token_lock:
-            if self._token == token:
-                self._token = None
-
-    def _fetch_token(self) -> str:
+    def _fetch_token(self) -> AccessToken:
         request = {"grant_type": "client_credentials", "client_id": self._client_id, "client_secret": self._client_secret, "scope": "read"}
-        response = self._http.send("POST", "/oauth/tokens", safety=Safety.READ, json=request)
+        response = self.http.send("POST", "/oauth/tokens", safety=Safety.READ, json=request)
         code, message = _error_of(response)
-        body = _json(response)
+        body = json_or_none(response)
         if not response.is_success or not isinstance(body, dict) or "access_token" not in body:
             raise VendorError(
                 "VIM-E011",
                 "Zendesk refused the client credentials",
-                why=self._http.scrub(f"{code}: {message}" if code else f"HTTP {response.status_code}"),
+                why=self.http.scrub(f"{code}: {message}" if code else f"HTTP {response.status_code}"),
                 fix="Check ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET, and that the OAuth client allows the scope read",
                 status=response.status_code,
                 vendor_code=code,
             )
-        self._http.hide(str(body["access_token"]))
-        return str(body["access_token"])
+        self.http.hide(str(body["access_token"]))
+        lifetime = body.get("expires_in")
+        return AccessToken(str(body["access_token"]), float(lifetime) if lifetime else None)
 
     def _refusal(self, response: httpx.Response) -> VendorError:
         code, message = _error_of(response)
-        message = self._http.scrub(message)
+        message = self.http.scrub(message)
         facts: dict[str, Any] = {"status": response.status_code, "vendor_code": code, "vendor_message": message}
         if response.status_code == 401:
             return VendorError(
@@ -200,7 +172,7 @@ def client_from_settings(settings: Settings, *, options: TransportOptions | None
         settings.zendesk_client_id,
         settings.zendesk_client_secret.get_secret_value(),
         allowed_hosts=settings.allowed_hosts.split(","),
-        options=options,
+        options=transport_from_settings(settings, options),
     )
 
 
@@ -243,16 +215,9 @@ def _epoch(moment: datetime | None) -> int:
     return int(moment.replace(tzinfo=UTC).timestamp())
 
 
-def _json(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        return None
-
-
 def _error_of(response: httpx.Response) -> tuple[str, str]:
     """Zendesk's error code and message; `error` is a word in most answers and an object with title and message in some."""
-    body = _json(response)
+    body = json_or_none(response)
     if not isinstance(body, dict):
         return "", response.text
     error = body.get("error", "")

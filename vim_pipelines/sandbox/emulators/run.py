@@ -1,12 +1,14 @@
 """Starting the emulators: in threads of this process for a night and for tests, or as a process of their own.
 
-They bind 127.0.0.1 on a free port. Their client secrets are published here on purpose: they open nothing but this machine's sandbox.
+They bind 127.0.0.1 on a free port. Their client secrets are published in this package on purpose: they open nothing but this machine's
+sandbox. A vendor is one line of `VENDORS` and two modules: its emulator and its seed.
 """
 
 from __future__ import annotations
 
 import argparse
 import fcntl
+import importlib
 import json
 import os
 import signal
@@ -14,20 +16,19 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
+
+from pydantic import SecretStr
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.sandbox.emulators.faults import refuse_other_hosts
+from vim_pipelines.settings import Settings
 
-SALESFORCE_CLIENT_ID = "sandbox-salesforce-client"
-SALESFORCE_CLIENT_SECRET = "sandbox-salesforce-secret"
-ZENDESK_CLIENT_ID = "sandbox-zendesk-client"
-ZENDESK_CLIENT_SECRET = "sandbox-zendesk-secret"
 START_SECONDS = 30.0
 
 
@@ -63,46 +64,77 @@ class Server:
         self._socket.close()
 
 
+class Emulator(Protocol):
+    """What `start_emulators` asks of an emulator; it is made as `Emulator(database, clock, **options)`."""
+
+    app: Any
+
+    def credentials(self, url: str) -> dict[str, str]:
+        """Address and credentials by the names of the fields of `Settings`, once the emulator is served at `url`."""
+
+    def close(self) -> None:
+        """Close the database."""
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """An emulated vendor: `module:name` of its emulator and of its seed function (source folder, database), its database's file name, and the
+    fields of `Settings` that `credentials` fills, the address first."""
+
+    emulator: str
+    seed: str
+    database: str
+    settings: tuple[str, ...]
+
+
+_EMULATORS, _SANDBOX = "vim_pipelines.sandbox.emulators", "vim_pipelines.sandbox"
+VENDORS: dict[str, Vendor] = {
+    "salesforce": Vendor(
+        f"{_EMULATORS}.salesforce:SalesforceEmulator",
+        f"{_SANDBOX}.salesforce_seed:seed_salesforce",
+        "salesforce.db",
+        ("salesforce_base_url", "salesforce_client_id", "salesforce_client_secret"),
+    ),
+    "zendesk": Vendor(
+        f"{_EMULATORS}.zendesk:ZendeskEmulator",
+        f"{_SANDBOX}.zendesk_seed:seed_zendesk",
+        "zendesk.db",
+        ("zendesk_base_url", "zendesk_client_id", "zendesk_client_secret"),
+    ),
+}
+DEFAULT_VENDORS = ("salesforce", "zendesk")
+
+
 @dataclass
 class Running:
-    """The running emulators of one sandbox; a context manager that stops them."""
+    """The running emulators of one sandbox, by vendor; a context manager that stops them."""
 
-    salesforce: Server
-    zendesk: Server
-    emulators: tuple[Any, ...] = ()
-    salesforce_client_id: str = SALESFORCE_CLIENT_ID
-    salesforce_client_secret: str = field(default=SALESFORCE_CLIENT_SECRET, repr=False)
-    zendesk_client_id: str = ZENDESK_CLIENT_ID
-    zendesk_client_secret: str = field(default=ZENDESK_CLIENT_SECRET, repr=False)
+    servers: dict[str, Server] = field(default_factory=dict)
+    emulators: dict[str, Emulator] = field(default_factory=dict)
 
-    @property
-    def salesforce_url(self) -> str:
-        """Base address of the Salesforce emulator."""
-        return self.salesforce.url
-
-    @property
-    def zendesk_url(self) -> str:
-        """Base address of the Zendesk emulator."""
-        return self.zendesk.url
+    def url(self, vendor: str) -> str:
+        """Base address of a vendor's emulator; KeyError if it was not started."""
+        return self.servers[vendor].url
 
     @property
     def credentials(self) -> dict[str, str]:
         """Addresses and credentials by the names of the fields of `Settings`."""
-        return {
-            "salesforce_base_url": self.salesforce_url,
-            "salesforce_client_id": self.salesforce_client_id,
-            "salesforce_client_secret": self.salesforce_client_secret,
-            "zendesk_base_url": self.zendesk_url,
-            "zendesk_client_id": self.zendesk_client_id,
-            "zendesk_client_secret": self.zendesk_client_secret,
-        }
+        found: dict[str, str] = {}
+        for vendor, emulator in self.emulators.items():
+            found |= emulator.credentials(self.url(vendor))
+        return found
+
+    def settings(self, settings: Settings) -> Settings:
+        """`settings` with the emulators' addresses and credentials, typed as the fields are."""
+        return settings.model_copy(update={name: _typed(name, value) for name, value in self.credentials.items()})
 
     def stop(self) -> None:
-        """Stop both and close their databases."""
-        self.salesforce.ask_to_stop()
-        self.zendesk.stop()
-        self.salesforce.stop()
-        for emulator in self.emulators:
+        """Stop all and close their databases."""
+        for server in self.servers.values():
+            server.ask_to_stop()
+        for server in self.servers.values():
+            server.stop()
+        for emulator in self.emulators.values():
             emulator.close()
 
     def __enter__(self) -> Running:
@@ -113,37 +145,50 @@ class Running:
 
 
 def start_emulators(
-    sandbox_dir: Path, *, host: str = "127.0.0.1", salesforce_port: int = 0, zendesk_port: int = 0, zendesk_requests_per_minute: int | None = None
+    sandbox_dir: Path,
+    vendors: Sequence[str] = DEFAULT_VENDORS,
+    *,
+    host: str = "127.0.0.1",
+    ports: Mapping[str, int] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Running:
-    """Serve the sandbox in `sandbox_dir`; seeds a vendor's state from `source/` where it has none yet.
+    """Serve `vendors` over the sandbox in `sandbox_dir`; seeds a vendor's state from `source/` where it has none yet.
 
-    VIM-E060 if `host` is not a loopback address.
+    `ports` and `options` (arguments of the emulator) are by vendor. VIM-E060 if `host` is not a loopback address, KeyError for an unknown vendor.
     """
     refuse_other_hosts(host)
-    from vim_pipelines.sandbox.emulators.salesforce import SalesforceEmulator
     from vim_pipelines.sandbox.emulators.state import SandboxClock
-    from vim_pipelines.sandbox.emulators.zendesk import ZendeskEmulator
-    from vim_pipelines.sandbox.salesforce_seed import seed_salesforce
-    from vim_pipelines.sandbox.zendesk_seed import seed_zendesk
 
-    clock = SandboxClock(sandbox_dir / "clock.json")
-    databases = sandbox_dir / "salesforce.db", sandbox_dir / "zendesk.db"
+    chosen = {name: VENDORS[name] for name in vendors}
     sandbox_dir.mkdir(parents=True, exist_ok=True)
     with _alone(sandbox_dir / "emulators.lock"):
-        for database, seed in zip(databases, (seed_salesforce, seed_zendesk), strict=True):
+        for vendor in chosen.values():
+            database = sandbox_dir / vendor.database
             if not database.is_file() and (sandbox_dir / "source").is_dir():
-                seed(sandbox_dir / "source", database)
-    salesforce = SalesforceEmulator(databases[0], clock, client_id=SALESFORCE_CLIENT_ID, client_secret=SALESFORCE_CLIENT_SECRET)
-    zendesk = ZendeskEmulator(
-        databases[1], clock, client_id=ZENDESK_CLIENT_ID, client_secret=ZENDESK_CLIENT_SECRET, requests_per_minute=zendesk_requests_per_minute
-    )
-    first = Server(salesforce.app, host=host, port=salesforce_port)
+                _named(vendor.seed)(sandbox_dir / "source", database)
+    clock = SandboxClock(sandbox_dir / "clock.json")
+    running = Running()
     try:
-        second = Server(zendesk.app, host=host, port=zendesk_port)
+        for name, vendor in chosen.items():
+            emulator = _named(vendor.emulator)(sandbox_dir / vendor.database, clock, **(options or {}).get(name, {}))
+            running.emulators[name] = emulator
+            running.servers[name] = Server(emulator.app, host=host, port=(ports or {}).get(name, 0))
     except BaseException:
-        first.stop()
+        running.stop()
         raise
-    return Running(first, second, (salesforce, zendesk))
+    return running
+
+
+def _named(place: str) -> Any:
+    """What `module:name` names; loaded when it is started, for each emulator brings its web framework."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _typed(name: str, value: str) -> Any:
+    """A credential as the field of `Settings` holds it."""
+    annotation = str(Settings.model_fields[name].annotation)
+    return SecretStr(value) if "SecretStr" in annotation else Path(value) if "Path" in annotation else value
 
 
 @contextmanager
@@ -155,28 +200,18 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT. The port file appears, whole, when both answer: JSON of `Running.credentials` and the process id."""
-    parser = argparse.ArgumentParser(
-        prog="python -m vim_pipelines.sandbox.emulators.run", description="Serve the sandbox's Salesforce and Zendesk on loopback."
-    )
+    """Serve until SIGTERM or SIGINT. The port file appears, whole, when all answer: JSON of `Running.credentials` and the process id."""
+    parser = argparse.ArgumentParser(prog="python -m vim_pipelines.sandbox.emulators.run", description="Serve the sandbox's vendors on loopback.")
     parser.add_argument("--directory", type=Path, required=True, help="sandbox folder")
     parser.add_argument("--port-file", type=Path, required=True, help="file that receives addresses and credentials as JSON")
+    parser.add_argument("--vendor", action="append", choices=list(VENDORS), help=f"a vendor to serve, repeatable; default: {' and '.join(DEFAULT_VENDORS)}")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--salesforce-port", type=int, default=0)
-    parser.add_argument("--zendesk-port", type=int, default=0)
-    parser.add_argument("--zendesk-requests-per-minute", type=int, default=None)
     options = parser.parse_args(arguments)
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
     try:
-        running = start_emulators(
-            options.directory,
-            host=options.host,
-            salesforce_port=options.salesforce_port,
-            zendesk_port=options.zendesk_port,
-            zendesk_requests_per_minute=options.zendesk_requests_per_minute,
-        )
+        running = start_emulators(options.directory, options.vendor or DEFAULT_VENDORS, host=options.host)
     except VimError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

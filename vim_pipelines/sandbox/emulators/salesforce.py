@@ -35,6 +35,8 @@ DEFAULT_BATCH, SMALLEST_BATCH = 2000, 200
 MOST_RECORDS = 200
 MOST_LOCATORS = 10
 USER_ID = "005VM0000000001AAA"
+#: Published: they open nothing but this machine's sandbox.
+CLIENT_ID, CLIENT_SECRET = "sandbox-salesforce-client", "sandbox-salesforce-secret"
 
 
 class Refused(Exception):
@@ -52,7 +54,9 @@ class Refused(Exception):
 class SalesforceEmulator:
     """The org: its state, its tokens, its query locators and its request budget. `app` is the ASGI application."""
 
-    def __init__(self, database: Path, clock: SandboxClock, *, client_id: str, client_secret: str, daily_requests: int = DAILY_REQUESTS) -> None:
+    def __init__(
+        self, database: Path, clock: SandboxClock, *, client_id: str = CLIENT_ID, client_secret: str = CLIENT_SECRET, daily_requests: int = DAILY_REQUESTS
+    ) -> None:
         self.state = State(database, [sobject.table for sobject in OBJECTS.values()])
         self._clock = clock
         self._client_id, self._client_secret = client_id, client_secret
@@ -60,6 +64,10 @@ class SalesforceEmulator:
         self._locators: OrderedDict[str, tuple[Query, array[int]]] = OrderedDict()
         self._used, self._allowed = 0, daily_requests
         self.app = Sandboxed(self._routes(), _fault_body, self._control)
+
+    def credentials(self, url: str) -> dict[str, str]:
+        """How a client logs in here, by the fields of `Settings`."""
+        return {"salesforce_base_url": url, "salesforce_client_id": self._client_id, "salesforce_client_secret": self._client_secret}
 
     def close(self) -> None:
         """Close the database."""

@@ -41,6 +41,8 @@ MOST_TICKETS, MOST_EVENTS, MOST_ORGANIZATIONS = 1000, 1000, 100
 HELD_BACK = timedelta(minutes=1)
 WINDOW_SECONDS = 60.0
 TOKEN_SECONDS = 1800
+#: Published: they open nothing but this machine's sandbox.
+CLIENT_ID, CLIENT_SECRET = "sandbox-zendesk-client", "sandbox-zendesk-secret"
 
 
 class Refused(Exception):
@@ -59,8 +61,8 @@ class ZendeskEmulator:
         database: Path,
         clock: SandboxClock,
         *,
-        client_id: str,
-        client_secret: str,
+        client_id: str = CLIENT_ID,
+        client_secret: str = CLIENT_SECRET,
         requests_per_minute: int | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,6 +73,10 @@ class ZendeskEmulator:
         self._per_minute = requests_per_minute
         self._exports: deque[float] = deque()
         self.app = Sandboxed(self._routes(), _fault_body, self._control)
+
+    def credentials(self, url: str) -> dict[str, str]:
+        """How a client logs in here, by the fields of `Settings`."""
+        return {"zendesk_base_url": url, "zendesk_client_id": self._client_id, "zendesk_client_secret": self._client_secret}
 
     def close(self) -> None:
         """Close the database."""
