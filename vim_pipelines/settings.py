@@ -104,6 +104,26 @@ class Settings(BaseSettings):
     )
     zendesk_client_secret: SecretStr | None = Field(default=None, validation_alias=_vendor("ZENDESK_CLIENT_SECRET"), description="OAuth client secret.")
 
+    hubspot_base_url: str = Field(
+        default="https://api.hubapi.com", validation_alias=_vendor("HUBSPOT_BASE_URL"), description="Address of HubSpot's API; another one for the emulator."
+    )
+    hubspot_service_key: SecretStr | None = Field(
+        default=None, validation_alias=_vendor("HUBSPOT_SERVICE_KEY"), description="HubSpot service key (pat-...), with the scopes of docs/how-to/hubspot.md."
+    )
+    hubspot_api_version: str = Field(
+        default="2026-09",
+        pattern=r"^20\d{2}-(03|09)$",
+        validation_alias=_vendor("HUBSPOT_API_VERSION"),
+        description="HubSpot API version: the date in its paths, by which HubSpot supports it for 18 months.",
+    )
+    hubspot_requests_per_10_seconds: int = Field(
+        default=100,
+        ge=10,
+        le=1000,
+        validation_alias=_vendor("HUBSPOT_REQUESTS_PER_10_SECONDS"),
+        description="Most requests that we send to HubSpot in ten seconds: 100 on Free and Starter, 190 on Professional and Enterprise, shared with other apps.",
+    )
+
     snowflake_account: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_ACCOUNT"), description="Snowflake account identifier.")
     snowflake_user: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_USER"), description="Snowflake user.")
     snowflake_password: SecretStr | None = Field(
