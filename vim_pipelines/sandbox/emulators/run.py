@@ -166,11 +166,12 @@ def start_emulators(
             database = sandbox_dir / vendor.database
             if not database.is_file() and (sandbox_dir / "source").is_dir():
                 _named(vendor.seed)(sandbox_dir / "source", database)
-    clock = SandboxClock(sandbox_dir / "clock.json")
     running = Running()
     try:
         for name, vendor in chosen.items():
+            clock = SandboxClock(sandbox_dir / "clock.json")
             emulator = _named(vendor.emulator)(sandbox_dir / vendor.database, clock, **(options or {}).get(name, {}))
+            emulator.app.clock = clock
             running.emulators[name] = emulator
             running.servers[name] = Server(emulator.app, host=host, port=(ports or {}).get(name, 0))
     except BaseException:

@@ -13,7 +13,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,17 +53,18 @@ class Table:
 
 
 class SandboxClock:
-    """The sandbox's now, read from the clock file on every call so that another process can move it."""
+    """The sandbox's now, read from the clock file on every call so that another process can move it; `skew` is how far this vendor's clock is ahead."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.skew = timedelta(0)
 
     def now(self) -> datetime:
         """Naive UTC."""
         try:
-            return datetime.fromisoformat(json.loads(self._path.read_text(encoding="utf-8"))["now"])
+            return datetime.fromisoformat(json.loads(self._path.read_text(encoding="utf-8"))["now"]) + self.skew
         except FileNotFoundError:
-            return DEFAULT_NOW
+            return DEFAULT_NOW + self.skew
 
 
 class State:
@@ -123,6 +124,19 @@ class State:
             raise KeyError(f"{table_name} has no columns {sorted(unknown)}")
         statement = f'insert into "v_{table.name}" ({", ".join(names)}) values ({", ".join("?" * len(names))})'
         return self.connection.executemany(statement, zip(*columns.values(), strict=True)).rowcount
+
+    # ---- schema
+
+    def add_column(self, table_name: str, column: str, value: Any = None) -> None:
+        """A further column, with `value` in every row there is: a field that somebody added to the vendor's object overnight. Once, whoever asks."""
+        table = self.tables[table_name]
+        for prefix in ("v", "c"):
+            present = {row[1] for row in self.connection.execute(f'pragma table_info("{prefix}_{table.name}")')}
+            if column not in present:
+                self.connection.execute(f'alter table "{prefix}_{table.name}" add column "{column}"')
+                self.connection.execute(f'update "{prefix}_{table.name}" set "{column}" = ?', (value,))
+        if column not in table.columns:
+            self.tables[table_name] = replace(table, columns=(*table.columns, column))
 
     # ---- the clock
 
