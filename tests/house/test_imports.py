@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {"core", "settings", "reasoning", "lifecycle", "signals", "warehouse"},
     "sandbox": {"core", "settings", "portfolio"},
 }
-COMPOSITION = {"definitions", "jobs", "cli", "night"}
+COMPOSITION = {"definitions", "jobs", "cli", "night", "doctor"}
 #: Dagster files may ask the calendar, and the draft step whether it is the newest date.
 WIRING = {"schedule", "newest"}
 WIRING_FILES = {"assets.py", "checks.py", "sensors.py"}

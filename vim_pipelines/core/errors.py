@@ -43,6 +43,7 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E025", "An audit is already running", 4),
         ErrorCode("VIM-E026", "The operations store was written by a newer version", 4),
         ErrorCode("VIM-E027", "The operations store cannot be opened", 4),
+        ErrorCode("VIM-E028", "A file that would be overwritten is there", 2),
         ErrorCode("VIM-E030", "A prompt file is wrong", 2),
         ErrorCode("VIM-E031", "The language model refused or failed", 6),
         ErrorCode("VIM-E032", "The cost budget of the run is spent", 6),

@@ -24,7 +24,7 @@ def file_records(portfolio: Portfolio, entity: str) -> Iterator[dict[str, Any]]:
     source = portfolio.sources[mapping.source]
     for path in portfolio.files(mapping.source, mapping.path):
         check_fields(portfolio, entity, file_fields(path, source), f"the file {path.name}")
-        yield from _rows(path, source, mapping.source_fields)
+        yield from file_rows(path, source, mapping.source_fields)
 
 
 def key_values(portfolio: Portfolio, source_name: str, pattern: str, key: str, where: Mapping[str, Condition]) -> set[str]:
@@ -41,7 +41,7 @@ def key_values(portfolio: Portfolio, source_name: str, pattern: str, key: str, w
                     f"The file {path.name} has no column '{name}' that a cross-check of {portfolio.file.name} names",
                     fix=f"It has {', '.join(fields)}",
                 )
-        for row in _rows(path, source, (key, *where)):
+        for row in file_rows(path, source, (key, *where)):
             if row[key] not in (None, "") and passes(row):
                 found.add(str(row[key]))
     return found
@@ -100,7 +100,8 @@ def _use_of(portfolio: Portfolio, entity: str, mapping: EntityMap, field: str) -
     return "where", portfolio.line("entities", entity, "where", field)
 
 
-def _rows(path: Path, source: Source, fields: Sequence[str]) -> Iterator[dict[str, Any]]:
+def file_rows(path: Path, source: Source, fields: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The rows of one file, only the columns `fields`, which it must have; VIM-E017 at the first line that is not what the file says it is."""
     if source.kind == "parquet":
         yield from _parquet_rows(path, fields)
         return

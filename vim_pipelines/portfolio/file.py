@@ -26,8 +26,11 @@ from vim_pipelines.settings import resource_path
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
 
-__all__ = ["Portfolio", "last_data_day", "load_portfolio", "read_portfolio"]
+__all__ = ["Portfolio", "last_data_day", "load_portfolio", "portfolio_path", "read_portfolio", "sandbox_crm_of"]
 
+CRMS = ("salesforce", "hubspot", "planhat", "google_sheets")
+#: Levels of a portfolio file; an alias that contains itself has no end.
+DEEPEST = 12
 #: Rounds of repair after which a file is given up: each round ends with at least one wrong thing less.
 MOST_REPAIRS = 50
 
@@ -37,11 +40,21 @@ def load_portfolio(path: Path | None, settings: Settings, *, data_dir: Path | No
 
     Raises VIM-E003 if the file cannot be read as YAML and VIM-E004 with every mistake in it, each with its line.
     """
-    path = path or resource_path("portfolios") / ("sandbox.yaml" if settings.sandbox_crm == "salesforce" else f"{settings.sandbox_crm}.yaml")
+    path = path or _sandbox_file(settings.sandbox_crm)
     portfolio, problems = read_portfolio(path, settings, data_dir=data_dir)
     if problems:
         raise _wrong(path, problems)
     return portfolio
+
+
+def portfolio_path(settings: Settings) -> Path:
+    """The portfolio file that the settings name: the user's, or else the sandbox's for the CRM that serves it."""
+    return settings.portfolio or _sandbox_file(settings.sandbox_crm)
+
+
+def sandbox_crm_of(path: Path) -> str | None:
+    """The CRM whose sandbox portfolio this file is, or None for a file of the user's own."""
+    return next((crm for crm in CRMS if path.is_file() and path.resolve() == _sandbox_file(crm).resolve()), None)
 
 
 def read_portfolio(path: Path, settings: Settings, *, data_dir: Path | None = None) -> tuple[Portfolio, list[tuple[int, str]]]:
@@ -69,6 +82,10 @@ def last_data_day(portfolio: Portfolio, settings: Settings) -> date:
     from vim_pipelines.portfolio.last_event import last_event_day
 
     return last_event_day(portfolio)
+
+
+def _sandbox_file(crm: str) -> Path:
+    return resource_path("portfolios") / ("sandbox.yaml" if crm == "salesforce" else f"{crm}.yaml")
 
 
 # --- reading with lines ----------------------------------------------------------------------------------------------
@@ -109,6 +126,8 @@ def _plain(node: Any, path: Place, lines: dict[Place, int], twice: list[tuple[in
     """The Python value of a YAML node; fills `lines` with the line of every key and list item."""
     import yaml
 
+    if len(path) > DEEPEST:
+        raise yaml.MarkedYAMLError(problem="it is nested too deep, or an alias names what it stands in", problem_mark=node.start_mark)
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         value: dict[Any, Any] = {}

@@ -154,6 +154,8 @@ class VendorHttp:
         self._secrets: list[str] = []
         self._count_lock = threading.Lock()
         self.request_count = 0
+        #: The `Date` header of the newest answer, as it came: what `vimotion doctor` compares our clock with.
+        self.answered_date: str | None = None
         self._client = httpx.Client(
             timeout=httpx.Timeout(self._options.timeout_seconds, connect=self._options.connect_timeout_seconds),
             follow_redirects=False,
@@ -233,6 +235,7 @@ class VendorHttp:
                 if is_last:
                     raise self._unreachable(error) from None
             else:
+                self.answered_date = response.headers.get("Date", self.answered_date)
                 if 300 < response.status_code < 400:
                     raise self._redirect(response)
                 is_busy = response.status_code in BUSY_STATUSES or is_locked(response)

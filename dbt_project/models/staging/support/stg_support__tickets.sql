@@ -1,6 +1,9 @@
+{#- A table and not a view: five models of a night read it, and each would choose the latest of all versions again. -#}
+{{ config(materialized='table') }}
+
 with versions as (
 
-    select * from {{ ref('base_support__tickets') }}
+    {{ latest_versions('tickets', 'ticket_key') }}
 
 ),
 

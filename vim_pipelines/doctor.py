@@ -1,0 +1,387 @@
+"""`vimotion doctor`: is everything there that a night needs? One line a thing, green, yellow or red, each with its fix.
+
+A night that fails at half past two is read at nine; the same failure found here is mended at once. Nothing is changed by looking: no
+table is made, no store migrated, no record written, and of a credential only the name of its setting is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from vim_pipelines.core.errors import VimError
+
+if TYPE_CHECKING:
+    from vim_pipelines.ingestion.readers import SystemReader
+    from vim_pipelines.portfolio.model import EntityMap, Portfolio
+    from vim_pipelines.settings import Settings
+
+Status = Literal["ok", "warn", "fail"]
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+#: Rows that a source dates more than ten minutes ahead of us are set aside (`ingestion.coerce.CLOCK_TOLERANCE`).
+SKEW_WARN_SECONDS, SKEW_FAIL_SECONDS = 60, 600
+#: Share of the vendor's requests after which a night may meet the limit; the Salesforce client stops reading at 0.7.
+USED_WARN, USED_FAIL = 0.5, 0.7
+DISK_FAIL_BYTES, DISK_WARN_BYTES = 500 * 2**20, 2 * 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `area` is a source's name or a part of the house; `fix` is there unless the status is ok."""
+
+    area: str
+    name: str
+    status: Status
+    text: str
+    fix: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """The finding as plain values."""
+        return asdict(self)
+
+
+def examine(settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[Finding]:
+    """Look at everything, the sources side by side. `clock` is the real time (aware), which the vendors' clocks are compared with."""
+    findings = [_python()]
+    portfolio, found = _portfolio(settings)
+    findings += found
+    if portfolio is not None:
+        from vim_pipelines.portfolio.model import FILE_KINDS, SYSTEM_KINDS
+
+        kinds = sorted({source.kind for source in portfolio.sources.values()} & set(SYSTEM_KINDS))
+        files = [name for name, source in portfolio.sources.items() if source.kind in FILE_KINDS]
+        with ThreadPoolExecutor(max_workers=max(1, len(kinds))) as pool:
+            parts = list(pool.map(lambda kind: list(_system(portfolio, kind, settings, clock)), kinds))
+        findings += [item for part in parts for item in part]
+        findings += [item for name in files for item in _files(portfolio, name)]
+    findings += [*_warehouse(settings), _store(settings), _dbt(settings), _disk(settings), _drafter(settings)]
+    return findings
+
+
+def finding_lines(findings: Sequence[Finding], *, style: Callable[[str, str], str] = lambda text, colour: text) -> list[str]:
+    """The findings for a terminal, area by area, and a verdict."""
+    lines: list[str] = []
+    area = None
+    width = max((len(item.name) for item in findings), default=0)
+    for item in findings:
+        if item.area != area:
+            lines += [""] * bool(lines) + [item.area]
+            area = item.area
+        lines.append(f"  {style(f'{item.status:<4}', COLOURS[item.status])}  {item.name:<{width}}  {item.text}")
+        if item.fix and item.status != "ok":
+            lines.append(f"        {'':<{width}}  fix: {item.fix}")
+    counts: Mapping[str, int] = {status: sum(item.status == status for item in findings) for status in COLOURS}
+    if counts["fail"]:
+        verdict = style(f"{counts['fail']} red, {counts['warn']} yellow, {counts['ok']} green", "red") + ". Mend what is red, then run vimotion doctor again."
+    elif counts["warn"]:
+        verdict = style(f"No red, {counts['warn']} yellow, {counts['ok']} green", "yellow") + ". Next: vimotion audit"
+    else:
+        verdict = style(f"All {counts['ok']} green", "green") + ". Next: vimotion audit"
+    return [*lines, "", verdict]
+
+
+# --- sources -----------------------------------------------------------------------------------------------------------
+
+
+def _portfolio(settings: Settings) -> tuple[Portfolio | None, list[Finding]]:
+    from vim_pipelines.portfolio.file import portfolio_path, read_portfolio
+
+    path = portfolio_path(settings)
+    try:
+        portfolio, wrong = read_portfolio(path, settings)
+    except VimError as error:
+        return None, [_failed("portfolio", "file", error)]
+    if wrong:
+        count = "one mistake" if len(wrong) == 1 else f"{len(wrong)} mistakes"
+        return portfolio, [Finding("portfolio", "file", "fail", f"{path.name} has {count}", f"vimotion portfolio check --offline {path}")]
+    return portfolio, [Finding("portfolio", "file", "ok", f"{path.name}: {len(portfolio.entities)} entities from {len(portfolio.sources)} sources")]
+
+
+def _system(portfolio: Portfolio, kind: str, settings: Settings, clock: Callable[[], datetime]) -> Iterator[Finding]:
+    from vim_pipelines.ingestion.probe import is_of_source
+    from vim_pipelines.ingestion.readers import open_reader
+    from vim_pipelines.portfolio.init import vendor_settings
+    from vim_pipelines.settings import environment_variable
+
+    area = ", ".join(name for name, source in portfolio.sources.items() if source.kind == kind) + f" ({kind})"
+    names = [environment_variable(name) for name in vendor_settings(kind) if getattr(settings, name) not in (None, "")]
+    try:
+        reader = open_reader(kind, settings, settings.now())
+    except VimError as error:
+        unset = [environment_variable(name) for name in vendor_settings(kind) if getattr(settings, name) in (None, "")]
+        shown = f"{error.what}; not set: {', '.join(unset)}" if error.code == "VIM-E001" else str(error)
+        yield Finding(area, "settings", "fail", shown, error.fix)
+        return
+    try:
+        yield Finding(area, "settings", "ok", f"set: {', '.join(names)}")
+        objects = [(name, mapping) for name, mapping in portfolio.entities.items() if portfolio.sources[mapping.source].kind == kind]
+        is_in = False
+        for name, mapping in objects:
+            try:
+                text, status, fix = _readable(portfolio, name, mapping, reader)
+            except VimError as error:
+                if not is_in and is_of_source(error):
+                    yield from _not_in(area, error)
+                    return
+                text, status, fix = f"{error.what.removesuffix('.')}{f' ({error.why})' if error.why else ''}", "fail", error.fix
+            if not is_in:
+                is_in = True
+                yield Finding(area, "reachable", "ok", _address(reader))
+                yield Finding(area, "authorised", "ok", "the credentials are accepted")
+            yield Finding(area, f"reads {mapping.object}", status, text, fix)
+        client = _client(reader)
+        yield from _limits(area, client)
+        yield from _skew(area, client, clock)
+        if kind in ("salesforce", "hubspot", "planhat"):
+            yield from _write_back(area, kind, client, settings)
+    finally:
+        reader.close()
+
+
+def _not_in(area: str, error: VimError) -> Iterator[Finding]:
+    """A source that could not be read at all: which of the two doors stayed shut."""
+    text = f"{error.what.removesuffix('.')}{f' ({error.why})' if error.why else ''}"
+    if error.code == "VIM-E011":
+        yield Finding(area, "reachable", "ok", "it answers")
+        yield Finding(area, "authorised", "fail", text, error.fix)
+    elif error.code == "VIM-E014":
+        yield Finding(area, "reachable", "ok", "it answers")
+        yield Finding(area, "limit", "fail", text, error.fix)
+    else:
+        yield Finding(area, "reachable", "fail", text, error.fix)
+
+
+def _readable(portfolio: Portfolio, name: str, mapping: EntityMap, reader: SystemReader) -> tuple[str, Status, str]:
+    from vim_pipelines.ingestion.judge import without
+    from vim_pipelines.ingestion.probe import with_defaults
+
+    objects = reader.objects()
+    if objects is not None and mapping.object not in objects:
+        return f"{name} (line {portfolio.line('entities', name, 'object')}): there is no such object", "fail", f"It is one of {', '.join(objects)}"
+    mapping = with_defaults(reader, mapping)
+    present = set(reader.fields(mapping))
+    absent = [field for field in mapping.source_fields if field not in present]
+    fitting = without(mapping, absent)
+    rows = reader.sample(fitting, 1) if fitting.fields else []
+    if absent:
+        return f"{name}: it lacks {', '.join(absent)}", "fail", f"vimotion portfolio check {portfolio.file}"
+    if not rows:
+        return f"{name}: {len(mapping.fields)} columns, and not one row", "warn", "Check that the integration user may see the records, not only the object"
+    return f"{name}: {len(mapping.fields)} columns", "ok", ""
+
+
+def _limits(area: str, client: Any) -> Iterator[Finding]:
+    usage = getattr(client, "limits", None) or getattr(client, "usage", None)
+    used, allowed = getattr(usage, "used", None), getattr(usage, "allowed", None)
+    if usage is None or not isinstance(used, int) or not isinstance(allowed, int):
+        return
+    share = used / allowed if allowed else 1.0
+    status: Status = "fail" if share >= USED_FAIL else "warn" if share >= USED_WARN else "ok"
+    yield Finding(
+        area, "limit", status, f"{used:,} of {allowed:,} requests of the day used ({share:.0%})", "Run when the day's requests are free again, or ask for more"
+    )
+
+
+def _skew(area: str, client: Any, clock: Callable[[], datetime]) -> Iterator[Finding]:
+    said = getattr(getattr(client, "http", None), "answered_date", None)
+    try:
+        theirs = parsedate_to_datetime(said) if said else None
+    except (TypeError, ValueError):
+        theirs = None
+    if theirs is None:
+        return
+    ahead = (clock() - (theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC))).total_seconds()
+    status: Status = "fail" if abs(ahead) >= SKEW_FAIL_SECONDS else "warn" if abs(ahead) >= SKEW_WARN_SECONDS else "ok"
+    text = f"our clock is {abs(ahead):.0f} s {'ahead of' if ahead >= 0 else 'behind'} the vendor's" if status != "ok" else "the two clocks agree"
+    yield Finding(area, "clock", status, text, "Switch on time synchronisation (NTP): rows dated more than ten minutes ahead are set aside")
+
+
+def _write_back(area: str, kind: str, client: Any, settings: Settings) -> Iterator[Finding]:
+    """Whether the records of write-back may be written: by `describe`, nothing is tried."""
+    name, mode = "write-back", settings.write_mode
+    if kind != "salesforce":
+        text = f"VIMOTION_WRITE_MODE={mode}; write-back knows Salesforce only"
+        yield Finding(area, name, "ok" if mode == "off" else "warn", text, "Set VIMOTION_WRITE_MODE=off")
+        return
+    yield Finding(area, name, "ok", f"VIMOTION_WRITE_MODE={mode}")
+    from vim_pipelines.approvals.policy import load_policy
+    from vim_pipelines.writeback.actions import WRITABLE
+    from vim_pipelines.writeback.records import KEY, LINK
+
+    wanted = {
+        "VIM_Draft__c": (True, {*WRITABLE["VIM_Draft__c"], KEY, LINK}),
+        "Task": (True, WRITABLE["Task"] - {"OwnerId"}),
+        "Account": (False, set(load_policy().mirror.fields)),
+    }
+    bad: Status = "warn" if mode == "off" else "fail"
+    for object_name, (creates, fields) in wanted.items():
+        label = f"writes {object_name}"
+        try:
+            described = client.describe(object_name)
+        except VimError as error:
+            yield Finding(
+                area, label, bad, error.what.removesuffix("."), "Deploy the project's objects and fields, and give the integration user its permission set"
+            )
+            continue
+        right = "createable" if creates else "updateable"
+        allowed = {item["name"] for item in described["fields"] if item.get(right)}
+        lacking = sorted(fields - allowed)
+        if not described.get(right, True):
+            yield Finding(
+                area, label, bad, f"the integration user may not {'create' if creates else 'edit'} it", "Give the permission set Create and Edit on it"
+            )
+        elif lacking:
+            yield Finding(area, label, bad, f"may not be written: {', '.join(lacking)}", "Deploy these fields, and give the permission set Edit on them")
+        else:
+            yield Finding(area, label, "ok", f"{len(fields)} fields")
+
+
+def _files(portfolio: Portfolio, source_name: str) -> Iterator[Finding]:
+    source = portfolio.sources[source_name]
+    for name, mapping in portfolio.entities.items():
+        if mapping.source != source_name:
+            continue
+        label = f"reads {mapping.path or 'all files'}"
+        try:
+            files = portfolio.files(source_name, mapping.path)
+        except VimError as error:
+            yield Finding(f"{source_name} ({source.kind})", label, "fail", f"{name}: {error.what.removesuffix('.')}", error.fix)
+            continue
+        shut = [path for path in files if not os.access(path, os.R_OK)]
+        newest = max(path.stat().st_mtime for path in files)
+        if shut:
+            text = f"{name}: {len(shut)} of {len(files)} files may not be read, such as {shut[0].name}"
+            yield Finding(f"{source_name} ({source.kind})", label, "fail", text, "Give this user the right to read them")
+        else:
+            count = "one file" if len(files) == 1 else f"{len(files)} files"
+            yield Finding(f"{source_name} ({source.kind})", label, "ok", f"{name}: {count}, the newest of {datetime.fromtimestamp(newest, UTC):%Y-%m-%d}")
+
+
+def _client(reader: Any) -> Any:
+    return getattr(reader, "client", None) or getattr(reader, "_client", None)
+
+
+def _address(reader: Any) -> str:
+    return str(getattr(getattr(_client(reader), "http", None), "base_url", "it answers"))
+
+
+# --- the house ---------------------------------------------------------------------------------------------------------
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    is_right = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Finding("program", "Python", "ok" if is_right else "fail", version, "Use Python 3.11, 3.12 or 3.13")
+
+
+def _warehouse(settings: Settings) -> Iterator[Finding]:
+    from vim_pipelines.warehouse import open_warehouse
+
+    if settings.warehouse == "duckdb" and not settings.warehouse_path.exists():
+        yield _makeable("warehouse", "DuckDB", settings.warehouse_path)
+        return
+    name = "DuckDB" if settings.warehouse == "duckdb" else "Snowflake"
+    try:
+        with open_warehouse(settings).session(read_only=True) as session:
+            known = session.table_exists("raw.loads")
+            newest = session.scalar("select max(as_of_date) from raw.loads") if known else None
+            role = session.scalar("select current_role()") if settings.warehouse == "snowflake" else None
+    except VimError as error:
+        yield _failed("warehouse", name, error)
+        return
+    size = f", {settings.warehouse_path.stat().st_size / 2**20:,.0f} MB" if settings.warehouse == "duckdb" else f", role {role}"
+    yield Finding("warehouse", name, "ok", (f"last load for {newest}" if newest else "no load yet") + size)
+
+
+def _store(settings: Settings) -> Finding:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from vim_pipelines.store.engine import open_store
+    from vim_pipelines.store.migrations import HEAD, KNOWN, current_revision
+
+    url = make_url(settings.operations_url)
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
+        return _makeable("operations store", "SQLite", Path(url.database))
+    name = "SQLite" if url.get_backend_name() == "sqlite" else url.get_backend_name()
+    store = open_store(settings, migrate=False)
+    try:
+        revision = current_revision(store.engine)
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        return Finding(
+            "operations store",
+            name,
+            "fail",
+            f"{url.render_as_string(hide_password=True)} cannot be opened: {reason}",
+            "Check VIMOTION_STORE_URL and its rights",
+        )
+    finally:
+        store.engine.dispose()
+    if revision is not None and revision not in KNOWN:
+        return Finding("operations store", name, "fail", f"revision {revision}, this program knows {HEAD}", "Upgrade value-in-motion on this machine")
+    if revision != HEAD:
+        return Finding("operations store", name, "ok", f"revision {revision or 'none'}; the next run migrates it to {HEAD}")
+    return Finding("operations store", name, "ok", f"revision {revision}")
+
+
+def _dbt(settings: Settings) -> Finding:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from vim_pipelines.transform.project import project_dir
+
+    adapter = f"dbt-{settings.warehouse}"
+    try:
+        versions = f"dbt-core {version('dbt-core')}, {adapter} {version(adapter)}"
+        project_dir()
+    except PackageNotFoundError as error:
+        return Finding("dbt", "project", "fail", f"the package {error.name} is not installed", "Reinstall value-in-motion with constraints.txt")
+    except VimError as error:
+        return _failed("dbt", "project", error)
+    program = Path(sys.executable).with_name("dbt")
+    if not program.exists():
+        return Finding("dbt", "project", "fail", f"{versions}, but there is no program {program}", "Reinstall value-in-motion into this environment")
+    return Finding("dbt", "project", "ok", versions)
+
+
+def _disk(settings: Settings) -> Finding:
+    free = shutil.disk_usage(_existing(settings.home)).free
+    size = settings.warehouse_path.stat().st_size if settings.warehouse == "duckdb" and settings.warehouse_path.exists() else 0
+    # Publishing writes a second copy beside the first, and large queries spill.
+    needed = max(DISK_FAIL_BYTES, size)
+    status: Status = "fail" if free < needed else "warn" if free < max(DISK_WARN_BYTES, 3 * size) else "ok"
+    return Finding("disk", str(settings.home), status, f"{free / 2**30:,.1f} GB free", "Free some space, or put VIMOTION_HOME on a larger disk")
+
+
+def _drafter(settings: Settings) -> Finding:
+    if settings.drafter == "claude" and settings.anthropic_api_key is None:
+        return Finding("drafts", "Claude", "fail", "VIMOTION_DRAFTER=claude, and ANTHROPIC_API_KEY is not set", "Set the key, or VIMOTION_DRAFTER=offline")
+    if settings.drafter == "offline" or settings.anthropic_api_key is None:
+        return Finding("drafts", "offline drafter", "ok", "drafts are written without a language model")
+    return Finding("drafts", "Claude", "ok", "ANTHROPIC_API_KEY is set (not tried: that would cost a call)")
+
+
+def _makeable(area: str, name: str, path: Path) -> Finding:
+    folder = _existing(path.parent)
+    if not os.access(folder, os.W_OK):
+        return Finding(area, name, "fail", f"{path} cannot be made: {folder} may not be written", "Give this user the right, or set VIMOTION_HOME")
+    return Finding(area, name, "ok", f"{path} will be made by the first audit")
+
+
+def _existing(path: Path) -> Path:
+    path = path.resolve()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _failed(area: str, name: str, error: VimError) -> Finding:
+    return Finding(area, name, "fail", f"{error.code} {error.what.removesuffix('.')}{f' ({error.why})' if error.why else ''}", error.fix)
