@@ -20,11 +20,13 @@ import httpx
 
 from vim_pipelines.core.net import is_loopback
 from vim_pipelines.settings import Settings
+from vim_pipelines.vendors.client import VendorClient, json_or_none, transport_from_settings
 from vim_pipelines.vendors.http import Limiter, Safety, TransportOptions, VendorError, VendorHttp, limiter_of
 
 Record = dict[str, Any]
 Item = TypeVar("Item")
 
+BASE_URL = "https://api.hubapi.com"
 #: Search is indexed late; rows changed this long before the cursor are read again.
 OVERLAP = timedelta(minutes=15)
 LIST_LIMIT, SEARCH_LIMIT, BATCH_LIMIT, ASSOCIATION_LIMIT = 100, 200, 100, 1000
@@ -112,7 +114,7 @@ class _Http(VendorHttp):
         return super()._gave_up(response, attempts, wait, is_busy)
 
 
-class HubSpotClient:
+class HubSpotClient(VendorClient):
     """One HubSpot account, by the service key in its settings (`pat-...`).
 
     Every method raises VendorError as `VendorHttp.send` does, and VIM-E011 (key refused, or a scope that it lacks, by name), VIM-E013 (any other
@@ -129,45 +131,31 @@ class HubSpotClient:
         requests_per_10_seconds: int = 100,
         options: TransportOptions | None = None,
     ) -> None:
-        self._options = options or TransportOptions()
+        options = options or TransportOptions()
         is_here = is_loopback(httpx.URL(base_url).host)
         # In any ten seconds at most burst + 10 x rate requests pass: the account's limit. The sandbox has no other integrations to be fair to.
         burst = max(1, requests_per_10_seconds // 10)
         rate = 1000.0 if is_here else max(0.1, (requests_per_10_seconds - burst) / 10)
-        self.http = _Http(
+        http = _Http(
             "HubSpot",
             base_url,
             setting="HUBSPOT_BASE_URL",
             allowed_hosts=allowed_hosts,
             per_second=rate,
             burst=1000 if is_here else burst,
-            options=self._options,
+            options=options,
         )
-        self.http.hide(service_key)
+        http.hide(service_key)
+        super().__init__(http)
         self._headers = {"Authorization": f"Bearer {service_key}"}
         self._version = api_version
-        self._search_limiter: Limiter = self._options.limiter or limiter_of(
+        self._search_limiter: Limiter = options.limiter or limiter_of(
             f"{self.http.base_url}#search", 1000.0 if is_here else SEARCHES_PER_SECOND, 1000 if is_here else 1
         )
         self.usage: ApiUsage | None = None
 
     def __repr__(self) -> str:
         return f"HubSpotClient({str(self.http.base_url)!r}, api_version={self._version!r})"
-
-    def __enter__(self) -> HubSpotClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self.http.close()
-
-    @property
-    def request_count(self) -> int:
-        """Requests sent by this client so far, repeated ones included."""
-        return self.http.request_count
 
     # ---- reading
 
@@ -465,15 +453,15 @@ class HubSpotClient:
 
 def client_from_settings(settings: Settings, *, options: TransportOptions | None = None) -> HubSpotClient:
     """The client of the account that the settings name; VIM-E001 if one of its settings is missing."""
-    settings.require("hubspot_base_url", "hubspot_service_key")
+    settings.require("hubspot_service_key")
     assert settings.hubspot_service_key
     return HubSpotClient(
-        settings.hubspot_base_url,
+        settings.hubspot_base_url or BASE_URL,
         settings.hubspot_service_key.get_secret_value(),
         settings.hubspot_api_version,
         allowed_hosts=settings.allowed_hosts.split(","),
         requests_per_10_seconds=settings.hubspot_requests_per_10_seconds,
-        options=options,
+        options=transport_from_settings(settings, options),
     )
 
 
@@ -554,10 +542,7 @@ def _segment(value: str) -> str:
 
 
 def _json(response: httpx.Response) -> Record:
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
+    body = json_or_none(response)
     return body if isinstance(body, dict) else {}
 
 

@@ -37,6 +37,8 @@ from vim_pipelines.sandbox.emulators.faults import Sandboxed
 from vim_pipelines.sandbox.emulators.hubspot_objects import BY_ANY_NAME, OBJECT_ID, TABLES, TYPES, ObjectType, Property, default_type, primary_type
 from vim_pipelines.sandbox.emulators.state import STAMP, SandboxClock, State, stamp_time
 
+#: Published on purpose: it opens nothing but this machine's sandbox.
+SERVICE_KEY = "pat-sandbox-hubspot-key"
 VERSIONS = ("2026-03", "2026-09")
 MOST_LISTED, MOST_IN_BATCH, MOST_ASSOCIATIONS = 100, 100, 1000
 PLAN = {"interval": 190, "daily": 650_000}
@@ -72,7 +74,7 @@ class HubSpotEmulator:
         database: Path,
         clock: SandboxClock,
         *,
-        service_key: str,
+        service_key: str = SERVICE_KEY,
         requests_per_10_seconds: int | None = None,
         daily_requests: int | None = None,
         searches_per_second: int | None = None,
@@ -93,6 +95,10 @@ class HubSpotEmulator:
         self._rules: list[dict[str, str]] = []
         self._unindexed: dict[tuple[str, str], float] = {}
         self.app = Sandboxed(self._routes(), _fault_body, self._control)
+
+    def credentials(self, url: str) -> dict[str, str]:
+        """Address and key by the names of the fields of `Settings`."""
+        return {"hubspot_base_url": url, "hubspot_service_key": self._service_key}
 
     def close(self) -> None:
         """Close the database."""

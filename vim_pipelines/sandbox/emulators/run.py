@@ -95,6 +95,9 @@ VENDORS: dict[str, Vendor] = {
         "salesforce.db",
         ("salesforce_base_url", "salesforce_client_id", "salesforce_client_secret"),
     ),
+    "hubspot": Vendor(
+        f"{_EMULATORS}.hubspot:HubSpotEmulator", f"{_SANDBOX}.hubspot_seed:seed_hubspot", "hubspot.db", ("hubspot_base_url", "hubspot_service_key")
+    ),
     "zendesk": Vendor(
         f"{_EMULATORS}.zendesk:ZendeskEmulator",
         f"{_SANDBOX}.zendesk_seed:seed_zendesk",

@@ -28,7 +28,7 @@ with arrivals as (
         and product is not null
         and feature is not null
         {% if is_incremental() %}
-        and load_number > (select coalesce(max(load_number), -1) from {{ this }})
+        and {{ is_new_load() }}
         {% endif %}
     group by account_key, product, feature, known_date
 

@@ -14,15 +14,34 @@ value_features as (
 
 ),
 
-known_use as (
+-- Two passes, each with the table itself: DuckDB would store a CTE that both shared, the days of a quarter (1.9 s of CPU instead of 1.1).
+recent_use as (
 
     select
         usage_daily.account_key,
         usage_daily.product,
         usage_daily.feature,
-        usage_daily.user_key,
-        usage_daily.activity_date,
-        usage_daily.events
+        count(distinct usage_daily.user_key) as users_28d,
+        sum(usage_daily.events) as events_28d
+    from {{ ref('int_usage_daily') }} as usage_daily
+    inner join value_features
+        on usage_daily.product = value_features.product and usage_daily.feature = value_features.feature
+    where
+        usage_daily.known_date <= {{ as_of_date() }}
+        and usage_daily.activity_date <= {{ as_of_date() }}
+        and usage_daily.activity_date > {{ days_after(as_of_date(), '-' ~ threshold('active_days')) }}
+        and usage_daily.account_key is not null
+    group by usage_daily.account_key, usage_daily.product, usage_daily.feature
+
+),
+
+last_use as (
+
+    select
+        usage_daily.account_key,
+        usage_daily.product,
+        usage_daily.feature,
+        max(usage_daily.activity_date) as last_used_on
     from {{ ref('int_usage_daily') }} as usage_daily
     inner join value_features
         on usage_daily.product = value_features.product and usage_daily.feature = value_features.feature
@@ -31,32 +50,7 @@ known_use as (
         and usage_daily.activity_date <= {{ as_of_date() }}
         and usage_daily.activity_date > {{ days_after(as_of_date(), '-' ~ threshold('gap_window_days')) }}
         and usage_daily.account_key is not null
-
-),
-
-recent_use as (
-
-    select
-        account_key,
-        product,
-        feature,
-        count(distinct user_key) as users_28d,
-        sum(events) as events_28d
-    from known_use
-    where activity_date > {{ days_after(as_of_date(), '-' ~ threshold('active_days')) }}
-    group by account_key, product, feature
-
-),
-
-last_use as (
-
-    select
-        account_key,
-        product,
-        feature,
-        max(activity_date) as last_used_on
-    from known_use
-    group by account_key, product, feature
+    group by usage_daily.account_key, usage_daily.product, usage_daily.feature
 
 ),
 

@@ -1,7 +1,6 @@
 {#-
     How support goes, per account: backlog, age, service level, reopened, escalated, who reports. A ticket without a service level target is
-    not "met": it does not enter the rate. Events of tickets that were opened in the window are read, not the whole history; a row that
-    was deleted may have lost its time and is therefore kept until the latest version of each event is chosen.
+    not "met": it does not enter the rate. Only events of the window are read.
 -#}
 with load as (
 
@@ -26,26 +25,18 @@ tickets as (
 
 ),
 
-event_versions as (
+target_events as (
 
     select
         ticket_event_key,
         ticket_key,
         metric,
         event_type,
-        occurred_at,
-        is_deleted
-    from {{ source('raw', 'ticket_events') }}
+        occurred_at
+    from {{ ref('stg_support__ticket_events') }}
     where
-        known_at < {{ as_of_end() }}
-        and (
-            occurred_at is null
-            or cast(occurred_at as date) > {{ days_after(as_of_date(), '-' ~ threshold('ticket_window_days')) }}
-        )
-    qualify row_number() over (
-        partition by ticket_event_key
-        order by known_at desc nulls last, captured_at desc nulls last, content_hash desc nulls last
-    ) = 1
+        occurred_at < {{ as_of_end() }}
+        and cast(occurred_at as date) > {{ days_after(as_of_date(), '-' ~ threshold('ticket_window_days')) }}
 
 ),
 
@@ -57,8 +48,7 @@ targets as (
         max(case when event_type = 'apply_sla' then 1 else 0 end) as has_target,
         max(case when event_type = 'breach' then 1 else 0 end) as is_breached,
         max(case when event_type = 'fulfill' then 1 else 0 end) as is_fulfilled
-    from event_versions
-    where not is_deleted and occurred_at < {{ as_of_end() }}
+    from target_events
     group by ticket_key, metric
 
 ),

@@ -54,13 +54,8 @@ active as (
 
     select
         account_key,
-        cast(count(distinct user_key) as bigint) as active_users_28d
-    from {{ ref('int_usage_daily') }}
-    where
-        account_key is not null
-        and known_date <= {{ as_of_date() }}
-        and activity_date <= {{ as_of_date() }}
-        and activity_date > {{ days_after(as_of_date(), '-' ~ threshold('active_days')) }}
+        cast(count(*) as bigint) as active_users_28d
+    from {{ ref('int_user_activity') }}
     group by account_key
 
 ),

@@ -1,6 +1,6 @@
 with versions as (
 
-    {{ latest_versions('ticket_events', 'ticket_event_key') }}
+    select * from {{ ref('base_support__ticket_events') }}
 
 ),
 

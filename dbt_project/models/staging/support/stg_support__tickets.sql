@@ -1,9 +1,6 @@
-{#- A table and not a view: five models of a night read it, and each would choose the latest of all versions again. -#}
-{{ config(materialized='table') }}
-
 with versions as (
 
-    {{ latest_versions('tickets', 'ticket_key') }}
+    select * from {{ ref('base_support__tickets') }}
 
 ),
 
