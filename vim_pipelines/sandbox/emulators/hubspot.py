@@ -237,17 +237,18 @@ class HubSpotEmulator:
             steps = [(item[STAMP], "IMPORT", item) for item in self._versions(kind, row["id"]) if item[STAMP] <= now]
             writes = self.state.connection.execute("select stamp, fields from writes where object = ? and record = ?", (kind.name, row["id"]))
             steps += [(stamp, "API", json.loads(fields)) for stamp, fields in writes]
-            history: dict[str, list[dict[str, Any]]] = {}
+            history: dict[str, list[dict[str, Any]]] = {name: [] for name in names if name in kind.properties}
             for stamp, origin, fields in sorted(steps, key=lambda step: step[0]):
-                for name in names:
-                    line = history.setdefault(name, [])
-                    if (
-                        name in fields
-                        and name in kind.properties
-                        and (shown := _wire(kind.properties[name], fields[name])) != (line[0]["value"] if line else None)
-                    ):
+                for name, line in history.items():
+                    if name == kind.modified:
+                        shown: str | None = _time(stamp)
+                    elif name in fields:
+                        shown = _wire(kind.properties[name], fields[name])
+                    else:
+                        continue
+                    if shown != (line[0]["value"] or None if line else None):
                         line.insert(0, {"value": shown or "", "timestamp": _time(stamp), "sourceType": origin, "sourceId": "sandbox"})
-            record["propertiesWithHistory"] = {name: line for name, line in history.items() if line}
+            record["propertiesWithHistory"] = history
 
     def _versions(self, kind: ObjectType, identity: str) -> list[dict[str, Any]]:
         columns = kind.table.all_columns
