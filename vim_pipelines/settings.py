@@ -93,6 +93,24 @@ class Settings(BaseSettings):
     salesforce_client_secret: SecretStr | None = Field(
         default=None, validation_alias=_vendor("SALESFORCE_CLIENT_SECRET"), description="Consumer secret of the External Client App."
     )
+    salesforce_username: str | None = Field(
+        default=None,
+        validation_alias=_vendor("SALESFORCE_USERNAME"),
+        description="User name that the JWT bearer flow acts as; with SALESFORCE_PRIVATE_KEY_PATH.",
+    )
+    salesforce_private_key_path: Path | None = Field(
+        default=None,
+        validation_alias=_vendor("SALESFORCE_PRIVATE_KEY_PATH"),
+        description="File of the RSA private key (PEM, no passphrase) of the JWT bearer flow, instead of SALESFORCE_CLIENT_SECRET.",
+    )
+    salesforce_login_url: str = Field(
+        default="https://login.salesforce.com",
+        validation_alias=_vendor("SALESFORCE_LOGIN_URL"),
+        description="Audience of the JWT assertion: https://test.salesforce.com for an org's sandbox.",
+    )
+    salesforce_read_budget_share: float = Field(
+        default=0.7, gt=0, le=1, description="Share of the org's daily API requests, used by whomever, at which we stop reading."
+    )
     salesforce_api_version: str = Field(
         default="66.0", pattern=r"^\d{2}\.0$", validation_alias=_vendor("SALESFORCE_API_VERSION"), description="Salesforce REST API version."
     )

@@ -7,6 +7,7 @@ answer was lost can be found again. Contract: shared design, CONNECTORS section 
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -20,6 +21,8 @@ from vim_pipelines.settings import Settings
 from vim_pipelines.vendors import soql
 from vim_pipelines.vendors.client import AccessToken, TokenKeeper, VendorClient, json_or_none, transport_from_settings
 from vim_pipelines.vendors.http import Safety, TransportOptions, VendorError, VendorHttp
+from vim_pipelines.vendors.salesforce_bulk import FINAL_STATES, csv_records
+from vim_pipelines.vendors.salesforce_login import ClientCredentials, JwtBearer, Login
 
 Record = dict[str, Any]
 
@@ -27,6 +30,10 @@ OVERLAP = timedelta(minutes=10)
 UPSERT_MANY_LIMIT = 200
 #: Share of the org's daily requests after which we stop reading: the pool is shared with all other integrations.
 READ_BUDGET_SHARE = 0.7
+#: Above this many rows a query goes by Bulk API 2.0: one page of the REST API holds so many.
+BULK_ABOVE = 2000
+BULK_PAGE = 50_000
+BULK_SECONDS, BULK_WAIT_SECONDS = 3600.0, 10.0
 LOCK_CODES = frozenset({"UNABLE_TO_LOCK_ROW"})
 GONE_CODES = frozenset({"NOT_FOUND", "ENTITY_IS_DELETED"})
 
@@ -64,6 +71,15 @@ class ItemResult:
 
 
 @dataclass(frozen=True)
+class DeletedRecords:
+    """Ids and the moment (naive UTC) each was deleted; from when on Salesforce still knows, and where the next window begins."""
+
+    moments: dict[str, datetime]
+    earliest_available: datetime
+    latest_covered: datetime
+
+
+@dataclass(frozen=True)
 class ApiUsage:
     """Requests used and allowed in the org's rolling 24 hours, by the last answer's `Sforce-Limit-Info`."""
 
@@ -77,9 +93,9 @@ class ApiUsage:
 
 
 class SalesforceClient(VendorClient):
-    """One org, by the OAuth client-credentials flow of an External Client App on its My Domain address.
+    """One org, by an External Client App on its My Domain address: with `login`, or by client credentials without one.
 
-    `allowed_hosts` are hosts besides that of `base_url` that an `instance_url` or `nextRecordsUrl` may name.
+    Reads of more than `bulk_above` rows go by Bulk API 2.0. `allowed_hosts` are hosts besides that of `base_url` that an `instance_url` or `nextRecordsUrl` may name.
     Every method raises VendorError as `VendorHttp.send` does, and VIM-E011 (credentials), VIM-E013 (any other refusal, with
     Salesforce's own code and message), VIM-E014 (request limit).
     """
@@ -88,20 +104,25 @@ class SalesforceClient(VendorClient):
         self,
         base_url: str,
         client_id: str,
-        client_secret: str,
+        client_secret: str = "",
         api_version: str = "66.0",
         *,
+        login: Login | None = None,
         allowed_hosts: Sequence[str] = (),
         batch_size: int = 2000,
         read_budget_share: float = READ_BUDGET_SHARE,
+        bulk_above: int = BULK_ABOVE,
+        bulk_page: int = BULK_PAGE,
         options: TransportOptions | None = None,
     ) -> None:
         self._options = options or TransportOptions()
         super().__init__(
             VendorHttp("Salesforce", base_url, setting="SALESFORCE_BASE_URL", allowed_hosts=allowed_hosts, per_second=100, burst=100, options=self._options)
         )
-        self.http.hide(client_secret)
-        self._client_id, self._client_secret = client_id, client_secret
+        self._login = login or ClientCredentials(client_id, client_secret)
+        self.http.hide(self._login.secret)
+        self._bulk_above, self._bulk_page = bulk_above, bulk_page
+        self._described: dict[str, Record] = {}
         self._version, self._batch_size, self._read_budget_share = api_version, batch_size, read_budget_share
         self._tokens = TokenKeeper(self._fetch_token, self._options.now)
         self.limits: ApiUsage | None = None
@@ -112,8 +133,10 @@ class SalesforceClient(VendorClient):
     # ---- reading
 
     def describe(self, object_name: str) -> Record:
-        """Salesforce's description of an object; `fields` lists name, type, length and what may be written."""
-        return dict(self.http.body_of(self._read(f"sobjects/{soql.name(object_name)}/describe")))
+        """Salesforce's description of an object; `fields` lists name, type, length and what may be written. Asked once in a client's life."""
+        if object_name not in self._described:
+            self._described[object_name] = dict(self.http.body_of(self._read(f"sobjects/{soql.name(object_name)}/describe")))
+        return self._described[object_name]
 
     def query(self, text: str) -> Iterator[Record]:
         """Records of a SOQL query without their `attributes`, page by page; deleted ones are left out."""
@@ -133,9 +156,9 @@ class SalesforceClient(VendorClient):
         *,
         include_deleted: bool = True,
     ) -> Iterator[Record]:
-        """Records modified from `since` minus `overlap` (None: from the beginning) to before `until`, in the order of SystemModstamp and Id.
+        """Records modified from `since` minus `overlap` (None: from the beginning) to before `until`; by Bulk API 2.0 if there are many.
 
-        `Id`, `SystemModstamp` and `IsDeleted` are always selected. Naive UTC. The overlap returns records that were read before: the caller
+        In the order of SystemModstamp and Id, except by Bulk, which promises none. `Id`, `SystemModstamp` and `IsDeleted` are always selected. Naive UTC. The overlap returns records that were read before: the caller
         merges on the record and its content. Rows committed by a long transaction carry a stamp before the cursor; ten minutes cover them.
         """
         conditions = []
@@ -143,8 +166,62 @@ class SalesforceClient(VendorClient):
             conditions.append(f"SystemModstamp >= {soql.literal(since - overlap)}")
         if until is not None:
             conditions.append(f"SystemModstamp < {soql.literal(until)}")
-        text = soql.select(object_name, ["Id", *fields, "SystemModstamp", "IsDeleted"], " AND ".join(conditions), "SystemModstamp, Id")
-        return self._pages("queryAll" if include_deleted else "query", text)
+        columns, where, resource = ["Id", *fields, "SystemModstamp", "IsDeleted"], " AND ".join(conditions), "queryAll" if include_deleted else "query"
+        # An ORDER BY keeps Salesforce from splitting a job by primary key.
+        bulk = (object_name, soql.select(object_name, columns, where))
+        return self._pages(resource, soql.select(object_name, columns, where, "SystemModstamp, Id"), bulk)
+
+    def bulk_query(self, object_name: str, text: str, *, include_deleted: bool = False) -> Iterator[Record]:
+        """Records of a query on `object_name` by a Bulk API 2.0 job, values as the REST API gives them (types by `describe`), in no order.
+
+        VIM-E013 if the job fails, does not end within an hour, or its pages do not hold what it says it has found.
+        """
+        types = {item["name"]: item["type"] for item in self.describe(object_name)["fields"]}
+        job = self._finished_job({"operation": "queryAll" if include_deleted else "query", "query": text, "contentType": "CSV"})
+        header: list[str] = []
+        locator, locators, rows = "", set[str](), 0
+        while True:
+            parameters = {"maxRecords": self._bulk_page} | ({"locator": locator} if locator else {})
+            response = self._read(f"jobs/query/{job['id']}/results", params=parameters, headers={"Accept": "text/csv"})
+            try:
+                page = list(csv_records(response.content.decode("utf-8"), header, types))
+            except (ValueError, csv.Error) as error:
+                raise self._broken(f"a page of bulk results for {object_name} is not what it says: {error}") from None
+            if response.headers.get("Sforce-NumberOfRecords", str(len(page))) != str(len(page)):
+                raise self._broken(f"a page of bulk results for {object_name} holds {len(page)} of {response.headers['Sforce-NumberOfRecords']} records")
+            rows += len(page)
+            yield from page
+            locator = response.headers.get("Sforce-Locator", "null")
+            if locator == "null":
+                break
+            if locator in locators:
+                raise self._broken(f"the bulk results for {object_name} lead in a circle")
+            locators.add(locator)
+        if rows != int(job.get("numberRecordsProcessed", rows)):
+            raise self._broken(f"the bulk results for {object_name} hold {rows} of {job['numberRecordsProcessed']} records")
+
+    def deleted(self, object_name: str, start: datetime, end: datetime) -> DeletedRecords:
+        """The records deleted from `start` to `end` (naive UTC, more than a minute apart), purged ones included, whose log lives for 15 to 30 days.
+
+        A window with too many ids is read in halves. VIM-E013 with vendor_code INVALID_REPLICATION_DATE where `start` is before what Salesforce
+        still knows; also look at `earliest_available`: what was deleted between `start` and it is not in the answer, and only a full read finds it.
+        """
+        moments = {"start": _wire_value(start.replace(microsecond=0)), "end": _wire_value(end.replace(microsecond=0))}
+        try:
+            body = self.http.body_of(self._read(f"sobjects/{soql.name(object_name)}/deleted/", params=moments))
+        except VendorError as error:
+            middle = start + (end - start) / 2
+            if error.vendor_code != "EXCEEDED_ID_LIMIT" or middle - start <= timedelta(minutes=2):
+                raise
+            first, second = self.deleted(object_name, start, middle), self.deleted(object_name, middle, end)
+            return DeletedRecords(first.moments | second.moments, max(first.earliest_available, second.earliest_available), second.latest_covered)
+        found = {item["id"]: parse_timestamp(item["deletedDate"]) for item in body["deletedRecords"]}
+        return DeletedRecords(found, parse_timestamp(body["earliestDateAvailable"]), parse_timestamp(body["latestDateCovered"]))
+
+    def daily_requests(self) -> ApiUsage:
+        """Requests used and allowed in the rolling 24 hours, by `/limits`."""
+        limit = self.http.body_of(self._read("limits"))["DailyApiRequests"]
+        return ApiUsage(limit["Max"] - limit["Remaining"], limit["Max"])
 
     def get(self, object_name: str, record_id: str, fields: Sequence[str]) -> Record | None:
         """One record by its Id, or None if there is none or it was deleted."""
@@ -233,18 +310,53 @@ class SalesforceClient(VendorClient):
                 self._options.sleep(retry.wait_seconds(attempt, None, self._options.rng))
         return results  # type: ignore[return-value]
 
-    def _pages(self, resource: str, text: str) -> Iterator[Record]:
+    def _pages(self, resource: str, text: str, bulk: tuple[str, str] | None = None) -> Iterator[Record]:
         response = self._read(resource, params={"q": text}, headers={"Sforce-Query-Options": f"batchSize={self._batch_size}"})
+        body = self.http.body_of(response)
+        if bulk is not None and body["totalSize"] > self._bulk_above:
+            yield from self.bulk_query(*bulk, include_deleted=resource == "queryAll")
+            return
+        addresses, identities = set[str](), set[str]()
         while True:
-            body = self.http.body_of(response)
             for record in body["records"]:
+                # The result of a query is fixed when it starts: no record comes twice, unless a page did, and then another is missing.
+                identity = str((record.get("attributes") or {}).get("url") or "")
+                if identity and identity in identities:
+                    raise self._broken(f"a page of the query came twice (record {record.get('Id') or identity})")
+                identities.add(identity)
                 yield _plain(record)
             if body["done"]:
                 return
+            following = body["nextRecordsUrl"]
+            if following in addresses:
+                raise self._broken("the pages of the query lead in a circle")
+            addresses.add(following)
             # A URL, not a path under the version: joining it to the data path is how dlt's verified source breaks.
-            response = self._read(body["nextRecordsUrl"], headers={"Sforce-Query-Options": f"batchSize={self._batch_size}"})
+            response = self._read(following, headers={"Sforce-Query-Options": f"batchSize={self._batch_size}"})
+            body = self.http.body_of(response)
 
-    def _read(self, path: str, **arguments: Any) -> httpx.Response:
+    def _finished_job(self, request: Record) -> Record:
+        """A query job that has ended well. Making one twice does no harm, so it is sent as a read."""
+        job = self.http.body_of(self._read("jobs/query", method="POST", json=request))
+        waited, wait = 0.0, self._options.retry.base_seconds
+        while job["state"] not in FINAL_STATES:
+            if waited >= BULK_SECONDS:
+                self._call("PATCH", f"jobs/query/{job['id']}", Safety.IDEMPOTENT_WRITE, json={"state": "Aborted"})
+                raise self._broken(f"a bulk query of {job.get('object')} did not end within {BULK_SECONDS / 60:.0f} minutes")
+            self._options.sleep(wait)
+            waited, wait = waited + wait, min(wait * 2, BULK_WAIT_SECONDS)
+            job = self.http.body_of(self._read(f"jobs/query/{job['id']}"))
+        if job["state"] != "JobComplete":
+            raise self._broken(f"a bulk query of {job.get('object')} ended as {job['state']}: {self.http.scrub(str(job.get('errorMessage', '')))}")
+        return dict(job)
+
+    @staticmethod
+    def _broken(what: str) -> VendorError:
+        return VendorError(
+            "VIM-E013", f"Salesforce gave an incomplete answer: {what}", fix="Run again; nothing of this reading was kept", vendor_code="BROKEN_PAGES"
+        )
+
+    def _read(self, path: str, *, method: str = "GET", **arguments: Any) -> httpx.Response:
         if self.limits is not None and self.limits.share >= self._read_budget_share:
             raise VendorError(
                 "VIM-E014",
@@ -253,7 +365,7 @@ class SalesforceClient(VendorClient):
                 fix="Run again when the rolling 24 hours have freed requests",
                 vendor_code="REQUEST_LIMIT_EXCEEDED",
             )
-        return self._call("GET", path, Safety.READ, **arguments)
+        return self._call(method, path, Safety.READ, **arguments)
 
     def _call(self, method: str, path: str, safety: Safety, *, headers: Mapping[str, str] | None = None, **arguments: Any) -> httpx.Response:
         for is_second in (False, True):
@@ -272,16 +384,15 @@ class SalesforceClient(VendorClient):
         raise self._refusal(response)
 
     def _fetch_token(self) -> AccessToken:
-        form = {"grant_type": "client_credentials", "client_id": self._client_id, "client_secret": self._client_secret}
-        response = self.http.send("POST", "/services/oauth2/token", safety=Safety.READ, data=form)
+        response = self.http.send("POST", "/services/oauth2/token", safety=Safety.READ, data=self._login.form(self._options.now()))
         body = json_or_none(response)
         if response.status_code != 200 or not isinstance(body, dict) or "access_token" not in body:
             detail = f"{body.get('error', '')}: {body.get('error_description', '')}" if isinstance(body, dict) else f"HTTP {response.status_code}"
             raise VendorError(
                 "VIM-E011",
-                "Salesforce refused the client credentials",
+                "Salesforce refused our login",
                 why=self.http.scrub(detail),
-                fix="Check SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET, and that SALESFORCE_BASE_URL is the My Domain address of the org",
+                fix=f"Check {self._login.settings} and that SALESFORCE_BASE_URL is the My Domain address of the org",
                 status=response.status_code,
                 vendor_code=str(body.get("error", "")) if isinstance(body, dict) else "",
             )
@@ -327,14 +438,24 @@ class SalesforceClient(VendorClient):
 
 
 def client_from_settings(settings: Settings, *, options: TransportOptions | None = None) -> SalesforceClient:
-    """The client of the org that the settings name; VIM-E001 if one of its settings is missing."""
-    settings.require("salesforce_base_url", "salesforce_client_id", "salesforce_client_secret")
-    assert settings.salesforce_base_url and settings.salesforce_client_id and settings.salesforce_client_secret
+    """The client of the org that the settings name, by JWT where a private key is named; VIM-E001 if one of its settings is missing."""
+    settings.require("salesforce_base_url", "salesforce_client_id")
+    assert settings.salesforce_base_url and settings.salesforce_client_id
+    login: Login
+    if settings.salesforce_private_key_path is not None:
+        settings.require("salesforce_username")
+        assert settings.salesforce_username
+        login = JwtBearer(settings.salesforce_client_id, settings.salesforce_username, settings.salesforce_private_key_path, settings.salesforce_login_url)
+    else:
+        settings.require("salesforce_client_secret")
+        assert settings.salesforce_client_secret
+        login = ClientCredentials(settings.salesforce_client_id, settings.salesforce_client_secret.get_secret_value())
     return SalesforceClient(
         settings.salesforce_base_url,
         settings.salesforce_client_id,
-        settings.salesforce_client_secret.get_secret_value(),
-        settings.salesforce_api_version,
+        api_version=settings.salesforce_api_version,
+        login=login,
+        read_budget_share=settings.salesforce_read_budget_share,
         allowed_hosts=settings.allowed_hosts.split(","),
         options=transport_from_settings(settings, options),
     )

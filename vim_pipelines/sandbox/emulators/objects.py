@@ -27,6 +27,12 @@ class Field:
     values: tuple[str, ...] = ()
     default: str | bool | None = None
     read_only: bool = False
+    #: How a value is shown since the field's type was changed ('{} seats'); empty: as it is stored.
+    template: str = ""
+
+    def shown(self, value: object) -> object:
+        """A stored value as the API gives it."""
+        return value if value is None or not self.template else self.template.format(value)
 
 
 @dataclass(frozen=True)
@@ -234,8 +240,6 @@ OBJECTS: dict[str, SObject] = {
         SObject("VIM_Draft__c", "a06", (*_VIM_RECORD, _text("Task_Id__c", 18), *_moment("Undone_At__c"))),
     )
 }
-
-BY_LOWER_NAME = {name.lower(): sobject for name, sobject in OBJECTS.items()}
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"

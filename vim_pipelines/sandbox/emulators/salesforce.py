@@ -1,19 +1,22 @@
 """A loopback emulator of Salesforce's REST API over the sandbox's org.
 
 Status codes and bodies follow the 'REST API Developer Guide' (Status Codes and Error Responses, Query, sObject Rows by External ID,
-sObject Collections Upsert, Query Options Header) as collected in CONNECTORS section 1. Where the guide is silent the choice is marked
-'our reading' at the place. What it does not do: triggers, validation rules, sharing, relationships, the bulk API.
+sObject Collections Upsert, Query Options Header, sObject Get Deleted, Limits) as collected in CONNECTORS section 1. Where the guide is
+silent the choice is marked 'our reading' at the place. Login and query jobs have modules of their own. What it does not do: triggers,
+sharing, relationships, bulk ingest.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sqlite3
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -23,8 +26,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vim_pipelines.sandbox.emulators.faults import Sandboxed
-from vim_pipelines.sandbox.emulators.objects import BY_LOWER_NAME, OBJECTS, Field, SObject, record_id
+from vim_pipelines.sandbox.emulators.faults import Sandboxed, partial_code
+from vim_pipelines.sandbox.emulators.objects import OBJECTS, Field, SObject, record_id
+from vim_pipelines.sandbox.emulators.salesforce_bulk import QueryJobs
+from vim_pipelines.sandbox.emulators.salesforce_login import App
+from vim_pipelines.sandbox.emulators.salesforce_wire import Refused
+from vim_pipelines.sandbox.emulators.salesforce_wire import answer as _answer
 from vim_pipelines.sandbox.emulators.soql import Query, SoqlError, parse
 from vim_pipelines.sandbox.emulators.state import STAMP, SandboxClock, State, stamp_text
 
@@ -35,31 +42,38 @@ DEFAULT_BATCH, SMALLEST_BATCH = 2000, 200
 MOST_RECORDS = 200
 MOST_LOCATORS = 10
 USER_ID = "005VM0000000001AAA"
+DELETED_IDS_LIMIT = 600_000
+DELETED_DAYS = 30
 #: Published: they open nothing but this machine's sandbox.
 CLIENT_ID, CLIENT_SECRET = "sandbox-salesforce-client", "sandbox-salesforce-secret"
-
-
-class Refused(Exception):
-    """An error answer: HTTP status and Salesforce's code, message and fields."""
-
-    def __init__(self, status: int, code: str, message: str, fields: list[str] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message, self.fields = status, code, message, fields
-
-    def body(self) -> dict[str, Any]:
-        """The element of the error array. `fields` appears only where Salesforce names any."""
-        return {"message": self.message, "errorCode": self.code, **({"fields": self.fields} if self.fields is not None else {})}
 
 
 class SalesforceEmulator:
     """The org: its state, its tokens, its query locators and its request budget. `app` is the ASGI application."""
 
     def __init__(
-        self, database: Path, clock: SandboxClock, *, client_id: str = CLIENT_ID, client_secret: str = CLIENT_SECRET, daily_requests: int = DAILY_REQUESTS
+        self,
+        database: Path,
+        clock: SandboxClock,
+        *,
+        client_id: str = CLIENT_ID,
+        client_secret: str = CLIENT_SECRET,
+        public_key: str = "",
+        username: str = "",
+        daily_requests: int = DAILY_REQUESTS,
+        job_looks: int = 2,
     ) -> None:
         self.state = State(database, [sobject.table for sobject in OBJECTS.values()])
         self._clock = clock
         self._client_id, self._client_secret = client_id, client_secret
+        self._app = App(client_id, client_secret, public_key, username)
+        self._objects = dict(OBJECTS)
+        self._by_lower_name = {name.lower(): sobject for name, sobject in OBJECTS.items()}
+        for change in json.loads(self.state.meta("schema") or "[]"):
+            self._apply_schema(change)
+        self._rules: list[dict[str, str]] = []
+        self._jobs = QueryJobs(self._records, job_looks)
+        self._deleted_limit, self._earliest = DELETED_IDS_LIMIT, ""
         self._tokens: set[str] = set()
         self._locators: OrderedDict[str, tuple[Query, array[int]]] = OrderedDict()
         self._used, self._allowed = 0, daily_requests
@@ -85,13 +99,18 @@ class SalesforceEmulator:
             (f"{data}/sobjects", self._sobjects, ["GET"], True),
             (f"{data}/sobjects/{{object}}", self._create, ["POST"], True),
             (f"{data}/sobjects/{{object}}/describe", self._describe, ["GET"], True),
+            (f"{data}/sobjects/{{object}}/deleted", self._deleted, ["GET"], True),
+            (f"{data}/sobjects/{{object}}/deleted/", self._deleted, ["GET"], True),
+            (f"{data}/jobs/query", self._create_job, ["POST"], True),
+            (f"{data}/jobs/query/{{job}}", self._one_job, ["GET", "PATCH"], True),
+            (f"{data}/jobs/query/{{job}}/results", self._job_results, ["GET"], True),
             (f"{data}/sobjects/{{object}}/{{record}}", self._record, ["GET", "PATCH", "DELETE"], True),
             (f"{data}/sobjects/{{object}}/{{field}}/{{value:path}}", self._external, ["GET", "PATCH"], True),
             (f"{data}/composite/sobjects", self._update_collection, ["PATCH"], True),
             (f"{data}/composite/sobjects/{{object}}/{{field}}", self._collection, ["PATCH"], True),
         ]
         every = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-        app = Starlette(routes=[Route(path.rstrip("/"), self._guarded(handler, methods, locked), methods=every) for path, handler, methods, locked in routes])
+        app = Starlette(routes=[Route(path, self._guarded(handler, methods, locked), methods=every) for path, handler, methods, locked in routes])
         app.add_exception_handler(404, _not_found)
         app.router.redirect_slashes = False
         return app
@@ -136,12 +155,9 @@ class SalesforceEmulator:
 
     async def _token(self, request: Request) -> Response:
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
-        if form.get("grant_type") != "client_credentials":
-            return _answer({"error": "unsupported_grant_type", "error_description": "grant type not supported"}, 400)
-        if form.get("client_id") != self._client_id:
-            return _answer({"error": "invalid_client_id", "error_description": "client identifier invalid"}, 400)
-        if not secrets.compare_digest(form.get("client_secret", "").encode(), self._client_secret.encode()):
-            return _answer({"error": "invalid_client", "error_description": "invalid client credentials"}, 400)
+        refusal = self._app.refusal(form, str(request.base_url).rstrip("/"))
+        if refusal is not None:
+            return _answer(refusal, 400)
         token = "00DVM0000000001!" + secrets.token_urlsafe(48)
         self._tokens.add(token)
         instance = str(request.base_url).rstrip("/")
@@ -171,7 +187,7 @@ class SalesforceEmulator:
         text = request.query_params.get("q")
         if not text:
             raise Refused(400, "MALFORMED_QUERY", "A query string has to be specified")
-        query = parse(text, include_deleted=request.url.path.endswith("/queryAll"))
+        query = parse(text, include_deleted=request.url.path.endswith("/queryAll"), objects=self._by_lower_name)
         rows = array("q", (row[0] for row in self.state.connection.execute(query.sql, query.parameters)))
         if not query.fields:
             return _answer({"totalSize": len(rows), "done": True, "records": []})
@@ -207,11 +223,14 @@ class SalesforceEmulator:
         )
         names = [field.name for field in query.fields]
         flags = [place for place, field in enumerate(query.fields) if field.type == "boolean"]
+        changed = [place for place, field in enumerate(query.fields) if field.template]
         prefix = f"/services/data/v{version}/sobjects/{name}/"
         by_row = {}
         for rowid, identity, *values in found:
             for place in flags:
                 values[place] = bool(values[place])
+            for place in changed:
+                values[place] = query.fields[place].shown(values[place])
             by_row[rowid] = {"attributes": {"type": name, "url": prefix + identity}, **dict(zip(names, values, strict=True))}
         return [by_row[row] for row in rows if row in by_row]
 
@@ -219,14 +238,63 @@ class SalesforceEmulator:
 
     async def _sobjects(self, request: Request) -> Response:
         version = request.path_params["version"]
-        return _answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [_object_summary(sobject, version) for sobject in OBJECTS.values()]})
+        return _answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [_object_summary(sobject, version) for sobject in self._objects.values()]})
 
     async def _describe(self, request: Request) -> Response:
-        sobject = _object(request)
+        sobject = self._object(request)
         return _answer({**_object_summary(sobject, request.path_params["version"]), "fields": [_field_summary(field) for field in sobject.fields.values()]})
 
+    async def _deleted(self, request: Request) -> Response:
+        """'sObject Get Deleted': ids deleted in a window of at most thirty days."""
+        sobject, now = self._object(request), self._clock.now()
+        try:
+            start, end = (datetime.fromisoformat(request.query_params[name].replace(" ", "+")) for name in ("start", "end"))
+        except (KeyError, ValueError):
+            raise Refused(400, "INVALID_REPLICATION_DATE", "start and end have to be datetimes") from None
+        start, end = (moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment for moment in (start, end))
+        earliest = max(now - timedelta(days=DELETED_DAYS), datetime.fromisoformat(self._earliest) if self._earliest else datetime.min)
+        if end - start <= timedelta(minutes=1):
+            raise Refused(400, "INVALID_REPLICATION_DATE", "startDate must precede endDate by more than one minute")
+        if start < now - timedelta(days=DELETED_DAYS):
+            raise Refused(400, "INVALID_REPLICATION_DATE", "startDate before org replication enabled date")
+        found = self.state.deleted(sobject.name, stamp_text(max(start, earliest)), stamp_text(end))
+        if len(found) > self._deleted_limit:
+            raise Refused(400, "EXCEEDED_ID_LIMIT", "The number of IDs exceeds the limit; choose start and end dates that are closer together")
+        return _answer(
+            {
+                "deletedRecords": [{"id": identity, "deletedDate": stamp} for identity, stamp in found],
+                "earliestDateAvailable": stamp_text(earliest),
+                "latestDateCovered": stamp_text(min(end, now)),
+            }
+        )
+
+    # ---- query jobs
+
+    async def _create_job(self, request: Request) -> Response:
+        body = _object_body(await request.body())
+        operation, text = body.get("operation"), body.get("query")
+        if operation not in ("query", "queryAll") or not isinstance(text, str):
+            raise Refused(400, "INVALIDJOB", "operation has to be query or queryAll, with a query")
+        query = parse(text, include_deleted=operation == "queryAll", objects=self._by_lower_name)
+        if not query.fields:
+            raise Refused(400, "INVALIDJOB", "Aggregate Relationships not supported in Bulk Query")
+        rows = array("q", (row[0] for row in self.state.connection.execute(query.sql, query.parameters)))
+        return _answer(self._jobs.create(text, operation, query, rows, stamp_text(self._clock.now()), request.path_params["version"]))
+
+    async def _one_job(self, request: Request) -> Response:
+        if request.method == "GET":
+            return _answer(self._jobs.look(request.path_params["job"]))
+        if _object_body(await request.body()).get("state") != "Aborted":
+            raise Refused(400, "INVALIDJOBSTATE", "A query job can only be aborted")
+        return _answer(self._jobs.abort(request.path_params["job"]))
+
+    async def _job_results(self, request: Request) -> Response:
+        query = request.query_params
+        text, headers = self._jobs.results(request.path_params["job"], query.get("locator"), query.get("maxRecords"))
+        return Response(text, 200, {"Content-Type": "text/csv", **headers})
+
     async def _record(self, request: Request) -> Response:
-        sobject, identity = _object(request), request.path_params["record"]
+        sobject, identity = self._object(request), request.path_params["record"]
         if request.method == "GET":
             return self._shown(request, sobject, self._one(sobject, identity))
         if request.method == "DELETE":
@@ -242,7 +310,7 @@ class SalesforceEmulator:
         return Response(status_code=204)
 
     async def _create(self, request: Request) -> Response:
-        sobject = _object(request)
+        sobject = self._object(request)
         fields = self._checked(sobject, _object_body(await request.body()), is_new=True)
         with self.state.transaction():
             self._check_uniqueness(sobject, fields, None)
@@ -250,7 +318,7 @@ class SalesforceEmulator:
         return self._created(request, sobject, identity, {"id": identity, "success": True, "errors": []})
 
     async def _external(self, request: Request) -> Response:
-        sobject, value = _object(request), request.path_params["value"]
+        sobject, value = self._object(request), request.path_params["value"]
         field = _external_field(sobject, request.path_params["field"])
         if request.method == "GET":
             found = self._matching(sobject, field, value)
@@ -277,17 +345,17 @@ class SalesforceEmulator:
         return _answer(answer) if tells else Response(status_code=204)
 
     async def _collection(self, request: Request) -> Response:
-        sobject = _object(request)
+        sobject = self._object(request)
         field = _external_field(sobject, request.path_params["field"])
         if field.type == "id":  # 'Only external ids are supported. Don't use record ids.'
             raise Refused(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {field.name}")
-        return self._answer_collection(await request.body(), lambda records: self._collection_results(sobject, field, records))
+        return self._answer_collection(request, await request.body(), lambda records: self._collection_results(sobject, field, records))
 
     async def _update_collection(self, request: Request) -> Response:
         """'sObject Collections: Update': records by Id, each naming its type."""
-        return self._answer_collection(await request.body(), lambda records: [self._update_item(record) for record in records])
+        return self._answer_collection(request, await request.body(), lambda records: [self._update_item(record) for record in records])
 
-    def _answer_collection(self, raw: bytes, write: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Response:
+    def _answer_collection(self, request: Request, raw: bytes, write: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Response:
         body = _object_body(raw)
         records = body.get("records")
         if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
@@ -297,7 +365,7 @@ class SalesforceEmulator:
         all_or_none = bool(body.get("allOrNone", False))
         with self.state.transaction() as connection:
             connection.execute("savepoint collection")
-            results = write(records)
+            results = _half_failing(records, write, partial_code(request.scope))
             if all_or_none and not all(result["success"] for result in results):
                 connection.execute("rollback to collection")
                 results = [_rolled_back(result) if result["success"] else result for result in results]
@@ -307,7 +375,7 @@ class SalesforceEmulator:
         identity = str(_value_of(record, "Id") or "")
         try:
             kind = str((record.get("attributes") or {}).get("type") or "")
-            sobject = BY_LOWER_NAME.get(kind.lower())
+            sobject = self._by_lower_name.get(kind.lower())
             if sobject is None:
                 raise Refused(400, "INVALID_TYPE", f"sObject type '{kind}' is not supported.")
             if not identity:
@@ -410,6 +478,9 @@ class SalesforceEmulator:
                     [field.name],
                 )
             fields[field.name] = _checked_value(field, value)
+        for rule in self._rules:
+            if rule["object"] == sobject.name and rule["field"] in fields and re.search(rule["pattern"], str(fields[rule["field"]] or "")):
+                raise Refused(400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", rule["message"], [rule["field"]])
         missing = [field.name for field in sobject.own_fields if field.required and fields.get(field.name) is None and (is_new or field.name in fields)]
         if missing:
             raise Refused(400, "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
@@ -438,7 +509,7 @@ class SalesforceEmulator:
             if field is None:
                 raise Refused(400, "INVALID_FIELD", f"No such column '{name}' on entity '{sobject.name}'.")
             value = row[STAMP if field.name == "LastModifiedDate" else field.name]
-            record[field.name] = bool(value) if field.type == "boolean" else value
+            record[field.name] = bool(value) if field.type == "boolean" else field.shown(value)
         url = f"/services/data/v{request.path_params['version']}/sobjects/{sobject.name}/{row['Id']}"
         return _answer({"attributes": {"type": sobject.name, "url": url}, **record, "Id": row["Id"]})
 
@@ -450,7 +521,9 @@ class SalesforceEmulator:
         return _answer([f"/services/data/v{request.path_params['version']}/sobjects/{sobject.name}/{row['Id']}" for row in found], 300)
 
     def _control(self, method: str, name: str, body: Any) -> Any:
-        """`/_sandbox/`: GET writes and write_counts, POST expire_tokens, POST limits {used, allowed}."""
+        """`/_sandbox/`: GET writes and write_counts; POST expire_tokens, limits {used, allowed, deleted_ids}, validation_rules {object, field,
+        pattern, message}, purge {object, earliest} (empties the recycle bin; the delete log is gone before `earliest`), schema {object, field, change: add |
+        remove | retype, type, value, template}."""
         if (method, name) == ("GET", "writes"):
             return self.state.writes()
         if (method, name) == ("GET", "write_counts"):
@@ -461,8 +534,40 @@ class SalesforceEmulator:
             return {"expired": count}
         if (method, name) == ("POST", "limits"):
             self._used, self._allowed = int(body.get("used", self._used)), int(body.get("allowed", self._allowed))
+            self._deleted_limit = int(body.get("deleted_ids", self._deleted_limit))
             return {"used": self._used, "allowed": self._allowed}
+        if (method, name) == ("POST", "validation_rules"):
+            self._rules.append({key: str(body[key]) for key in ("object", "field", "pattern", "message")})
+            return self._rules
+        if (method, name) == ("POST", "purge"):
+            self._earliest = body.get("earliest", self._earliest)
+            return {"purged": self.state.purge(body["object"])}
+        if (method, name) == ("POST", "schema"):
+            self._apply_schema(body)
+            self.state.set_meta("schema", json.dumps([*json.loads(self.state.meta("schema") or "[]"), body]))
+            return {"fields": sorted(self._objects[body["object"]].fields)}
         raise KeyError(name)
+
+    def _apply_schema(self, change: Mapping[str, Any]) -> None:
+        """A field added with one value for all rows, removed (its values stay in the database), or of another type (`template` renders them)."""
+        sobject = self._objects[change["object"]]
+        fields = {field.name: field for field in sobject.own_fields}
+        name = change["field"]
+        if change["change"] == "add":
+            fields[name] = Field(name, change.get("type", "string"))
+            self.state.add_column(sobject.name, name, change.get("value"))
+        elif change["change"] == "remove":
+            del fields[name]
+        else:
+            fields[name] = replace(fields[name], type=change.get("type", "string"), template=change.get("template", "{}"))
+        changed = SObject(sobject.name, sobject.key_prefix, tuple(fields.values()))
+        self._objects[sobject.name] = self._by_lower_name[sobject.name.lower()] = changed
+
+    def _object(self, request: Request) -> SObject:
+        sobject = self._by_lower_name.get(request.path_params["object"].lower())
+        if sobject is None:
+            raise Refused(404, "NOT_FOUND", "The requested resource does not exist")
+        return sobject
 
     def _write_counts(self) -> dict[str, dict[str, int]]:
         """Effective writes per object and record: `{"VIM_Draft__c:VIM_Key__c=abc": {"created": 1}}`; by Id where no external id was used."""
@@ -478,10 +583,6 @@ class SalesforceEmulator:
         return counts
 
 
-def _answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json.dumps(value), status, {"Content-Type": "application/json;charset=UTF-8", **(headers or {})})
-
-
 async def _not_found(request: Request, error: Exception) -> Response:
     return _answer([{"message": "The requested resource does not exist", "errorCode": "NOT_FOUND"}], 404)
 
@@ -495,13 +596,6 @@ def _fault_body(status: int, code: str) -> Any:
     }
     default_code, message = defaults.get(status, ("UNKNOWN_EXCEPTION", "planned by the sandbox"))
     return [{"message": "unable to obtain exclusive access to this record" if code == "UNABLE_TO_LOCK_ROW" else message, "errorCode": code or default_code}]
-
-
-def _object(request: Request) -> SObject:
-    sobject = BY_LOWER_NAME.get(request.path_params["object"].lower())
-    if sobject is None:
-        raise Refused(404, "NOT_FOUND", "The requested resource does not exist")
-    return sobject
 
 
 def _external_field(sobject: SObject, name: str) -> Field:
@@ -575,6 +669,15 @@ def _stored(value: str | bool | None) -> Any:
 def _rolled_back(result: Mapping[str, Any]) -> dict[str, Any]:
     message = "Record rolled back because not all records were valid and the request was using AllOrNone header"
     return {"success": False, "errors": [{"statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK", "message": message, "fields": []}]}
+
+
+def _half_failing(records: list[dict[str, Any]], write: Callable[[list[dict[str, Any]]], list[dict[str, Any]]], code: str | None) -> list[dict[str, Any]]:
+    """The results of `write`; with a planned `code` every second record is refused and not written."""
+    if code is None:
+        return write(records)
+    written = iter(write(records[::2]))
+    error = {"statusCode": code or "UNABLE_TO_LOCK_ROW", "message": "planned by the sandbox", "fields": []}
+    return [next(written) if place % 2 == 0 else {"success": False, "errors": [error]} for place in range(len(records))]
 
 
 def _batch_size(header: str) -> int:

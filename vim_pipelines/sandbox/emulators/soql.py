@@ -9,11 +9,12 @@ are kept: AND and OR do not mix without parentheses, text compares without case,
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from vim_pipelines.sandbox.emulators.objects import BY_LOWER_NAME, Field, SObject
+from vim_pipelines.sandbox.emulators.objects import OBJECTS, Field, SObject
 from vim_pipelines.sandbox.emulators.state import STAMP, stamp_text
 
 _TOKEN = re.compile(
@@ -57,14 +58,17 @@ class _Token:
     at: int
 
 
-def parse(text: str, *, include_deleted: bool) -> Query:
-    """The query that `text` means, or SoqlError. `include_deleted` is true for queryAll."""
-    return _Parser(text).query(include_deleted)
+_ORG = {name.lower(): sobject for name, sobject in OBJECTS.items()}
+
+
+def parse(text: str, *, include_deleted: bool, objects: Mapping[str, SObject] = _ORG) -> Query:
+    """The query that `text` means, or SoqlError. `include_deleted` is true for queryAll; `objects` are the org's, by lower-case name."""
+    return _Parser(text, objects).query(include_deleted)
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, text: str, objects: Mapping[str, SObject]) -> None:
+        self._text, self._objects = text, objects
         self._tokens = list(_tokens(text))
         self._at = 0
         self._parameters: list[Any] = []
@@ -74,7 +78,7 @@ class _Parser:
         names = self._select_list()
         self._keyword("from")
         at = self._expect("name")
-        sobject = BY_LOWER_NAME.get(at.text.lower())
+        sobject = self._objects.get(at.text.lower())
         if sobject is None:
             raise self._located(
                 "INVALID_TYPE",

@@ -101,6 +101,7 @@ class State:
                 "create table if not exists writes (number integer primary key, object text, record text, external_field text, external_value text, "
                 "effect text, stamp text, fields text, changed text)"
             )
+            connection.execute("create table if not exists purged (object text, record text, stamp text, primary key (object, record))")
             connection.execute("create index if not exists writes_record on writes (object, record)")
             for table in self.tables.values():
                 columns = ", ".join(f'"{column}"' for column in table.all_columns)
@@ -160,11 +161,16 @@ class State:
         # The order makes the newest version win; an upsert keeps the rowid, which query locators hold on to.
         self.connection.execute(
             f'insert into "c_{table.name}" ({columns}) select {columns} from "v_{table.name}" where "{STAMP}" > ? and "{STAMP}" <= ? '
-            f'and "{table.key}" not in (select record from writes where object = ?) order by "{STAMP}" '
+            f'and "{table.key}" not in (select record from writes where object = ? union all select record from purged where object = ?) order by "{STAMP}" '
             f'on conflict ("{table.key}") do update set {updates}',
-            (since, until, table.name),
+            (since, until, table.name, table.name),
         )
-        written = [row[0] for row in self.connection.execute("select distinct record from writes where object = ?", (table.name,))]
+        written = [
+            row[0]
+            for row in self.connection.execute(
+                "select distinct record from writes where object = ? except select record from purged where object = ?", (table.name,) * 2
+            )
+        ]
         for record in written:
             self._fold(table, record, until)
 
@@ -234,6 +240,28 @@ class State:
         names = ("number", "object", "record", "external_field", "external_value", "effect", "stamp", "changed")
         rows = self.connection.execute(f"select {', '.join(names)} from writes order by number")
         return [{**dict(zip(names, row, strict=True)), "changed": json.loads(row[-1])} for row in rows]
+
+    # ---- the recycle bin
+
+    def purge(self, table_name: str) -> int:
+        """Empty the recycle bin: deleted rows are gone from every query and stay in the delete log only; returns how many."""
+        table = self.tables[table_name]
+        with self.transaction() as connection:
+            connection.execute(
+                f'insert or replace into purged (object, record, stamp) select ?, "{table.key}", "{STAMP}" from "c_{table.name}" where IsDeleted = 1',
+                (table.name,),
+            )
+            return int(connection.execute(f'delete from "c_{table.name}" where IsDeleted = 1').rowcount)
+
+    def deleted(self, table_name: str, start: str, end: str) -> list[tuple[str, str]]:
+        """Key and stamp of the rows that were deleted from `start` to before `end`, in the recycle bin or purged from it."""
+        table = self.tables[table_name]
+        rows = self.connection.execute(
+            f'select "{table.key}", "{STAMP}" from "c_{table.name}" where IsDeleted = 1 and "{STAMP}" >= ? and "{STAMP}" < ? '
+            "union all select record, stamp from purged where object = ? and stamp >= ? and stamp < ? order by 2, 1",
+            (start, end, table.name, start, end),
+        )
+        return [(str(key), str(stamp)) for key, stamp in rows]
 
     # ---- small things
 
