@@ -142,6 +142,45 @@ class Settings(BaseSettings):
         description="Most requests that we send to HubSpot in ten seconds: 100 on Free and Starter, 190 on Professional and Enterprise, shared with other apps.",
     )
 
+    planhat_base_url: str = Field(
+        default="https://api.planhat.com",
+        validation_alias=_vendor("PLANHAT_BASE_URL"),
+        description="Address of Planhat's API; some tenants have a regional one.",
+    )
+    planhat_api_token: SecretStr | None = Field(
+        default=None, validation_alias=_vendor("PLANHAT_API_TOKEN"), description="API access token of a Planhat service account."
+    )
+    planhat_analytics_url: str = Field(
+        default="https://analytics.planhat.com", validation_alias=_vendor("PLANHAT_ANALYTICS_URL"), description="Address of Planhat's analytics host."
+    )
+    planhat_tenant_uuid: SecretStr | None = Field(
+        default=None,
+        validation_alias=_vendor("PLANHAT_TENANT_UUID"),
+        description="Tenant UUID of Planhat; only needed to push dimension data. Whoever has it can push, so it is a secret.",
+    )
+    planhat_phases: str = Field(
+        default="",
+        validation_alias=_vendor("PLANHAT_PHASES"),
+        description="Comma-separated names of Planhat's lifecycle phases that may be written. Not set: those that its companies carry.",
+    )
+
+    google_sheets_base_url: str = Field(
+        default="https://sheets.googleapis.com", validation_alias=_vendor("GOOGLE_SHEETS_BASE_URL"), description="Address of the Google Sheets API."
+    )
+    google_sheets_token_url: str | None = Field(
+        default=None,
+        validation_alias=_vendor("GOOGLE_SHEETS_TOKEN_URL"),
+        description="Other address at which the service account gets its access tokens. Not set: the one in its key file.",
+    )
+    google_sheets_spreadsheet_id: str | None = Field(
+        default=None, validation_alias=_vendor("GOOGLE_SHEETS_SPREADSHEET_ID"), description="Id of the spreadsheet: the long part of its address after /d/."
+    )
+    google_sheets_key_file: Path | None = Field(
+        default=None,
+        validation_alias=_vendor("GOOGLE_SHEETS_KEY_FILE"),
+        description="JSON key file of the Google service account that the spreadsheet is shared with.",
+    )
+
     snowflake_account: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_ACCOUNT"), description="Snowflake account identifier.")
     snowflake_user: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_USER"), description="Snowflake user.")
     snowflake_password: SecretStr | None = Field(

@@ -84,6 +84,12 @@ def check_fields(portfolio: Portfolio, entity: str, present: Sequence[str], wher
     )
 
 
+def mapped_at(portfolio: Portfolio, entity: str, mapping: EntityMap, field: str) -> str:
+    """Which canonical column a source's field feeds, with the line of the portfolio file that says so."""
+    used_for, line = _use_of(portfolio, entity, mapping, field)
+    return f"{entity}.{used_for} ({portfolio.file.name} line {line})"
+
+
 def malformed(path: Path, line: int | None, reason: str) -> VimError:
     """VIM-E017 for a file that is not what it says it is."""
     place = f" at line {line}" if line else ""

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.coerce import Rejected, Row, coerce
-from vim_pipelines.ingestion.files import check_fields
+from vim_pipelines.ingestion.files import check_fields, mapped_at
 from vim_pipelines.ingestion.mapping import mapped_records
-from vim_pipelines.ingestion.readers import VENDOR_NAMES, SystemReader, open_reader
+from vim_pipelines.ingestion.readers import VENDOR_NAMES, MappedFieldError, SystemReader, open_reader
 from vim_pipelines.ingestion.tables import arrow_type
 from vim_pipelines.portfolio.entities import ENTITIES, SQL_TYPES
 from vim_pipelines.portfolio.model import SYSTEM_KINDS, EntityMap, Portfolio
@@ -153,7 +153,12 @@ class Systems:
             )
         defaults = reader.defaults(mapping)
         mapping = mapping.model_copy(update={key: getattr(mapping, key) or value for key, value in defaults.items()})
-        check_fields(self.portfolio, name, list(reader.fields(mapping)), f"the {vendor} object {mapping.object}")
+        try:
+            present = list(reader.fields(mapping))
+        except MappedFieldError as problem:
+            place = mapped_at(self.portfolio, name, mapping, problem.field)
+            raise VimError(problem.code, f"{problem.what}; it is mapped to {place}", why=problem.why, fix=problem.fix) from None
+        check_fields(self.portfolio, name, present, f"the {vendor} object {mapping.object}")
         return mapping
 
     def _reader(self, mapping: EntityMap) -> SystemReader:

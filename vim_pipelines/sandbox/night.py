@@ -32,10 +32,10 @@ def serving(settings: Settings) -> Iterator[Settings]:
 
 
 def is_served(settings: Settings) -> bool:
-    """Whether the settings name an address for the sandbox's CRM already, as in a process that `vimotion sandbox up` started."""
+    """Whether the settings name an address and credentials for the sandbox's CRM already, as in a process that `vimotion sandbox up` started."""
     from vim_pipelines.sandbox.emulators.run import VENDORS
 
-    return getattr(settings, VENDORS[settings.sandbox_crm].settings[0]) is not None
+    return all(getattr(settings, name) is not None for name in VENDORS[settings.sandbox_crm].settings)
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
+from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.coerce import CLOCK_TOLERANCE, to_timestamp
 from vim_pipelines.portfolio.model import EntityMap
 
@@ -43,6 +44,17 @@ class Reading:
     next_cursor: Callable[[], str | None]
     is_complete: bool = False
     deleted: Callable[[], Mapping[str, datetime]] = _none_deleted
+
+
+class MappedFieldError(VimError):
+    """A mapped field that is in the source, but not as it must be, or is not there for a reason that the reader knows better than anybody.
+
+    `field` is its name in the source; whoever knows the portfolio file adds the line of the mapping.
+    """
+
+    def __init__(self, code: str, what: str, *, field: str = "", why: str = "", fix: str = "") -> None:
+        super().__init__(code, what, why=why, fix=fix)
+        self.field = field
 
 
 class SystemReader(Protocol):

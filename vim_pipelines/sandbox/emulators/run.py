@@ -104,6 +104,18 @@ VENDORS: dict[str, Vendor] = {
         "zendesk.db",
         ("zendesk_base_url", "zendesk_client_id", "zendesk_client_secret"),
     ),
+    "planhat": Vendor(
+        f"{_EMULATORS}.planhat:PlanhatEmulator",
+        f"{_SANDBOX}.planhat_seed:seed_planhat",
+        "planhat.db",
+        ("planhat_base_url", "planhat_api_token", "planhat_analytics_url", "planhat_tenant_uuid", "planhat_phases"),
+    ),
+    "google_sheets": Vendor(
+        f"{_EMULATORS}.google_sheets:GoogleSheetsEmulator",
+        f"{_SANDBOX}.google_sheets_seed:seed_google_sheets",
+        "google_sheets.db",
+        ("google_sheets_base_url", "google_sheets_token_url", "google_sheets_spreadsheet_id", "google_sheets_key_file"),
+    ),
 }
 DEFAULT_VENDORS = ("salesforce", "zendesk")
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: Raised when the same parameters make different data, so that an installation's old sandbox is made again.
 LAYOUT_VERSION = 3
 #: State of the emulators: it answers for rows of a sandbox that is gone, so it goes with it.
-EMULATOR_STATE = ("salesforce.db", "zendesk.db")
+EMULATOR_STATE = ("salesforce.db", "zendesk.db", "hubspot.db", "planhat.db", "google_sheets.db")
 
 
 def write_sandbox(simulation: Simulation | Iterable[Simulation], directory: Path) -> None:
