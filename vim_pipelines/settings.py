@@ -123,7 +123,9 @@ class Settings(BaseSettings):
     zendesk_client_secret: SecretStr | None = Field(default=None, validation_alias=_vendor("ZENDESK_CLIENT_SECRET"), description="OAuth client secret.")
 
     hubspot_base_url: str | None = Field(
-        default=None, validation_alias=_vendor("HUBSPOT_BASE_URL"), description="Other address of HubSpot's API (the emulator). Not set: https://api.hubapi.com."
+        default=None,
+        validation_alias=_vendor("HUBSPOT_BASE_URL"),
+        description="Other address of HubSpot's API (the emulator). Not set: https://api.hubapi.com.",
     )
     hubspot_service_key: SecretStr | None = Field(
         default=None, validation_alias=_vendor("HUBSPOT_SERVICE_KEY"), description="HubSpot service key (pat-...), with the scopes of docs/how-to/hubspot.md."

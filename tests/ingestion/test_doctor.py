@@ -190,3 +190,20 @@ def test_the_command_ends_with_status_one_if_something_is_red(desk):
 def test_a_key_that_is_asked_for_and_not_set_is_red(desk):
     settings = load_settings(home=desk.folder / "home", portfolio=desk.file, drafter="claude")
     assert ("drafts", "Claude") in red(examine(settings))
+
+
+def test_a_missing_scope_is_red_with_its_name(sandbox):
+    """HubSpot's 403 names the scope; the doctor hands it on, and goes on with the other objects."""
+    from vim_pipelines.sandbox.emulators.run import start_emulators
+
+    with start_emulators(sandbox.settings.sandbox_dir, ("hubspot",)) as running:
+        import httpx
+
+        missing = {"missing": ["crm.objects.deals.read"]}
+        httpx.post(f"{running.url('hubspot')}/_sandbox/scopes", json=missing, trust_env=False).raise_for_status()
+        settings = running.settings(sandbox.settings).model_copy(update={"sandbox_crm": "hubspot"})
+        findings = examine(settings)
+    found = red(findings)
+    assert set(found) == {("crm (hubspot)", "reads deals")}
+    assert "crm.objects.deals.read" in found["crm (hubspot)", "reads deals"].fix
+    assert by_name(findings)["crm (hubspot)", "reads companies"].status == "ok"

@@ -199,3 +199,16 @@ def test_a_rate_quoted_the_other_way_round_is_turned():
     mapping = EntityMap(source="s", fields={"rate": FieldRule(**rule)})  # type: ignore[arg-type]
     found = [row["rate"] for row in mapped_records(mapping, [{"per_euro": "1.25"}, {"per_euro": "0"}, {"per_euro": None}, {"per_euro": "n/a"}])]
     assert found[:3] == [Decimal("0.8"), None, None] and "n/a" in str(found[3])
+
+
+def test_a_table_of_rates_is_loaded_with_eight_places_and_nothing_is_invented(desk):
+    """A yen in a dollar portfolio is 0.0067: four places were off by a percent. CHF has no rate, and none is made up."""
+    desk.write("rates.csv", "currency,day,per_dollar\nEUR,2026-06-01,0.8\nJPY,2026-06-01,149.25\nGBP,2026-06-01,\n")
+    fx = "  fx_rate:\n    source: tables\n    path: rates.csv\n    history: snapshot\n    fields: {fx_rate_key: {hash: [currency, day]}, currency: currency, rate_date: day, rate: {field: per_dollar, reciprocal: true}}\n"
+    desk.file.write_text(desk.file.read_text() + fx)
+    report = desk.ingest()
+    assert {row["currency"]: row["rate"] for row in desk.rows("select currency, rate from raw.fx_rates")} == {
+        "EUR": Decimal("1.25"),
+        "JPY": Decimal("0.00670017"),
+    }
+    assert report.reasons["missing_required"] >= 1, "a currency whose rate is empty is set aside, not taken as 1"
