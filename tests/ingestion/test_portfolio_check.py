@@ -257,7 +257,7 @@ def test_settings_that_are_missing_and_secrets_that_are_wrong_are_told_by_name_o
     settings = mapped.settings.model_copy(update={"salesforce_client_secret": SecretStr("not-the-secret"), "zendesk_client_id": None})
     report = check(mapped, settings=settings)
     found = {where: text for _, where, text in told(report, "error")}
-    assert "ZENDESK_CLIENT_ID is missing" in found["sources.support"] and "refused the client credentials" in found["sources.crm"]
+    assert "ZENDESK_CLIENT_ID is missing" in found["sources.support"] and "Salesforce refused" in found["sources.crm"]
     assert "not-the-secret" not in json.dumps(report.as_json())
 
 
