@@ -144,7 +144,8 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Ways:
 def test_a_past_day_is_the_same_by_every_way(ways: Ways, way: str) -> None:
     """Rebuilt after later nights; rebuilt from raw tables without any version known later; built for the first time long afterwards."""
     found = getattr(ways, way)
-    differences = [entry for mart, grain in ways.grains.items() for entry in compare(mart, grain, ways.on_time[mart], found[mart], tolerance=0.0)]
+    # A mean over a segment is a sum in the order in which threads come by: its last bits differ, and nothing else may.
+    differences = [entry for mart, grain in ways.grains.items() for entry in compare(mart, grain, ways.on_time[mart], found[mart], tolerance=1e-12)]
     assert [str(entry) for entry in differences[:20]] == []
 
 
