@@ -541,7 +541,8 @@ select
          when a.utilization_28d < b.red_below or a.utilization_28d <= b.red_up_to then 'red' else 'yellow' end as utilization_band,
     m.shelfware_in_use, m.waste_in_use, o.seats_provisioned, case when o.is_core then o.breadth end as feature_breadth, case when o.is_core then o.depth end as feature_depth,
     case when o.is_core then o.gini end as concentration_gini, case when o.is_core then o.top1 end as top1_share, case when o.is_seen then o.dau_mau end as stickiness_dau_mau,
-    case when o.is_seen then o.wau_mau end as stickiness_wau_mau
+    case when o.is_seen then o.wau_mau end as stickiness_wau_mau,
+    (select 'held: ' || string_agg(distinct h.reason, '; ' order by h.reason) from raw.held_accounts as h where h.as_of_date = d() and h.account_key = a.account_key) as hold_reason
 from account as a
 left join money as m using (account_key)
 left join adoption as o using (account_key)

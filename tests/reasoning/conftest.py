@@ -88,7 +88,7 @@ FACT_COLUMNS = {
 SIGNAL_COLUMNS = {
     "account_key": "varchar", "as_of_date": "date", "account_name": "varchar", "arr_amount": "decimal(18,2)", "currency": "varchar",
     "unused_value_annual": "decimal(18,2)", "waste_annual": "decimal(18,2)", "days_to_renewal": "bigint", "days_to_opt_out": "bigint", "lean_risk": "double",
-    "risk_band": "varchar",
+    "risk_band": "varchar", "hold_reason": "varchar",
 }  # fmt: skip
 RISK_COLUMNS = {
     "account_key": "varchar", "as_of_date": "date", "rule_id": "varchar", "rule_version": "bigint", "severity": "varchar", "inputs": "varchar",

@@ -11,7 +11,7 @@ from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 
 USAGE_TABLE = "usage_events"
 
-RAW_TABLES = (*(entity.table for entity in ENTITIES.values()), USAGE_TABLE, "quarantine", "loads", "entity_coverage")
+RAW_TABLES = (*(entity.table for entity in ENTITIES.values()), USAGE_TABLE, "quarantine", "held_accounts", "loads", "entity_coverage")
 
 
 def _description(table: str) -> str:
@@ -20,7 +20,8 @@ def _description(table: str) -> str:
             return f"{entity.description} Append-only versions."
     return {
         USAGE_TABLE: "Product telemetry, append-only; rows without an account are kept.",
-        "quarantine": "Rows that could not be loaded, each with its reason.",
+        "quarantine": "Rows that could not be loaded, or that a gate refused, each with its reason.",
+        "held_accounts": "Accounts that a gate held, by audited date, with the reason: no measure, risk, draft or write that night. The gates write it.",
         "loads": "What each load read, added and set aside.",
         "entity_coverage": "Which entities a source feeds: an entity without a source is unknown, not zero.",
     }[table]

@@ -34,6 +34,7 @@ LOADS = {
     "captured_at": "timestamp",
 }
 COVERAGE = {"entity": "varchar", "is_fed": "boolean", "source_name": "varchar", "history": "varchar", "last_captured_at": "timestamp"}
+HELD_ACCOUNTS = {"as_of_date": "date", "account_key": "varchar", "entity": "varchar", "gate": "varchar", "reason": "varchar", "row_count": "bigint"}
 LOADED_FILES = {
     "source_name": "varchar",
     "path": "varchar",
@@ -57,6 +58,7 @@ def raw_tables() -> dict[str, dict[str, str]]:
     return tables | {
         "raw.usage_events": _types(USAGE_EVENT_COLUMNS),
         "raw.quarantine": QUARANTINE,
+        "raw.held_accounts": HELD_ACCOUNTS,
         "raw.loads": LOADS,
         "raw.entity_coverage": COVERAGE,
         "raw.loaded_files": LOADED_FILES,

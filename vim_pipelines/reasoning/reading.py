@@ -68,10 +68,10 @@ _SOURCES: tuple[_Source, ...] = (
 def read_signals(session: Session, as_of: date) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of `marts.fct_account_signals` and of `marts.fct_risks` for one as-of date, for `triggers.select_documents`.
 
-    A risk that false-discovery control held back is no claim and triggers nothing. One that only capacity cut is a claim: drafts have
+    An account that a gate held is left out: nothing is written about it. A risk that false-discovery control held back is no claim and triggers nothing. One that only capacity cut is a claim: drafts have
     a capacity of their own.
     """
-    signals = session.rows("select * from marts.fct_account_signals where as_of_date = ? order by account_key", [as_of])
+    signals = session.rows("select * from marts.fct_account_signals where as_of_date = ? and hold_reason is null order by account_key", [as_of])
     risks = session.rows("select account_key, rule_id, rule_version, severity from marts.fct_risks where as_of_date = ? and risk_status = 'open'", [as_of])
     return signals, risks
 

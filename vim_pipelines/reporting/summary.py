@@ -37,6 +37,7 @@ class NightSummary:
     attention: list[str] = field(default_factory=list)
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    accounts_held: int = 0
 
     def timed(self, seconds: float, cpu_seconds: float) -> NightSummary:
         """The same figures with the time that the command took."""
@@ -65,6 +66,10 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
             [as_of],
         )
         bands = session.rows("select risk_band, count(*) as accounts from marts.fct_account_signals where as_of_date = ? group by risk_band", [as_of])
+        held = session.rows(
+            "select account_key, account_name, hold_reason from marts.fct_account_signals where as_of_date = ? and hold_reason is not null order by account_key",
+            [as_of],
+        )
         quality = session.rows(
             "select entity, metric, value, detail from marts.fct_data_quality where as_of_date = ? and (status in ('warn', 'stale') or metric = 'is_fed') order by entity, metric",
             [as_of],
@@ -91,12 +96,15 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         drafts_held=int(drafts.get("held", 0)),
         awaiting_approval=int(waiting or 0),
         cost_usd=None if unpriced and not cost else Decimal(cost or 0) if calls else Decimal(0),
-        attention=attention_lines(quality),
+        attention=held_lines(held) + attention_lines(quality),
+        accounts_held=len(held),
         seconds=seconds,
         cpu_seconds=cpu_seconds,
     )
 
 
+#: Accounts that the summary names when gates hold them.
+HELD_BY_NAME = 2
 #: What a figure of marts.fct_data_quality means to a person; others are shown by their names.
 PHRASES = {
     "quarantined": "rows set aside with a reason in raw.quarantine: {count}",
@@ -106,6 +114,12 @@ PHRASES = {
     "as_of_assumed": "past dates are assumed, not known",
     "freshness_days": "nothing new for {count} days",
 }
+
+
+def held_lines(held: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The accounts that a gate held (account_key, account_name, hold_reason) as sentences: two by name, the others as a number."""
+    lines = [f"{row['account_name']} ({row['account_key']}) is {row['hold_reason']}" for row in held[:HELD_BY_NAME]]
+    return lines + ([f"and {len(held) - HELD_BY_NAME} more accounts are held (raw.held_accounts)"] if len(held) > HELD_BY_NAME else [])
 
 
 def attention_lines(quality: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -127,6 +141,7 @@ def attention_lines(quality: Sequence[Mapping[str, Any]]) -> list[str]:
 def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
     """The summary as lines of text, the same on a terminal and in a log."""
     unknown = f" ({summary.accounts_without_money} accounts without a figure)" if summary.accounts_without_money else ""
+    held = f", {summary.accounts_held} of them held for bad data: nothing was computed, drafted or written for them" if summary.accounts_held else ""
     phases = [f"    {name:<28}{count:>6}" for name, count in summary.accounts_by_phase.items()]
     bands = "   ".join(f"{band} {count}" for band, count in summary.accounts_by_band.items())
     cost = "unknown" if summary.cost_usd is None else f"${summary.cost_usd:.2f}"
@@ -136,7 +151,7 @@ def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
     return [
         f"Portfolio audit of {summary.portfolio}, as of {summary.as_of_date}",
         "",
-        f"  Accounts audited      {summary.accounts}",
+        f"  Accounts audited      {summary.accounts}{held}",
         f"  Money wasted per year {format_money(summary.waste_annual, summary.currency or None)} right-size gap, with headroom{unknown}",
         f"                        {format_money(summary.unused_value_annual, summary.currency or None)} unused today",
         "  Accounts by phase",

@@ -221,7 +221,7 @@ where line_status = 'ok' and contract_status not in ('draft', 'terminated')
 
 ACCOUNT_COLUMNS = (
     "account_key", "account_name", "segment", "seats_contracted", "active_users_28d", "utilization_28d", "shelfware_seats", "contract_age_days", "days_to_opt_out",
-    "days_to_renewal", "gap_days", "last_activity_date", "notice_served_on", "usage_status", "ticket_status", "contract_status",
+    "days_to_renewal", "gap_days", "last_activity_date", "notice_served_on", "usage_status", "ticket_status", "contract_status", "hold_reason",
 )  # fmt: skip
 EVIDENCE_COLUMNS = (
     "account_key", "sponsors_active", "sponsors_left", "sponsor_left_on", "fttv_due_on", "fttv_reached_on", "handoff_fields_expected", "handoff_fields_missing",

@@ -146,7 +146,8 @@ def build(base: BaseFrames, as_of: date, capacity: int = 0) -> Signals:
             },
         ),
         health_evidence=_evidence(base, accounts, measures, variance, spikes),
-        risks=_ranked(evaluate(measures, load_rules()), measures, capacity, as_of),
+        # No claim is made about an account that a gate held; what its rows say cannot be trusted tonight.
+        risks=_ranked(evaluate(measures[accounts["hold_reason"].isna()].reset_index(drop=True), load_rules()), measures, capacity, as_of),
         measures=measures,
     )  # fmt: skip
 
@@ -164,7 +165,8 @@ def _evidence(base: BaseFrames, accounts: Any, measures: Any, variance: mura.Mur
     columns: dict[str, Any] = {name: numbers(measures[name]) for name, kind in EVIDENCE.items() if kind == "double"}
     columns |= {name: accounts[name].tolist() for name in ("usage_status", "contract_status", "ticket_status")}
     columns |= {"adoption_status": variance.status, "spike_status": spikes.status}
-    columns |= {f"floor_{name}": applies for name, applies in _floors(base, accounts, measures, scores.load_score_rules()).items()}
+    is_judged = accounts["hold_reason"].isna().to_numpy()
+    columns |= {f"floor_{name}": applies & is_judged for name, applies in _floors(base, accounts, measures, scores.load_score_rules()).items()}
     return pd.DataFrame({"account_key": accounts["account_key"].to_numpy(), **{name: columns[name] for name in EVIDENCE}})
 
 

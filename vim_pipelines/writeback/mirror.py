@@ -144,10 +144,12 @@ def mirror_fields(signals: Mapping[str, Any], state: Mapping[str, Any] | None, a
 
 
 def current_rows(session: WarehouseSession, assessed_at: datetime) -> tuple[date | None, dict[str, dict[str, Any]]]:
-    """The newest as-of date of the marts and, for each of its accounts, the mirror's fields."""
-    signals = session.rows("select account_key, as_of_date, risk_band, lean_risk, waste_annual, money_status from marts.fct_account_signals_current")
+    """The newest as-of date of the marts and, for each of its accounts, the mirror's fields. An account that a gate held is left as it is."""
+    signals = session.rows(
+        "select account_key, as_of_date, risk_band, lean_risk, waste_annual, money_status, hold_reason from marts.fct_account_signals_current"
+    )
     states = {row["account_key"]: row for row in session.rows("select account_key, phase, phase_name from marts.fct_account_state_current")}
-    rows = {row["account_key"]: mirror_fields(row, states.get(row["account_key"]), assessed_at) for row in signals}
+    rows = {row["account_key"]: mirror_fields(row, states.get(row["account_key"]), assessed_at) for row in signals if row["hold_reason"] is None}
     return (signals[0]["as_of_date"] if signals else None), rows
 
 

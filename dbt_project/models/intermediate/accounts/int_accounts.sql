@@ -77,7 +77,9 @@ joined as (
             when contracts.lines_active > 0 then contracts.notice_served_on_active
             else contracts.notice_served_on_any
         end as notice_served_on,
+        accounts.hold_reason,
         case
+            when accounts.hold_reason is not null then 'unknown'
             when not {{ is_fed('contract_line') }} then 'unknown'
             when contracts.lines_active > 0 then 'ok'
             when contracts.lines_invalid > 0 then 'unknown'
@@ -161,7 +163,8 @@ final as (
         joined.usage_status,
         joined.usage_reason,
         joined.ticket_status,
-        joined.contract_status
+        joined.contract_status,
+        joined.hold_reason
     from joined
 
 )

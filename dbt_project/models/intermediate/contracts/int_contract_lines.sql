@@ -21,6 +21,7 @@ checked as (
     select
         lines.*,
         case
+            when lines.hold_reason is not null then lines.hold_reason
             when lines.start_date is null then 'start date missing'
             when lines.end_date < lines.start_date then 'end date before start date'
             when lines.seats is null then 'seats missing'

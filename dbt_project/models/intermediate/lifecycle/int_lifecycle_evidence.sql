@@ -24,7 +24,9 @@
 
 with accounts as (
 
+    -- A held account is not judged tonight: it stays where it stood, as an account that was gone for a night does.
     select * from {{ ref('int_accounts') }}
+    where hold_reason is null
 
 ),
 

@@ -1,6 +1,9 @@
 with accounts as (
 
-    select account_key from {{ ref('stg_crm__accounts') }}
+    select
+        account_key,
+        hold_reason
+    from {{ ref('stg_crm__accounts') }}
 
 ),
 
@@ -55,6 +58,7 @@ judged as (
     select
         accounts.account_key,
         case
+            when accounts.hold_reason is not null then 'unknown'
             when not feed.is_fed then 'unknown'
             when {{ days_between('feed.feed_ended_on', as_of_date()) }} >= {{ threshold('ticket_stale_days') }} then 'stale'
             else 'ok'

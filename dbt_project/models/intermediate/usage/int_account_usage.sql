@@ -4,7 +4,10 @@
 -#}
 with accounts as (
 
-    select account_key from {{ ref('stg_crm__accounts') }}
+    select
+        account_key,
+        hold_reason
+    from {{ ref('stg_crm__accounts') }}
 
 ),
 
@@ -72,6 +75,7 @@ joined as (
         feed.feed_ended_on,
         coalesce(active.active_users_28d, 0) as active_users_28d,
         case
+            when accounts.hold_reason is not null then accounts.hold_reason
             when not feed.is_fed then 'telemetry is not fed'
             when feed.feed_ended_on is null then 'no telemetry yet'
             when usage_by_account.named_rows = 0 then 'events name no users'

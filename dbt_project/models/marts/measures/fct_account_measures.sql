@@ -303,6 +303,7 @@ account_wide as (
     select
         accounts.account_key,
         '*' as product,
+        accounts.hold_reason,
         accounts.seats_contracted,
         accounts.lines_active,
         provisioned_by_account.seats_provisioned,
@@ -483,6 +484,7 @@ product_wide as (
     select
         positions.account_key,
         positions.product,
+        accounts.hold_reason,
         positions.seats_contracted,
         waste_by_product.line_count,
         provisioned.seats_provisioned,
@@ -578,8 +580,8 @@ measured as (
         '{{ window }}' as window_name,
         cast({{ n_obs or 'null' }} as bigint) as n_obs,
         {{ group }}_ts as source_max_ts,
-        coalesce({{ group }}_status, 'unknown') as group_status,
-        {{ group }}_reason as group_reason,
+        case when hold_reason is null then coalesce({{ group }}_status, 'unknown') else 'unknown' end as group_status,
+        coalesce(hold_reason, {{ group }}_reason) as group_reason,
         '{{ missing }}' as missing_reason
     from {{ relation }}
     {% if not (loop.last and outer_loop.last) %}

@@ -295,7 +295,8 @@ account_wide as (
         on signals.account_key = states.account_key and states.as_of_date = {{ as_of_date() }}
     left join people on signals.account_key = people.account_key
     left join first_values on signals.account_key = first_values.account_key
-    where signals.as_of_date = {{ as_of_date() }}
+    -- Nothing is said about a held account, so no text can be written about it.
+    where signals.as_of_date = {{ as_of_date() }} and signals.hold_reason is null
 
 ),
 

@@ -164,9 +164,9 @@ final as (
         case when adoption.core_status in ('ok', 'insufficient') then cast(adoption.{{ measure }} as double) end as {{ measure }},
         {%- endfor %}
         {%- for measure in ['stickiness_dau_mau', 'stickiness_wau_mau'] %}
-        case when accounts.usage_status in ('ok', 'insufficient') then cast(adoption.{{ measure }} as double) end as {{ measure }}
-        {%- if not loop.last %},{% endif %}
+        case when accounts.usage_status in ('ok', 'insufficient') then cast(adoption.{{ measure }} as double) end as {{ measure }},
         {%- endfor %}
+        accounts.hold_reason
     from accounts
     left join money on accounts.account_key = money.account_key
     left join variance on accounts.account_key = variance.account_key

@@ -4,6 +4,12 @@ with versions as (
 
 ),
 
+held as (
+
+    {{ held_accounts() }}
+
+),
+
 final as (
 
     select
@@ -22,8 +28,10 @@ final as (
         versions.currency,
         versions.customer_since,
         versions.notice_received_on,
-        versions.known_at
+        versions.known_at,
+        held.hold_reason
     from versions
+    left join held on versions.account_key = held.account_key
     where not versions.is_deleted
 
 )
