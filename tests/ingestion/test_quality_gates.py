@@ -40,13 +40,16 @@ def test_a_sound_night_passes_and_prints_nothing(desk, capfd):
         ("delete from raw.accounts", "account", "has_rows"),
         ("delete from raw.contract_lines", "contract_line", "has_rows"),
         ("update raw.accounts set account_key = null where account_key = 'A1'", "account", "key_is_known"),
-
         ("update raw.accounts set known_at = null where account_key = 'A1'", "account", "known_at_is_known"),
         ("insert into raw.contract_lines select * from raw.contract_lines", "contract_line", "version_stands_once"),
         ("alter table raw.contract_lines drop column notice_days", "contract_line", "columns_are_there"),
         ("update raw.usage_events set event_id = null", "usage_event", "event_id_is_known"),
         ("update raw.contract_lines set seats = -1", "account", "few_accounts_held"),
-        ("update raw.usage_events set occurred_at = '2031-01-01', account_key = case when event_id = 'E2' then 'A2' else 'A1' end", "account", "few_accounts_held"),
+        (
+            "update raw.usage_events set occurred_at = '2031-01-01', account_key = case when event_id = 'E2' then 'A2' else 'A1' end",
+            "account",
+            "few_accounts_held",
+        ),
         ("update raw.loads set rows_read = 100, rows_quarantined = 21 where entity = 'contract_line'", "contract_line", "few_rows_quarantined"),
     ],
 )

@@ -51,15 +51,14 @@ def record(warehouse: Warehouse, results: Sequence[GateResult], as_of: date) -> 
 
     Doing it again changes nothing. A night that a gate stops is recorded too: its rows are what somebody has to look at.
     """
-    from vim_pipelines.ingestion.tables import append_rows, ensure_raw_tables
+    import pandas as pd
 
     held = held_accounts(results)
     with warehouse.session() as session:
-        ensure_raw_tables(session)
-        session.execute(f"delete from {HELD_ACCOUNTS} where as_of_date = ?", [as_of])
-        append_rows(session, HELD_ACCOUNTS, [{"as_of_date": as_of, **vars(item)} for item in held])
+        session.replace_partition(HELD_ACCOUNTS, pd.DataFrame([{"as_of_date": as_of, **vars(item)} for item in held]), "as_of_date", as_of)
         fresh = [row for result in results for row in _new_rows(session, result)]
-        append_rows(session, "raw.quarantine", fresh)
+        if fresh:
+            session.append("raw.quarantine", pd.DataFrame(fresh))
     return held, len(fresh)
 
 

@@ -54,7 +54,7 @@ def account_lines(found: dict[str, Any]) -> list[str]:
     return [
         f"{signals['account_name']} ({signals['account_key']}), {signals['tier'] or 'no tier'}, as of {signals['as_of_date']}",
         f"ARR {format_money(signals['arr_amount'], signals['currency'])}   CSM {signals['csm_name'] or 'unknown'}   renewal {_shown(signals['next_renewal_date'])}   opt-out {_shown(signals['next_opt_out_date'])}",
-        *([f"Nothing is known tonight: {signals['hold_reason']} (rows in raw.quarantine)"] if signals["hold_reason"] else []),
+        *([f"Unknown tonight, {signals['hold_reason']} (the rows stand in raw.quarantine)"] if signals["hold_reason"] else []),
         "",
         f"Muda (waste)        {_shown(signals['active_users_28d'])} of {_shown(signals['seats_contracted'])} seats used in 28 days; unused {format_money(signals['unused_value_annual'], currency)} a year,"
         f" right-size gap {format_money(signals['waste_annual'], currency)} a year",
