@@ -25,6 +25,8 @@ if str(ROOT) not in sys.path:
 
 from benchmarks.parity_nights import compare_warehouses, fill_store, keep_card, project_marts, run_night, run_operations, silently_empty  # noqa: E402
 from vim_pipelines.evaluation.parity import Mart, summary  # noqa: E402
+from vim_pipelines.quality.gates import judge  # noqa: E402
+from vim_pipelines.quality.holds import record  # noqa: E402
 from vim_pipelines.transform.project import ensure_manifest  # noqa: E402
 
 
@@ -54,6 +56,7 @@ def ten_accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
             fill_ten_accounts(portfolio)
             fill_the_rest(portfolio)
             portfolio.write()
+            record(portfolio.warehouse, judge(portfolio.warehouse, AS_OF).results, AS_OF)
             keep_card(portfolio.warehouse, AS_OF)
             run_night(portfolio.settings, portfolio.warehouse, AS_OF, tests=False)
             run_operations(portfolio.settings, portfolio.warehouse, store, AS_OF, tests=False)
@@ -72,8 +75,32 @@ def fill_the_rest(portfolio: Portfolio) -> None:
     portfolio.account("11-small")  # too few seats for a volatility verdict: its users are listed instead
     portfolio.line("small", "11-small", seats=6, net_unit_price_annual=100)
     portfolio.weekly_users("11-small", [4, 3, 4, 2, 0, 1])
+    portfolio.account("12-held")  # one line that nobody can mean: the good line beside it is not believed either
+    portfolio.line("held-good", "12-held", seats=100, net_unit_price_annual=300)
+    portfolio.line("held-bad", "12-held", seats=-40, net_unit_price_annual=300)
+    portfolio.weekly_users("12-held", [20] * 20)
+    portfolio.ticket("ticket-held", "12-held", datetime(2026, 6, 20, 9), priority="P1", status="open")
     portfolio.add("contact", "contact-1", account_key="1-headline", full_name="Sam O'Hara", role="sponsor", is_active=False, left_on=date(2026, 6, 1))
     portfolio.add("contact", "contact-2", account_key="1-headline", full_name='Chris "C." Ö', role="champion", is_active=True)
+
+
+def test_an_account_with_a_bad_row_is_unknown_on_both_and_nobody_else_is(ten_accounts: Both) -> None:
+    reason = "held: contract line: seats negative or beyond belief"
+    for portfolio in (ten_accounts.duckdb, ten_accounts.snowflake):
+        held = portfolio.row("select * from marts.fct_account_signals where hold_reason is not null")
+        assert (held["account_key"], held["hold_reason"], held["risk_band"]) == ("12-held", reason, "unknown")
+        assert (held["usage_status"], held["contract_status"], held["ticket_status"], held["money_status"]) == ("unknown",) * 4
+        said = {"account_key", "as_of_date", "account_name", "segment", "tier", "csm_name", "csm_email", "arr_amount", "currency", "portfolio_currency"}
+        found = {name: value for name, value in held.items() if value is not None and name not in said}
+        assert set(found) == {"risk_band", "usage_status", "contract_status", "ticket_status", "money_status", "hold_reason", "coverage"}
+        assert found["coverage"] == 0
+        measures = portfolio.rows("select distinct status, status_reason, value from marts.fct_account_measures where account_key = '12-held'")
+        assert measures == [{"status": "unknown", "status_reason": reason, "value": None}]
+        for mart in ("fct_risks", "fct_account_facts", "fct_license_waste", "fct_account_state", "fct_requirements"):
+            assert portfolio.rows(f"select 1 from marts.{mart} where account_key = '12-held'") == [], mart
+            assert portfolio.rows(f"select 1 from marts.{mart} where account_key <> '12-held'") != [], mart
+        quarantined = portfolio.row("select * from raw.quarantine")
+        assert (quarantined["row_key"], quarantined["reason"], quarantined["source_name"]) == ("held-bad", "gate:seats_are_believable", "test")
 
 
 def test_the_headline_marts_build_on_snowflake(ten_accounts: Both) -> None:

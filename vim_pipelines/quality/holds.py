@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from vim_pipelines.core.hashing import sha256_text
 from vim_pipelines.quality.facts import GATE_REASON
 from vim_pipelines.quality.gates import GateResult
+from vim_pipelines.warehouse.base import chunks
 
 if TYPE_CHECKING:
     from vim_pipelines.warehouse import Session, Warehouse
 
+ROWS_PER_INSERT = 100
 HELD_ACCOUNTS = "raw.held_accounts"
 
 
@@ -51,15 +53,21 @@ def record(warehouse: Warehouse, results: Sequence[GateResult], as_of: date) -> 
 
     Doing it again changes nothing. A night that a gate stops is recorded too: its rows are what somebody has to look at.
     """
-    import pandas as pd
-
     held = held_accounts(results)
     with warehouse.session() as session:
-        session.replace_partition(HELD_ACCOUNTS, pd.DataFrame([{"as_of_date": as_of, **vars(item)} for item in held]), "as_of_date", as_of)
+        session.execute(f"delete from {HELD_ACCOUNTS} where as_of_date = ?", [as_of])
+        _insert(session, HELD_ACCOUNTS, [{"as_of_date": as_of, **vars(item)} for item in held])
         fresh = [row for result in results for row in _new_rows(session, result)]
-        if fresh:
-            session.append("raw.quarantine", pd.DataFrame(fresh))
+        _insert(session, "raw.quarantine", fresh)
     return held, len(fresh)
+
+
+def _insert(session: Session, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    """A few rows, at most `rows_listed` of a gate: not worth a file for the warehouse's bulk reader."""
+    for part in chunks(rows, ROWS_PER_INSERT):
+        columns = list(part[0])
+        values = ", ".join(f"({', '.join('?' for _ in columns)})" for _ in part)
+        session.execute(f"insert into {table} ({', '.join(columns)}) values {values}", [row[name] for row in part for name in columns])
 
 
 def _new_rows(session: Session, result: GateResult) -> list[dict[str, Any]]:
