@@ -19,7 +19,7 @@ def passing(where: Mapping[str, Condition]) -> Callable[[Mapping[str, Any]], boo
 
 def where_sql(where: Mapping[str, Condition], prefix: str = "", *, dialect: str = "duckdb") -> str:
     """The same as text of SQL, from ` where` on, over fields of `prefix`; empty where there is no condition."""
-    tests = [test for field, condition in where.items() for test in _sql_tests(f'{prefix}"{field.replace(chr(34), chr(34) * 2)}"', condition, dialect)]
+    tests = [test for field, condition in where.items() for test in sql_tests(f'{prefix}"{field.replace(chr(34), chr(34) * 2)}"', condition, dialect)]
     return f" where {' and '.join(tests)}" if tests else ""
 
 
@@ -55,7 +55,8 @@ def _day(value: Any) -> Any:
         return None
 
 
-def _sql_tests(name: str, condition: Condition, dialect: str) -> list[str]:
+def sql_tests(name: str, condition: Condition, dialect: str) -> list[str]:
+    """One condition over the SQL expression `name`, as SQL conditions that must all hold."""
     word = f"lower(trim(coalesce(cast({name} as varchar), '')))"
     tests = []
     if condition.any_of:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.portfolio.entities import ENTITIES, SQL_TYPES, USAGE_EVENT_COLUMNS, VERSION_COLUMNS, Column, Entity
+from vim_pipelines.portfolio.model import IDENTITY_COLUMNS, USAGE_MAPPED
 
 if TYPE_CHECKING:
     from vim_pipelines.warehouse import Session
@@ -32,6 +33,19 @@ LOADS = {
     "cursor_value": "varchar",
     "status": "varchar",
     "captured_at": "timestamp",
+    "rows_repeated": "bigint",
+}
+#: How the events of each load found their account. `join_rate` is of the whole load, the same on each of its rows.
+USAGE_ATTRIBUTION = {
+    "load_id": "varchar",
+    "load_number": "bigint",
+    "source_name": "varchar",
+    "rung": "varchar",
+    "rows_added": "bigint",
+    "share": "double",
+    "join_rate": "double",
+    "confidence": "varchar",
+    "captured_at": "timestamp",
 }
 COVERAGE = {"entity": "varchar", "is_fed": "boolean", "source_name": "varchar", "history": "varchar", "last_captured_at": "timestamp"}
 HELD_ACCOUNTS = {"as_of_date": "date", "account_key": "varchar", "entity": "varchar", "gate": "varchar", "reason": "varchar", "row_count": "bigint"}
@@ -45,6 +59,10 @@ LOADED_FILES = {
     "rows_added": "bigint",
     "captured_at": "timestamp",
 }
+
+#: Where Snowflake keeps a load's mapped events while they are judged; empty outside a transaction. DuckDB reads the files in place.
+USAGE_STAGING = "raw.usage_staging"
+USAGE_STAGING_COLUMNS = {column.name: SQL_TYPES[column.type] for column in (*USAGE_MAPPED, *IDENTITY_COLUMNS)} | {"filename": "varchar"}
 
 
 def version_columns(entity: Entity) -> dict[str, str]:
@@ -62,6 +80,7 @@ def raw_tables() -> dict[str, dict[str, str]]:
         "raw.loads": LOADS,
         "raw.entity_coverage": COVERAGE,
         "raw.loaded_files": LOADED_FILES,
+        "raw.usage_attribution": USAGE_ATTRIBUTION,
     }
 
 
@@ -69,6 +88,8 @@ def ensure_raw_tables(session: Session) -> None:
     """Create what is missing; what is there stays as it is."""
     for table, columns in raw_tables().items():
         session.ensure_table(table, columns)
+    if session.dialect == "snowflake":
+        session.ensure_table(USAGE_STAGING, USAGE_STAGING_COLUMNS)
 
 
 def append_rows(session: Session, table: str, rows: Sequence[dict[str, Any]]) -> int:
@@ -103,4 +124,4 @@ def arrow_type(sql_type: str) -> Any:
 
     if sql_type.startswith("decimal"):
         return pa.decimal128(18, int(sql_type.rstrip(")").rsplit(",", 1)[1]))
-    return {"varchar": pa.string(), "bigint": pa.int64(), "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us")}[sql_type]
+    return {"varchar": pa.string(), "bigint": pa.int64(), "boolean": pa.bool_(), "double": pa.float64(), "date": pa.date32(), "timestamp": pa.timestamp("us")}[sql_type]

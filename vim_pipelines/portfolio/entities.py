@@ -314,6 +314,8 @@ USAGE_EVENT_COLUMNS: tuple[Column, ...] = (
     Column("source_name", "text", required=True),
     Column("source_file", "text", required=True),
     Column("load_number", "integer", required=True),
+    #: The rung of the identity ladder that found the account (`ingestion.identity`), `ambiguous_<rung>` if one found several, else NULL.
+    Column("attributed_by", "text"),
 )
 
 SQL_TYPES: dict[ColumnType, str] = {

@@ -241,6 +241,10 @@ def _keys_at(place: Place) -> list[str]:
             model = Condition
         case ("roles",):
             model = Roles
+        case ("identity",):
+            model = Identity
+        case ("identity", "links", _):
+            model = IdentityLink
         case ("roles", "people", _):
             model = Person
         case ("cross_checks", _):

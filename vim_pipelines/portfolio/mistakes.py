@@ -26,6 +26,7 @@ def mistakes(portfolio: Portfolio) -> Iterator[tuple[int, str]]:
             continue
         yield from _entity_mistakes(portfolio, name, entity)
     yield from _role_mistakes(portfolio)
+    yield from _identity_mistakes(portfolio)
     for index, check in enumerate(portfolio.cross_checks):
         for side, keys in (("left", check.left), ("right", check.right)):
             source_of = portfolio.sources.get(keys.source)
@@ -75,6 +76,11 @@ def _entity_mistakes(portfolio: Portfolio, name: str, entity: EntityMap) -> Iter
         yield from _unknown_references(entity.path or "", portfolio.line(*here, "path"))
         if entity.object:
             yield portfolio.line(*here, "object"), f"'{entity.source}' is a file source: say path, not object"
+    elif source.kind == "warehouse":
+        if name != USAGE:
+            yield portfolio.line(*here, "source"), f"'{entity.source}' is the warehouse itself: only usage events are read from its tables"
+        if not entity.table:
+            yield portfolio.line(*here), f"{name} comes from the warehouse: name its table as schema.name"
     else:
         if entity.path:
             yield portfolio.line(*here, "path"), f"'{entity.source}' is a {source.kind} source: say object, not path"
@@ -83,7 +89,8 @@ def _entity_mistakes(portfolio: Portfolio, name: str, entity: EntityMap) -> Iter
         if entity.history == "snapshot" and source.kind not in UNDATED_KINDS:
             yield portfolio.line(*here, "history"), f"{source.kind} says when a row was changed: history is 'versions'"
         if name == USAGE:
-            yield portfolio.line(*here, "source"), "usage events come from files (csv or parquet)"
+            yield portfolio.line(*here, "source"), "usage events come from files (csv, parquet or jsonl) or from a table of the warehouse"
+    yield from _telemetry_mistakes(portfolio, name, entity, source.kind)
     if source.kind in UNDATED_KINDS and name != USAGE and entity.history == "versions" and not entity.known_at:
         origin = "a file" if is_file else "a spreadsheet"
         yield (
@@ -105,6 +112,30 @@ def _entity_mistakes(portfolio: Portfolio, name: str, entity: EntityMap) -> Iter
             yield portfolio.line(*here, "recorded_date"), "recorded_date needs exactly one group, the date"
     except re.error as error:
         yield portfolio.line(*here, "recorded_date"), f"recorded_date is not a regular expression: {error}"
+
+
+def _telemetry_mistakes(portfolio: Portfolio, name: str, entity: EntityMap, kind: str) -> Iterator[tuple[int, str]]:
+    """Keys that speak of telemetry where there is none, or of a table where there are files."""
+    here: Place = ("entities", name)
+    for key in ("table", "shape", "cursor", "overlap_hours", "groups"):
+        if key not in entity.model_fields_set:
+            continue
+        if name != USAGE:
+            yield portfolio.line(*here, key), f"{key} is for usage events"
+        elif key in ("table", "cursor", "overlap_hours") and kind != "warehouse":
+            yield portfolio.line(*here, key), f"{key} is for a source of kind warehouse, and '{entity.source}' is {kind}"
+    if entity.groups and entity.shape != "segment":
+        yield portfolio.line(*here, "groups"), "groups are Segment's: say 'shape: segment'"
+    for wrong in (word for word in ("event_id", "occurred_at", "recorded_at") if name == USAGE and word in entity.fields and entity.fields[word].lookup):
+        yield portfolio.line(*here, "fields", wrong), f"{name}.{wrong}: what tells one event from another cannot be looked up"
+
+
+def _identity_mistakes(portfolio: Portfolio) -> Iterator[tuple[int, str]]:
+    for index, link in enumerate(portfolio.identity.links):
+        source = portfolio.sources.get(link.source)
+        if source is None or source.kind not in FILE_KINDS:
+            yield portfolio.line("identity", "links", index, "source"), f"'{link.source}' is not a file source" + _near(link.source, list(portfolio.sources))
+        yield from _unknown_references(link.path, portfolio.line("identity", "links", index, "path"))
 
 
 def _rule_mistakes(entity: str, column: Column, rule: FieldRule, portfolio: Portfolio) -> Iterator[str]:
@@ -131,6 +162,8 @@ def _rule_mistakes(entity: str, column: Column, rule: FieldRule, portfolio: Port
             yield f"{', '.join(unusable)} cannot be used for usage events"
     elif rule.lookup is not None:
         yield "lookup can only be used for usage events"
+    elif rule.any_of or rule.optional:
+        yield f"{'any_of' if rule.any_of else 'optional'} can only be used for usage events"
 
 
 def _is_pattern(pattern: str) -> bool:

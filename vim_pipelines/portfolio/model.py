@@ -15,13 +15,25 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.portfolio.entities import ENTITIES, USAGE_EVENT_COLUMNS, Column
+from vim_pipelines.portfolio.shapes import SHAPES
 
 USAGE = "usage_event"
 #: Usage columns that ingestion fills itself; a portfolio file maps the others.
-USAGE_MAPPED = tuple(column for column in USAGE_EVENT_COLUMNS if column.name not in ("source_name", "source_file", "load_number"))
+USAGE_MAPPED = tuple(column for column in USAGE_EVENT_COLUMNS if column.name not in ("source_name", "source_file", "load_number", "attributed_by"))
+#: What an event may say of its user beside the canonical columns: read to find the account, never stored.
+IDENTITY_COLUMNS = (
+    Column("user_email", "text", description="Mail address of the user; read for the identity ladder, not stored."),
+    Column("billing_id", "text", description="Customer id of the billing system; read for the identity ladder, not stored."),
+)
 #: Rules that can be said in the warehouse's SQL. Telemetry is never carried through Python, so it knows only these.
-USAGE_RULES = frozenset({"field", "constant", "map", "otherwise", "lower", "hash", "lookup"})
-FILE_KINDS = ("csv", "parquet")
+USAGE_RULES = frozenset({"field", "constant", "map", "otherwise", "lower", "hash", "lookup", "any_of", "optional"})
+FILE_KINDS = ("csv", "parquet", "jsonl")
+#: Endings of the files of each kind. DuckDB and Python both unpack .gz themselves.
+ENDINGS: dict[str, tuple[str, ...]] = {
+    "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
+    "parquet": (".parquet",),
+    "jsonl": (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
+}
 SYSTEM_KINDS = ("salesforce", "hubspot", "planhat", "zendesk", "google_sheets")
 #: Kinds whose rows need not say when they were changed: there `known_at` is the file's to name, or the history is a snapshot.
 UNDATED_KINDS = (*FILE_KINDS, "google_sheets")
@@ -43,11 +55,15 @@ class Lookup(_Strict):
 
 
 class FieldRule(_Strict):
-    """How one canonical column comes out of a source row. Exactly one of `field`, `constant` and `hash` says where from."""
+    """How one canonical column comes out of a source row. Exactly one of `field`, `constant`, `hash` and `any_of` says where from."""
 
     field: str | None = Field(default=None, description="The source's name of the field. `seats: Seats__c` is short for `seats: {field: Seats__c}`.")
     constant: Scalar = Field(default=None, description="A value for every row.")
     hash: tuple[str, ...] = Field(default=(), description="Several source fields that together make a key.")
+    any_of: tuple[str, ...] = Field(
+        default=(), description="The first of several fields that is not empty. Usage events only, where `a.b` is also the key `b` in the JSON of field `a`."
+    )
+    optional: bool = Field(default=False, description="The field may be absent from the source. Usage events only.")
     map: dict[str, Scalar] = Field(default_factory=dict, description="Your words to ours. Case is ignored; a word that is not listed stays as it is.")
     otherwise: Scalar = Field(default=None, description="With `map`: the value for all words that are not listed. Without: the value where the field is empty.")
     format: str | None = Field(default=None, description="Pattern of dates and timestamps that are not ISO, in the words of strptime: `%d/%m/%Y`.")
@@ -74,9 +90,9 @@ class FieldRule(_Strict):
 
     @model_validator(mode="after")
     def _one_origin(self) -> FieldRule:
-        origins = [name for name in ("field", "constant", "hash") if name in self.model_fields_set and getattr(self, name) not in (None, ())]
+        origins = [name for name in ("field", "constant", "hash", "any_of") if name in self.model_fields_set and getattr(self, name) not in (None, ())]
         if len(origins) != 1:
-            raise ValueError("say exactly one of field, constant and hash")
+            raise ValueError("say exactly one of field, constant, hash and any_of")
         if self.divide_by == 0:
             raise ValueError("divide_by must not be 0")
         return self
@@ -85,7 +101,7 @@ class FieldRule(_Strict):
     def source_fields(self) -> tuple[str, ...]:
         """The source's fields that this rule reads."""
         single = tuple(name for name in (self.field, self.divide_by_field) if name)
-        return single + self.hash
+        return single + self.hash + self.any_of
 
 
 class Condition(_Strict):
@@ -131,7 +147,9 @@ class Condition(_Strict):
 class Source(_Strict):
     """A system or a folder. Vendors take their address and credentials from the settings, never from this file."""
 
-    kind: Literal["salesforce", "hubspot", "planhat", "zendesk", "google_sheets", "csv", "parquet"] = Field(description="What kind of system or file.")
+    kind: Literal["salesforce", "hubspot", "planhat", "zendesk", "google_sheets", "csv", "parquet", "jsonl", "warehouse"] = Field(
+        description="What kind of system or file; warehouse: tables that are already there."
+    )
     path: str | None = Field(default=None, description="Folder of the files; may use ${data_dir} and ${VIMOTION_HOME}.")
     delimiter: str = Field(default=",", description="What separates the columns of a CSV file.")
     encoding: str = Field(default="utf-8", description="Encoding of a CSV file.")
@@ -143,6 +161,19 @@ class EntityMap(_Strict):
     source: str = Field(description="Name of the source, from `sources`.")
     object: str | None = Field(default=None, description="The system's name of the object (API name).")
     path: str | None = Field(default=None, description="File, folder or glob under the source's folder.")
+    table: str | None = Field(
+        default=None, pattern=r"^[^\s;'.]+\.[^\s;'.]+(\.[^\s;'.]+)?$", description="Telemetry: a table of the warehouse, `schema.name`, read by `cursor`."
+    )
+    shape: Literal["segment", "posthog"] | None = Field(
+        default=None, description="Telemetry: the ready mapping of a vendor's table; what `fields` says replaces the shape's."
+    )
+    cursor: str | None = Field(
+        default=None, description="Telemetry from a table: the column that says when a row was loaded. Default: the field of recorded_at."
+    )
+    overlap_hours: int = Field(default=72, ge=0, description="Telemetry from a table: how far before the newest cursor each load reads again, for late rows.")
+    groups: str | None = Field(
+        default=None, description="Telemetry in Segment's shape: its groups table, or its files under the source's folder, that say which user belongs where."
+    )
     fields: dict[str, FieldRule] = Field(description="Canonical column: source field, or a rule.")
     known_at: str | None = Field(default=None, description="Field that says when the row was last changed. Systems have one of their own.")
     deleted: str | None = Field(default=None, description="Field that says the row is gone. Systems have one of their own.")
@@ -163,6 +194,9 @@ class EntityMap(_Strict):
             value = dict(value)
             if isinstance(value.get("fields"), dict):
                 value["fields"] = {name: {"field": rule} if isinstance(rule, str) else rule for name, rule in value["fields"].items()}
+            shape = SHAPES.get(str(value.get("shape")))
+            if shape is not None and isinstance(value.get("fields", {}), dict):
+                value["fields"] = shape | value.get("fields", {})
         return value
 
     @property
@@ -224,6 +258,25 @@ class Roles(_Strict):
         return value
 
 
+class IdentityLink(_Strict):
+    """A file that says which account a key belongs to. The kinds `user` and `email` are the manual table: people somebody looked up."""
+
+    source: str = Field(description="Name of a file source.")
+    path: str = Field(description="File, folder or glob under the source's folder.")
+    kind: Literal["org_id", "email", "domain", "billing_id", "user"] = Field(
+        description="What the key is: the product's own organisation id, a mail address, a domain, the billing system's customer, a user of the telemetry."
+    )
+    key: str = Field(description="Column of the key.")
+    account_key: str = Field(description="Column of the account it belongs to.")
+
+
+class Identity(_Strict):
+    """What the identity ladder knows beside the CRM, for events that name no account."""
+
+    links: tuple[IdentityLink, ...] = Field(default=(), description="Tables of keys and accounts.")
+    free_mail: tuple[str, ...] = Field(default=(), description="Domains that never name a company, beside the list that is shipped.")
+
+
 class Portfolio(_Strict):
     """A portfolio file that was read and found right."""
 
@@ -240,6 +293,7 @@ class Portfolio(_Strict):
     entities: dict[str, EntityMap] = Field(description="Which source feeds which entity, and under which names. What no source feeds is unknown, never zero.")
     roles: Roles = Field(default_factory=Roles, description="Which words mean champion or sponsor, and who your CSMs and directors are.")
     cross_checks: tuple[CrossCheck, ...] = Field(default=(), description="What two places ought to agree on.")
+    identity: Identity = Field(default_factory=Identity, description="How events without an account find theirs, beside what the CRM says.")
 
     _file: Path = PrivateAttr(default=Path("portfolio.yaml"))
     _lines: dict[Place, int] = PrivateAttr(default_factory=dict)
@@ -257,7 +311,7 @@ class Portfolio(_Strict):
     def files(self, source_name: str, pattern: str | None) -> list[Path]:
         """The files that a file source's `pattern` (a file, a folder or a glob) names now, sorted; VIM-E018 if none."""
         root, relative = self.location(source_name, pattern)
-        found = _matches(root, relative, self.sources[source_name].kind)
+        found = _matches(root, relative, self.sources[source_name].kind, self.file.name)
         if not found:
             raise VimError(
                 "VIM-E018",
@@ -285,7 +339,7 @@ def as_word(value: Any) -> str:
 
 def canonical_columns(entity: str) -> tuple[Column, ...]:
     """The columns that a portfolio file may map for `entity`."""
-    return USAGE_MAPPED if entity == USAGE else ENTITIES[entity].columns
+    return (*USAGE_MAPPED, *IDENTITY_COLUMNS) if entity == USAGE else ENTITIES[entity].columns
 
 
 def line_of(lines: Mapping[Place, int], path: Place) -> int:
@@ -300,8 +354,8 @@ def _expanded(text: str, folders: Mapping[str, str]) -> str:
     return re.sub(r"\$\{([^}]*)\}", lambda found: folders[found.group(1)], text)
 
 
-def _matches(root: Path, pattern: str, kind: str) -> list[Path]:
-    endings = (".parquet",) if kind == "parquet" else (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+def _matches(root: Path, pattern: str, kind: str, file_name: str) -> list[Path]:
+    """Files of `kind` that a pattern names; a folder or glob that also holds data files of another kind is an error: which are meant?"""
     if not pattern:
         candidates = [root] if root.is_file() else sorted(root.rglob("*")) if root.is_dir() else []
     elif any(mark in pattern for mark in "*?["):
@@ -311,4 +365,13 @@ def _matches(root: Path, pattern: str, kind: str) -> list[Path]:
         candidates = sorted(exact.rglob("*")) if exact.is_dir() else [exact]
         if exact.is_file():
             return [exact]
-    return [path for path in candidates if path.is_file() and path.name.endswith(endings)]
+    files = [path for path in candidates if path.is_file() and not path.name.startswith((".", "_"))]
+    other = [path for path in files for name, endings in ENDINGS.items() if name != kind and path.name.endswith(endings)]
+    if other:
+        raise VimError(
+            "VIM-E017",
+            f"{root / pattern if pattern else root} holds files of several kinds",
+            why=f"The source is of kind {kind} and {len(other)} of the files are not, {other[0].name} first",
+            fix=f"Name one kind with a glob such as *{ENDINGS[kind][0]} in {file_name}, and give the others a source of their own",
+        )
+    return [path for path in files if path.name.endswith(ENDINGS[kind])]

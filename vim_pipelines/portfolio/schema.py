@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vim_pipelines.portfolio.entities import ENTITIES
-from vim_pipelines.portfolio.model import USAGE, Condition, EntityMap, FieldRule, Portfolio, Roles, Source, canonical_columns
+from vim_pipelines.portfolio.model import USAGE, Condition, EntityMap, FieldRule, Identity, IdentityLink, Portfolio, Roles, Source, canonical_columns
 
 NAME = "portfolio.schema.json"
 #: First line of a portfolio file beside the schema: editors with the YAML language server (VS Code, Neovim, JetBrains) read it.
@@ -32,7 +32,7 @@ def portfolio_schema() -> dict[str, Any]:
         words = found["Condition"]["properties"][name]
         found["Condition"]["properties"][name] = {"anyOf": [_WORD, {"type": "array", "items": _WORD}], "description": words["description"]}
     found["Condition"]["minProperties"] = 1
-    found["FieldRule"]["oneOf"] = [{"required": [name]} for name in ("field", "constant", "hash")]
+    found["FieldRule"]["oneOf"] = [{"required": [name]} for name in ("field", "constant", "hash", "any_of")]
     for name in ("EntityMap", "KeySet"):
         found[name]["properties"]["where"]["additionalProperties"] = condition
     people = found["Roles"]["properties"]["people"]
@@ -51,11 +51,14 @@ def portfolio_schema() -> dict[str, Any]:
             "additionalProperties": False,
         }
         others = {key: {"$ref": f"#/$defs/EntityMap/properties/{key}"} for key in found["EntityMap"]["properties"] if key != "fields"}
+        needed = {"required": ["fields"], "properties": {"fields": {"required": fields.pop("required")}}}
         entities[name] = {
             "type": "object",
             "description": _description(name),
             "properties": {**others, "fields": fields},
-            "required": ["source", "fields"],
+            "required": ["source"],
+            # A shape brings the mapping of what its file does not say.
+            **({"if": {"required": ["shape"]}, "else": needed} if name == USAGE else {"allOf": [needed]}),
             "additionalProperties": False,
         }
     schema["properties"]["entities"] |= {"properties": entities, "additionalProperties": False}
@@ -130,7 +133,7 @@ def _page() -> Iterator[str]:
     yield from _keys(EntityMap)
     yield "## `entities.NAME.fields.COLUMN`"
     yield ""
-    yield "The name of a source field, or a rule with these keys; exactly one of `field`, `constant` and `hash` says where from."
+    yield "The name of a source field, or a rule with these keys; exactly one of `field`, `constant`, `hash` and `any_of` says where from."
     yield ""
     yield from _keys(FieldRule)
     yield "## `entities.NAME.where.FIELD`"
@@ -149,6 +152,12 @@ def _page() -> Iterator[str]:
     yield "      contacts: {champion: [Power User, Evangelist], economic_buyer: Decision Maker, sponsor: Executive Sponsor}"
     yield "      people: {ana@example.com: {role: csm, name: Ana Ruiz, reports_to: dora@example.com}, dora@example.com: director}"
     yield ""
+    yield "## `identity`"
+    yield ""
+    yield from _keys(Identity)
+    yield "### `identity.links`, a list"
+    yield ""
+    yield from _keys(IdentityLink)
     yield "## Entities and their columns"
     yield ""
     yield "Columns in **bold** are required: a row without them goes to `raw.quarantine`."
