@@ -623,7 +623,7 @@ measured as (
         case when not is_fed or n = 0 then 'unknown' when orphans > 0 then 'warn' else 'ok' end
     from entities where has_account
     union all
-    select 'usage_event', 'unattributed_rows_share', 'rows as delivered, repeats included', ratio(sum(rows_unattributed), sum(versions_added)),
+    select 'usage_event', 'unattributed_rows_share', 'events, each counted once a day', ratio(sum(rows_unattributed), sum(versions_added)),
         case when coalesce(sum(versions_added), 0) = 0 then 'unknown' else 'ok' end
     from raw.loads where entity = 'usage_event' and as_of_date <= d()
     union all

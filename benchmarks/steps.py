@@ -47,7 +47,7 @@ def load(settings: Settings, as_of: date, files: Path) -> dict[str, Any]:
             session.execute("insert into raw.entity_coverage values (?, true, 'bench', 'versions', ?)", [entity, captured])
             added = rows.get(f"raw.{table}", 0)
             session.execute(
-                "insert into raw.loads values (?, 'bench', ?, ?, ?, ?, 0, 0, null, 'ok', ?)",
+                "insert into raw.loads (load_id, source_name, entity, as_of_date, rows_read, versions_added, rows_quarantined, rows_unattributed, cursor_value, status, captured_at) values (?, 'bench', ?, ?, ?, ?, 0, 0, null, 'ok', ?)",
                 [f"load-{as_of:%Y%m%d}", entity, as_of, added, added, captured],
             )
     return {"rows": rows}

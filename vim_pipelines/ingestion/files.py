@@ -9,13 +9,15 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.filters import passing
-from vim_pipelines.portfolio.model import Condition, EntityMap, Portfolio, Source
+from vim_pipelines.portfolio.model import Condition, EntityMap, IdentityLink, Portfolio, Source
 
 
 def file_records(portfolio: Portfolio, entity: str) -> Iterator[dict[str, Any]]:
@@ -47,10 +49,29 @@ def key_values(portfolio: Portfolio, source_name: str, pattern: str, key: str, w
     return found
 
 
+def link_rows(portfolio: Portfolio, link: IdentityLink) -> Iterator[tuple[str, str]]:
+    """Key and account of every row of an identity table that has both; raises VIM-E012, VIM-E017 or VIM-E018."""
+    source = portfolio.sources[link.source]
+    for path in portfolio.files(link.source, link.path):
+        fields = file_fields(path, source)
+        for name in (link.key, link.account_key):
+            if name not in fields:
+                raise VimError(
+                    "VIM-E012",
+                    f"The file {path.name} has no column '{name}' that an identity table of {portfolio.file.name} names",
+                    fix=f"It has {', '.join(fields)}",
+                )
+        for row in _rows(path, source, (link.key, link.account_key)):
+            if row[link.key] not in (None, "") and row[link.account_key] not in (None, ""):
+                yield str(row[link.key]), str(row[link.account_key])
+
+
 def file_fields(path: Path, source: Source) -> list[str]:
     """The column names of a file."""
     if source.kind == "parquet":
         return list(_parquet_schema(path).names)
+    if source.kind == "jsonl":
+        return list(json_keys(path, source))
     with _opened(path, source) as text:
         try:
             header = next(csv.reader(text, delimiter=source.delimiter, strict=True), None)
@@ -111,6 +132,10 @@ def file_rows(path: Path, source: Source, fields: Sequence[str]) -> Iterator[dic
     if source.kind == "parquet":
         yield from _parquet_rows(path, fields)
         return
+    if source.kind == "jsonl":
+        for record in _json_records(path, source):
+            yield {name: record.get(name) for name in fields}
+        return
     with _opened(path, source) as text:
         reader = csv.reader(text, delimiter=source.delimiter, strict=True)
         try:
@@ -124,6 +149,31 @@ def file_rows(path: Path, source: Source, fields: Sequence[str]) -> Iterator[dic
                 yield {name: row[index] for name, index in wanted}
         except (csv.Error, UnicodeDecodeError, OSError, EOFError) as error:
             raise malformed(path, reader.line_num + 1 if isinstance(error, UnicodeDecodeError) else reader.line_num, _reason(error, source)) from None
+
+
+def json_keys(path: Path, source: Source, *, most_lines: int = 20_000) -> dict[str, None]:
+    """The keys of the first lines of a file of JSON lines, in order. A key that only later lines have is not known here."""
+    keys: dict[str, None] = {}
+    for number, record in enumerate(_json_records(path, source)):
+        if number >= most_lines:
+            break
+        keys.update(dict.fromkeys(record))
+    return keys
+
+
+def _json_records(path: Path, source: Source) -> Iterator[dict[str, Any]]:
+    number = 0
+    with _opened(path, source) as text:
+        try:
+            for number, line in enumerate(text, 1):
+                if not line.strip():
+                    continue
+                record = json.loads(line, parse_float=Decimal)
+                if not isinstance(record, dict):
+                    raise malformed(path, number, "the line is not a JSON object")
+                yield record
+        except (ValueError, OSError, EOFError) as error:
+            raise malformed(path, number + (not isinstance(error, json.JSONDecodeError)), _reason(error, source)) from None
 
 
 def _opened(path: Path, source: Source) -> io.TextIOWrapper:

@@ -88,7 +88,7 @@ def attributed_sql(events: str, rungs: Collection[str], extra_free_mail: Sequenc
     if "org_links" in rungs:
         # The product's own ids stand in the events: one that is neither linked nor an account is no account's.
         joins.append(f"left join ({_links('org_id')}) as org on org.link_key = events.account_key")
-        joins.append(f"left join (select distinct account_key from raw.accounts where not is_deleted) as known on known.account_key = events.account_key")
+        joins.append("left join (select distinct account_key from raw.accounts where not is_deleted) as known on known.account_key = events.account_key")
         explicit = "case when org.accounts = 1 then org.account_key when org.accounts is null then known.account_key end"
         ambiguous_org = "coalesce(org.accounts > 1, false)"
     else:
@@ -143,9 +143,7 @@ def _maps(rungs: Collection[str], extra_free_mail: Sequence[str]) -> dict[str, t
         maps["contact_email"] = (_counted(f"select lower(trim(email)) as link_key, account_key from {_current('contact')}"), "asked.asked_mail")
     if "domain" in rungs:
         host = "split_part(regexp_replace(lower(trim(domain)), '^(https?://)?(www[.])?', ''), '/', 1)"
-        listed = (
-            f"select {host} as link_key, account_key from {_current('account')} union all select link_key, account_key from raw.identity_links where kind = 'domain'"
-        )
+        listed = f"select {host} as link_key, account_key from {_current('account')} union all select link_key, account_key from raw.identity_links where kind = 'domain'"
         maps["domain"] = (_counted(f"select * from ({listed}) as listed where link_key not in ({free})"), "split_part(asked.asked_mail, '@', 2)")
     if "billing_id" in rungs:
         maps["billing_id"] = (_links("billing_id"), "asked.asked_billing")

@@ -24,6 +24,7 @@ from vim_pipelines.ingestion.tables import append_rows, ensure_raw_tables
 from vim_pipelines.ingestion.telemetry import (
     UsageFile,
     UsageLoad,
+    attribution_of,
     load_usage_events,
     loaded_file_rows,
     prepare_usage_files,
@@ -53,6 +54,7 @@ class EntityLoad:
     versions_added: int
     rows_quarantined: int
     rows_unattributed: int = 0
+    rows_repeated: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def ingest(settings: Settings, portfolio: Portfolio, as_of: date, captured_at: d
             for name, extracted in (from_files | systems.load()).items():
                 night.load_entity(name, extracted)
             # Events last: their accounts are found through tonight's licence assignments and contract lines.
-            usage = night.load_usage(fresh, changed, prepared, later)
+            usage = night.load_usage(fresh, changed, prepared, later, cursors.get(USAGE))
             night.write_loads()
             night.write_coverage()
             return IngestReport(
@@ -199,20 +201,25 @@ class _Night:
         cursor = json.dumps({"cursor": extracted.cursor, "mapping": mapping_fingerprint(mapping)}) if extracted.cursor else None
         self._record(EntityLoad(name, mapping.source, extracted.rows_read, len(versions), len(extracted.rejected)), cursor)
 
-    def load_usage(self, fresh: Sequence[UsageFile], changed: Sequence[UsageFile], prepared: dict[Path, Path], later: int) -> UsageLoad:
+    def load_usage(self, fresh: Sequence[UsageFile], changed: Sequence[UsageFile], prepared: dict[Path, Path], later: int, cursor: str | None) -> UsageLoad:
         if USAGE not in self.portfolio.entities:
             return UsageLoad()
-        source = self.portfolio.entities[USAGE].source
+        mapping = self.portfolio.entities[USAGE]
         usage = load_usage_events(
-            self.session, self.portfolio, fresh, changed, prepared, files_for_later=later, load_id=self.load_id, captured_at=self.captured_at
-        )
+            self.session, self.portfolio, fresh, changed, prepared,
+            files_for_later=later, load_id=self.load_id, captured_at=self.captured_at, cursor=cursor,
+        )  # fmt: skip
         if usage.load_number is not None:
-            append_rows(self.session, "raw.loaded_files", loaded_file_rows(self.session, source, [*fresh, *changed], usage.load_number, self.captured_at))
+            append_rows(self.session, "raw.loaded_files", loaded_file_rows(usage, self.portfolio, [*fresh, *changed], self.captured_at))
+            append_rows(self.session, "raw.usage_attribution", attribution_of(usage, self.portfolio, self.load_id, self.captured_at))
         for row in self.session.rows(
             "select reason, count(*) as n from raw.quarantine where load_id = ? and entity = ? group by reason", [self.load_id, USAGE]
         ):
             self.reasons[row["reason"]] += row["n"]
-        self._record(EntityLoad(USAGE, source, usage.rows_read, usage.rows_added, usage.rows_quarantined, usage.rows_unattributed), None)
+        reached = json.dumps({"cursor": usage.cursor, "mapping": mapping_fingerprint(mapping)}) if usage.cursor else None
+        self._record(
+            EntityLoad(USAGE, mapping.source, usage.rows_read, usage.rows_added, usage.rows_quarantined, usage.rows_unattributed, usage.rows_repeated), reached
+        )
         return usage
 
     def write_loads(self) -> None:

@@ -35,6 +35,8 @@ LOADS = {
     "captured_at": "timestamp",
     "rows_repeated": "bigint",
 }
+#: The tables of keys and accounts that the portfolio names, as they stood at the last load.
+IDENTITY_LINKS = {"kind": "varchar", "link_key": "varchar", "account_key": "varchar", "source_name": "varchar"}
 #: How the events of each load found their account. `join_rate` is of the whole load, the same on each of its rows.
 USAGE_ATTRIBUTION = {
     "load_id": "varchar",
@@ -81,6 +83,7 @@ def raw_tables() -> dict[str, dict[str, str]]:
         "raw.entity_coverage": COVERAGE,
         "raw.loaded_files": LOADED_FILES,
         "raw.usage_attribution": USAGE_ATTRIBUTION,
+        "raw.identity_links": IDENTITY_LINKS,
     }
 
 
@@ -124,4 +127,6 @@ def arrow_type(sql_type: str) -> Any:
 
     if sql_type.startswith("decimal"):
         return pa.decimal128(18, int(sql_type.rstrip(")").rsplit(",", 1)[1]))
-    return {"varchar": pa.string(), "bigint": pa.int64(), "boolean": pa.bool_(), "double": pa.float64(), "date": pa.date32(), "timestamp": pa.timestamp("us")}[sql_type]
+    return {"varchar": pa.string(), "bigint": pa.int64(), "boolean": pa.bool_(), "double": pa.float64(), "date": pa.date32(), "timestamp": pa.timestamp("us")}[
+        sql_type
+    ]

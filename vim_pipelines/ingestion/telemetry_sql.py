@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from vim_pipelines.ingestion.filters import sql_tests
 from vim_pipelines.portfolio.entities import ENTITIES
-from vim_pipelines.portfolio.model import IDENTITY_COLUMNS, USAGE_MAPPED, EntityMap, FieldRule
+from vim_pipelines.portfolio.model import IDENTITY_COLUMNS, USAGE_MAPPED, Condition, EntityMap, FieldRule
 
 #: What is known of a source column: whether a cast needs care.
 ColumnKind = Literal["text", "json", "struct", "time", "zoned", "other"]
@@ -84,10 +85,9 @@ def mapped_select(mapping: EntityMap, columns: Columns, *, account: str | None =
     return ", ".join(said)
 
 
-def where_sql(where: Mapping[str, str], columns: Columns) -> str:
-    """The file's equalities as a WHERE clause; empty without any."""
-    conditions = [f"lower(trim(coalesce(cast({columns.sql(name)} as varchar), ''))) = {literal(word)}" for name, word in where.items()]
-    return f" where {' and '.join(conditions)}" if conditions else ""
+def filters_sql(where: Mapping[str, Condition], columns: Columns) -> list[str]:
+    """The portfolio file's filters as SQL conditions that must all hold."""
+    return [test for name, condition in where.items() for test in sql_tests(columns.sql(name), condition, columns.dialect)]
 
 
 def lookup_sql(mapping: EntityMap, events: str) -> str:

@@ -19,7 +19,22 @@ from pydantic import BaseModel, ValidationError
 from vim_pipelines.core.dates import last_complete_day
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.portfolio.mistakes import mistakes
-from vim_pipelines.portfolio.model import Condition, CrossCheck, EntityMap, FieldRule, KeySet, Lookup, Person, Place, Portfolio, Roles, Source, line_of
+from vim_pipelines.portfolio.model import (
+    Condition,
+    CrossCheck,
+    EntityMap,
+    FieldRule,
+    Identity,
+    IdentityLink,
+    KeySet,
+    Lookup,
+    Person,
+    Place,
+    Portfolio,
+    Roles,
+    Source,
+    line_of,
+)
 from vim_pipelines.portfolio.roles import with_roles
 from vim_pipelines.settings import resource_path
 

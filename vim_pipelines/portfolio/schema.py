@@ -51,16 +51,16 @@ def portfolio_schema() -> dict[str, Any]:
             "additionalProperties": False,
         }
         others = {key: {"$ref": f"#/$defs/EntityMap/properties/{key}"} for key in found["EntityMap"]["properties"] if key != "fields"}
-        needed = {"required": ["fields"], "properties": {"fields": {"required": fields.pop("required")}}}
         entities[name] = {
             "type": "object",
             "description": _description(name),
             "properties": {**others, "fields": fields},
-            "required": ["source"],
-            # A shape brings the mapping of what its file does not say.
-            **({"if": {"required": ["shape"]}, "else": needed} if name == USAGE else {"allOf": [needed]}),
+            "required": ["source", "fields"],
             "additionalProperties": False,
         }
+        if name == USAGE:  # a shape brings the mapping of what the file does not say
+            needed = {"required": ["fields"], "properties": {"fields": {"required": fields.pop("required")}}}
+            entities[name] |= {"required": ["source"], "if": {"required": ["shape"]}, "else": needed}
     schema["properties"]["entities"] |= {"properties": entities, "additionalProperties": False}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -131,7 +131,7 @@ measured as (
     select
         'usage_event' as entity,
         'unattributed_rows_share' as metric,
-        'rows as delivered, repeats included' as detail,
+        'events, each counted once a day' as detail,
         {{ safe_divide('sum(rows_unattributed)', 'sum(versions_added)') }} as value,
         case when coalesce(sum(versions_added), 0) = 0 then 'unknown' else 'ok' end as status
     from {{ source('raw', 'loads') }}
