@@ -61,7 +61,7 @@ def link_rows(portfolio: Portfolio, link: IdentityLink) -> Iterator[tuple[str, s
                     f"The file {path.name} has no column '{name}' that an identity table of {portfolio.file.name} names",
                     fix=f"It has {', '.join(fields)}",
                 )
-        for row in _rows(path, source, (link.key, link.account_key)):
+        for row in file_rows(path, source, (link.key, link.account_key)):
             if row[link.key] not in (None, "") and row[link.account_key] not in (None, ""):
                 yield str(row[link.key]), str(row[link.account_key])
 
@@ -134,7 +134,7 @@ def file_rows(path: Path, source: Source, fields: Sequence[str]) -> Iterator[dic
         return
     if source.kind == "jsonl":
         for record in _json_records(path, source):
-            yield {name: record.get(name) for name in fields}
+            yield {name: _at(record, name) for name in fields}
         return
     with _opened(path, source) as text:
         reader = csv.reader(text, delimiter=source.delimiter, strict=True)
@@ -159,6 +159,14 @@ def json_keys(path: Path, source: Source, *, most_lines: int = 20_000) -> dict[s
             break
         keys.update(dict.fromkeys(record))
     return keys
+
+
+def _at(record: Any, name: str) -> Any:
+    """The value of a key, or for `a.b` that of `b` inside `a`."""
+    if not isinstance(record, dict) or name in record or "." not in name:
+        return record.get(name) if isinstance(record, dict) else None
+    head, rest = name.split(".", 1)
+    return _at(record.get(head), rest)
 
 
 def _json_records(path: Path, source: Source) -> Iterator[dict[str, Any]]:

@@ -41,6 +41,9 @@ def _reader(rule: FieldRule) -> Callable[[Mapping[str, Any]], Any]:
     if rule.hash:
         fields = rule.hash
         return lambda record: sha256_json([as_word(record.get(field)) for field in fields])
+    if rule.any_of:
+        names = rule.any_of
+        return lambda record: next((record[name] for name in names if record.get(name) not in (None, "")), None)
     if rule.field is None:
         constant = rule.constant
         return lambda record: constant

@@ -18,6 +18,7 @@ from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.files import file_fields, file_rows
 from vim_pipelines.ingestion.judge import Judged, judge, judge_together, without
 from vim_pipelines.ingestion.readers import VENDOR_NAMES, SystemReader, open_reader
+from vim_pipelines.ingestion.telemetry_sql import present_fields
 from vim_pipelines.portfolio.check import CheckReport, EntityFound, Problem, SourceFound, offline_report
 from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.portfolio.file import read_portfolio
@@ -206,7 +207,7 @@ def _probe_files(portfolio: Portfolio, source_name: str, usable: Mapping[str, En
 
 def _absent(portfolio: Portfolio, entity: str, mapping: EntityMap, present: Sequence[str], where: str, found: _Found) -> set[str]:
     """Mapped fields that the source lacks; each use of one is a problem of its own."""
-    there = set(present)
+    there = set(present_fields(mapping, present) if entity == USAGE else present)
     absent = {name for name in mapping.source_fields if name not in there}
     for name, use, line in uses(portfolio, entity, mapping):
         if name in absent:
