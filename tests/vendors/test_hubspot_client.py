@@ -214,6 +214,21 @@ def test_one_refused_record_does_not_stop_the_others(hub, client):
     assert results[1].errors[0].category == "VALIDATION_ERROR" and "vim_as_of" in results[1].errors[0].message
 
 
+def test_half_of_a_bulk_request_fails_and_each_record_knows_its_end(hub, client, control):
+    control("POST", "faults", {"path": "batch/upsert", "partial": True, "code": "INTERNAL_ERROR"})
+    results = client.upsert_many("p_vim_drafts", "vim_key", [{"vim_key": f"H{number}"} for number in range(5)])
+    assert [item.outcome for item in results] == ["created", "refused", "created", "refused", "created"]
+    assert results[1].errors[0].category == "INTERNAL_ERROR"
+    assert sorted(record["properties"]["vim_key"] for record in client.records("p_vim_drafts", ["vim_key"])) == ["H0", "H2", "H4"]
+
+
+def test_a_page_of_a_search_that_comes_twice_loses_nothing_and_ends(hub, client, control, monkeypatch):
+    monkeypatch.setattr(vendor, "SEARCH_LIMIT", 2)
+    control("POST", "faults", {"path": "companies/search", "repeat": True, "skip": 1})
+    assert set(names(client.modified("companies", ["name"], BEGINNING))) == {"Customer 1", "Customer 2", "Customer 4", "O'Neil \\ Söhne"}
+    assert client.request_count < 10
+
+
 def test_a_hundred_go_with_each_request_and_results_stay_in_order(hub, client):
     results = client.upsert_many("p_vim_drafts", "vim_key", [{"vim_key": f"K{number}"} for number in range(250)])
     assert client.request_count == 3 and [item.outcome for item in results] == ["created"] * 250
@@ -319,9 +334,9 @@ def test_our_pace_stays_below_the_limits(monkeypatch):
 
 def test_usage_is_read_from_the_headers_and_search_has_none(hub, client):
     list(client.records("companies", ["name"]))
-    assert client.usage is not None and client.usage.daily == 650_000 and client.usage.daily_remaining == 649_999
+    assert client.usage is not None and (client.usage.used, client.usage.allowed) == (1, 650_000)
     list(client.modified("companies", ["name"], BEGINNING))
-    assert client.usage.daily_remaining == 649_999
+    assert client.usage.used == 1, "the search was not told"
 
 
 def test_a_missing_scope_is_named(hub, client, control):

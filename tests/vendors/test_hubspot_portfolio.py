@@ -205,6 +205,25 @@ def test_a_failed_page_stops_the_night_and_ends_no_account(house: House) -> None
     assert house.rows("select count(*) as n from raw.accounts where is_deleted") == [{"n": 0}]
 
 
+def test_a_new_property_is_ignored_and_a_changed_type_goes_to_quarantine(house: House) -> None:
+    house.control("schema", {"object": "companies", "field": "acct_new", "change": "add", "value": "x"})
+    assert {item.versions_added for item in house.night().entities} == {0}
+    house.control("schema", {"object": "companies", "field": "acct_arr", "change": "retype", "type": "string", "template": "about {}"})
+    with house.client() as client:
+        client.update("companies", record_id("account", "ACC-HEADLINE"), {"vim_phase": "4"})
+    report = {item.entity: item for item in house.night().entities}
+    assert report["account"].rows_quarantined >= 1
+    (row,) = house.rows("select reason, detail from raw.quarantine where entity = 'account' and row_key = 'ACC-HEADLINE'")
+    assert row["reason"] == "type_error" and "about" in row["detail"]
+    assert house.rows("select count(*) as n from raw.accounts where is_deleted") == [{"n": 0}], "what could not be read has not disappeared"
+
+
+def test_a_property_removed_overnight_stops_the_night_with_its_mapping_line(house: House) -> None:
+    house.control("schema", {"object": "companies", "field": "acct_tier", "change": "remove"})
+    with pytest.raises(Exception, match=r"VIM-E012.*acct_tier.*line \d+"):
+        house.night()
+
+
 def test_a_mapped_property_that_is_gone_fails_with_the_mapping_line(house: House, tmp_path: Path) -> None:
     text = PORTFOLIO.read_text().replace("account_key: company.crm_account_id", "account_key: company.crm_old_id", 1)
     file = tmp_path / "portfolio.yaml"

@@ -80,10 +80,10 @@ class Association:
 
 @dataclass(frozen=True)
 class ApiUsage:
-    """What the last answer's `X-HubSpot-RateLimit-*` headers said; searches carry none."""
+    """Requests used and allowed in the account's day, by the last answer's `X-HubSpot-RateLimit-*` headers; searches carry none."""
 
-    daily: int
-    daily_remaining: int
+    used: int
+    allowed: int
 
 
 class _Http(VendorHttp):
@@ -428,7 +428,7 @@ class HubSpotClient(VendorClient):
     def _note_usage(self, response: httpx.Response) -> None:
         daily, remaining = (response.headers.get(f"X-HubSpot-RateLimit-{name}", "") for name in ("Daily", "Daily-Remaining"))
         if daily.isdigit() and remaining.isdigit():
-            self.usage = ApiUsage(int(daily), int(remaining))
+            self.usage = ApiUsage(int(daily) - int(remaining), int(daily))
 
     def _refusal(self, response: httpx.Response) -> VendorError:
         body = _json(response)

@@ -23,6 +23,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vim_pipelines.sandbox.emulators import hubspot_search
-from vim_pipelines.sandbox.emulators.faults import Sandboxed
+from vim_pipelines.sandbox.emulators.faults import Sandboxed, partial_code
 from vim_pipelines.sandbox.emulators.hubspot_objects import BY_ANY_NAME, OBJECT_ID, TABLES, TYPES, ObjectType, Property, default_type, primary_type
 from vim_pipelines.sandbox.emulators.state import STAMP, SandboxClock, State, stamp_time
 
@@ -84,6 +85,11 @@ class HubSpotEmulator:
     ) -> None:
         self.state = State(database, TABLES)
         self._clock, self._monotonic, self._service_key = clock, monotonic, service_key
+        self._types = dict(TYPES)
+        self._constants: dict[tuple[str, str], Any] = {}
+        self._templates: dict[tuple[str, str], str] = {}
+        for change in json.loads(self.state.meta("schema") or "[]"):
+            self._apply_schema(change)
         self._limits: dict[str, Any] = {
             "requests_per_10_seconds": requests_per_10_seconds, "daily_requests": daily_requests, "searches_per_second": searches_per_second,
             "search_lag_seconds": search_lag_seconds, "most_results": most_results,
@@ -99,6 +105,26 @@ class HubSpotEmulator:
     def credentials(self, url: str) -> dict[str, str]:
         """Address and key by the names of the fields of `Settings`."""
         return {"hubspot_base_url": url, "hubspot_service_key": self._service_key}
+
+    def _kind(self, name: str) -> ObjectType:
+        found = BY_ANY_NAME.get(name) or BY_ANY_NAME.get(name.lower())
+        if found is None:
+            raise Refused(400, "VALIDATION_ERROR", f"Unable to infer object type from: {name}")
+        return self._types[found.name]
+
+    def _apply_schema(self, change: Mapping[str, Any]) -> None:
+        """A property added with one value for all records, removed (its values stay in the database), or of another type (`template` renders them)."""
+        kind, name = self._types[change["object"]], change["field"]
+        own = {item.name: item for item in kind.own}
+        if change["change"] == "add":
+            own[name] = Property(name, change.get("type", "string"), read_only=True)
+            self._constants[kind.name, name] = change.get("value")
+        elif change["change"] == "remove":
+            del own[name]
+        else:
+            own[name] = replace(own[name], type=change.get("type", "string"), options=())
+            self._templates[kind.name, name] = change.get("template", "{}")
+        self._types[kind.name] = replace(kind, own=tuple(own.values()))
 
     def close(self) -> None:
         """Close the database."""
@@ -170,7 +196,7 @@ class HubSpotEmulator:
         return headers
 
     def _needed_scopes(self, request: Request, right: str) -> list[str]:
-        kind = _kind(request.path_params["type"])
+        kind = self._kind(request.path_params["type"])
         if not kind.scope:
             return []
         return [f"crm.schemas.{kind.scope}.read"] if right == "schema" else [f"crm.objects.{kind.scope}.{right}"]
@@ -201,7 +227,7 @@ class HubSpotEmulator:
     # ---- reading
 
     async def _list(self, request: Request) -> Response:
-        kind, query = _kind(request.path_params["type"]), request.query_params
+        kind, query = self._kind(request.path_params["type"]), request.query_params
         size = _size(query.get("limit", "10"), MOST_LISTED)
         archived = _is_true(query.get("archived"))
         rows = self.state.current(kind.name, 'IsDeleted = ? and "id" > ? order by "id" limit ?', (int(archived), query.get("after", ""), size + 1))
@@ -209,7 +235,7 @@ class HubSpotEmulator:
         results = [self._shown(kind, row, _names(query.get("properties"))) for row in rows]
         self._add_history(kind, rows, results, _names(query.get("propertiesWithHistory")))
         for other in _names(query.get("associations")):
-            self._add_associations(kind, _kind(other), results)
+            self._add_associations(kind, self._kind(other), results)
         body: dict[str, Any] = {"results": results}
         if has_more:
             after = rows[-1]["id"]
@@ -251,22 +277,22 @@ class HubSpotEmulator:
             record["propertiesWithHistory"] = history
 
     def _versions(self, kind: ObjectType, identity: str) -> list[dict[str, Any]]:
-        columns = kind.table.all_columns
+        columns = self.state.tables[kind.name].all_columns
         text = ", ".join(f'"{column}"' for column in columns)
         return [
             dict(zip(columns, row, strict=True)) for row in self.state.connection.execute(f'select {text} from "v_{kind.name}" where "id" = ?', (identity,))
         ]
 
     async def _get(self, request: Request) -> Response:
-        kind, query = _kind(request.path_params["type"]), request.query_params
+        kind, query = self._kind(request.path_params["type"]), request.query_params
         row = self._one(kind, request.path_params["id"], query.get("idProperty"), archived=_is_true(query.get("archived")))
         record = self._shown(kind, row, _names(query.get("properties")))
         for other in _names(query.get("associations")):
-            self._add_associations(kind, _kind(other), [record])
+            self._add_associations(kind, self._kind(other), [record])
         return _answer(record)
 
     async def _batch_read(self, request: Request) -> Response:
-        kind, body = _kind(request.path_params["type"]), _object(await request.body())
+        kind, body = self._kind(request.path_params["type"]), _object(await request.body())
         inputs, id_property = _inputs(body, MOST_IN_BATCH), body.get("idProperty")
         results: list[dict[str, Any]] = []
         missing: list[str] = []
@@ -280,7 +306,7 @@ class HubSpotEmulator:
         return self._batch_answer(results, errors, 200)
 
     async def _search(self, request: Request) -> Response:
-        kind, raw = _kind(request.path_params["type"]), await request.body()
+        kind, raw = self._kind(request.path_params["type"]), await request.body()
         try:
             search = hubspot_search.parse(kind, _object(raw), len(raw))
         except hubspot_search.BadSearch as error:
@@ -300,7 +326,7 @@ class HubSpotEmulator:
         return _answer(body)
 
     async def _properties(self, request: Request) -> Response:
-        kind = _kind(request.path_params["type"])
+        kind = self._kind(request.path_params["type"])
         return _answer({"results": [_definition(kind, item) for item in kind.properties.values()]})
 
     async def _owners(self, request: Request) -> Response:
@@ -323,26 +349,26 @@ class HubSpotEmulator:
     # ---- writing
 
     async def _create(self, request: Request) -> Response:
-        kind, body = _kind(request.path_params["type"]), _object(await request.body())
+        kind, body = self._kind(request.path_params["type"]), _object(await request.body())
         with self.state.transaction():
             record = self._made(kind, body)
         return _answer(record, 201)
 
     async def _update(self, request: Request) -> Response:
-        kind, body = _kind(request.path_params["type"]), _object(await request.body())
+        kind, body = self._kind(request.path_params["type"]), _object(await request.body())
         with self.state.transaction():
             row = self._one(kind, request.path_params["id"], request.query_params.get("idProperty"))
             record = self._changed(kind, row, body)
         return _answer(record)
 
     async def _archive(self, request: Request) -> Response:
-        kind = _kind(request.path_params["type"])
+        kind = self._kind(request.path_params["type"])
         with self.state.transaction():
             self._put_away(kind, request.path_params["id"])
         return Response(status_code=204)
 
     async def _batch_archive(self, request: Request) -> Response:
-        kind = _kind(request.path_params["type"])
+        kind = self._kind(request.path_params["type"])
         with self.state.transaction():
             for item in _inputs(_object(await request.body()), MOST_IN_BATCH):
                 self._put_away(kind, str(item.get("id")))
@@ -355,16 +381,19 @@ class HubSpotEmulator:
 
     def _batch(self, verb: str) -> Any:
         async def handler(request: Request) -> Response:
-            kind, inputs = _kind(request.path_params["type"]), _inputs(_object(await request.body()), MOST_IN_BATCH)
+            kind, inputs = self._kind(request.path_params["type"]), _inputs(_object(await request.body()), MOST_IN_BATCH)
             traces = [item.get("objectWriteTraceId") for item in inputs]
+            failing = partial_code(request.scope)
             is_multi_status = all(traces) and len(set(traces)) == len(traces)
             if verb == "upsert" and len({str(item.get("id")) for item in inputs}) < len(inputs):
                 raise Refused(400, "VALIDATION_ERROR", "Duplicate IDs found in batch input")
             results: list[dict[str, Any]] = []
             errors: list[dict[str, Any]] = []
             with self.state.transaction():
-                for item, trace in zip(inputs, traces, strict=True):
+                for place, (item, trace) in enumerate(zip(inputs, traces, strict=True)):
                     try:
+                        if failing is not None and place % 2:
+                            raise Refused(400, failing or "VALIDATION_ERROR", "planned by the sandbox")
                         results.append({**getattr(self, f"_{verb}_item")(kind, item), **({"objectWriteTraceId": trace} if trace else {})})
                     except Refused as refusal:
                         if not is_multi_status:
@@ -404,7 +433,13 @@ class HubSpotEmulator:
                 raise Refused(409, "CONFLICT", f"{kind.singular.capitalize()} already exists. Existing ID: {holder}")
         self.state.set_meta("last_id", identity)
         stamp = self.state.next_stamp(self._clock.now())
-        self.state.write(kind.name, identity, "created", stamp, {**dict.fromkeys(kind.table.columns), "created": stamp, **_derived(kind, fields, {})} | fields)
+        self.state.write(
+            kind.name,
+            identity,
+            "created",
+            stamp,
+            {**dict.fromkeys(self.state.tables[kind.name].columns), "created": stamp, **_derived(kind, fields, {})} | fields,
+        )
         for link in item.get("associations") or []:
             other_id = str((link.get("to") or {}).get("id"))
             for spec in link.get("types") or []:
@@ -478,15 +513,15 @@ class HubSpotEmulator:
     async def _associate_one(self, request: Request) -> Response:
         path = request.path_params
         pair = {"from": {"id": path["id"]}, "to": {"id": path["to_id"]}}
-        return self._associate(_kind(path["type"]), _kind(path["to"]), [pair], is_default=True)
+        return self._associate(self._kind(path["type"]), self._kind(path["to"]), [pair], is_default=True)
 
     async def _default_associations(self, request: Request) -> Response:
         inputs = _inputs(_object(await request.body()), MOST_ASSOCIATIONS)
-        return self._associate(_kind(request.path_params["type"]), _kind(request.path_params["to"]), inputs, is_default=True)
+        return self._associate(self._kind(request.path_params["type"]), self._kind(request.path_params["to"]), inputs, is_default=True)
 
     async def _create_associations(self, request: Request) -> Response:
         inputs = _inputs(_object(await request.body()), MOST_ASSOCIATIONS)
-        return self._associate(_kind(request.path_params["type"]), _kind(request.path_params["to"]), inputs, is_default=False)
+        return self._associate(self._kind(request.path_params["type"]), self._kind(request.path_params["to"]), inputs, is_default=False)
 
     def _associate(self, kind: ObjectType, other: ObjectType, inputs: list[dict[str, Any]], *, is_default: bool) -> Response:
         results: list[dict[str, Any]] = []
@@ -520,7 +555,7 @@ class HubSpotEmulator:
         return self._batch_answer(results, errors, 200 if is_default else 201)
 
     async def _archive_associations(self, request: Request) -> Response:
-        kind, other = _kind(request.path_params["type"]), _kind(request.path_params["to"])
+        kind, other = self._kind(request.path_params["type"]), self._kind(request.path_params["to"])
         with self.state.transaction():
             stamp = self.state.next_stamp(self._clock.now())
             for item in _inputs(_object(await request.body()), MOST_ASSOCIATIONS):
@@ -531,7 +566,7 @@ class HubSpotEmulator:
         return Response(status_code=204)
 
     async def _read_associations(self, request: Request) -> Response:
-        kind, other = _kind(request.path_params["type"]), _kind(request.path_params["to"])
+        kind, other = self._kind(request.path_params["type"]), self._kind(request.path_params["to"])
         ids = [str(item.get("id")) for item in _inputs(_object(await request.body()), MOST_ASSOCIATIONS)]
         found = self._associated(kind, other, ids)
         results: list[dict[str, Any]] = []
@@ -558,7 +593,7 @@ class HubSpotEmulator:
 
     def _target(self, kind: ObjectType, spec: Mapping[str, Any]) -> tuple[ObjectType, str | None]:
         number = spec.get("associationTypeId")
-        for other in TYPES.values():
+        for other in self._types.values():
             if number == primary_type(kind, other):
                 return other, "Primary"
             if (found := default_type(kind, other)) and found[1] == number:
@@ -631,9 +666,18 @@ class HubSpotEmulator:
     def _shown(self, kind: ObjectType, row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
         wanted = {*(names or kind.default), kind.created, kind.modified, OBJECT_ID}
         special = {OBJECT_ID: row["id"], kind.created: _time(row["created"]), kind.modified: _time(row[STAMP])}
-        values = {name: special[name] if name in special else _wire(kind.properties[name], row[name]) for name in sorted(wanted) if name in kind.properties}
+        values = {name: special[name] if name in special else self._value(kind, row, name) for name in sorted(wanted) if name in kind.properties}
         record = {"id": row["id"], "properties": values, "createdAt": _time(row["created"]), "updatedAt": _time(row[STAMP]), "archived": bool(row["IsDeleted"])}
         return {**record, "archivedAt": _time(row[STAMP])} if row["IsDeleted"] else record
+
+    def _value(self, kind: ObjectType, row: Mapping[str, Any], name: str) -> str | None:
+        if (kind.name, name) in self._constants:
+            constant: str | None = _text(self._constants[kind.name, name])
+            return constant
+        value = row[name]
+        if value is not None and (kind.name, name) in self._templates:
+            return self._templates[kind.name, name].format(value)
+        return _wire(kind.properties[name], value)
 
     def _batch_answer(self, results: list[dict[str, Any]], errors: list[dict[str, Any]], status: int) -> Response:
         now = self._clock.now().isoformat(timespec="milliseconds") + "Z"
@@ -643,7 +687,8 @@ class HubSpotEmulator:
         return _answer(body, 207 if errors else status)
 
     def _control(self, method: str, name: str, body: Any) -> Any:
-        """`/_sandbox/`: POST limits {..}, POST scopes {missing: [..]}, POST validation_rules {object, property, pattern}, POST reindex, GET writes."""
+        """`/_sandbox/`: POST limits {..}, POST scopes {missing: [..]}, POST validation_rules {object, property, pattern}, POST reindex,
+        POST schema {object, field, change: add | remove | retype, type, value, template}, GET writes."""
         if (method, name) == ("POST", "limits"):
             unknown = set(body) - set(self._limits)
             if unknown:
@@ -659,6 +704,10 @@ class HubSpotEmulator:
             re.compile(body["pattern"])
             self._rules.append({str(key): str(value) for key, value in body.items()})
             return self._rules
+        if (method, name) == ("POST", "schema"):
+            self._apply_schema(body)
+            self.state.set_meta("schema", json.dumps([*json.loads(self.state.meta("schema") or "[]"), body]))
+            return {"fields": sorted(self._types[body["object"]].properties)}
         if (method, name) == ("POST", "reindex"):
             self._unindexed.clear()
             return {}
@@ -711,13 +760,6 @@ def _definition(kind: ObjectType, item: Property) -> dict[str, Any]:
         "modificationMetadata": {"archivable": item.is_custom, "readOnlyDefinition": not item.is_custom, "readOnlyValue": item.read_only},
         "formField": False,
     }
-
-
-def _kind(name: str) -> ObjectType:
-    found = BY_ANY_NAME.get(name) or BY_ANY_NAME.get(name.lower())
-    if found is None:
-        raise Refused(400, "VALIDATION_ERROR", f"Unable to infer object type from: {name}")
-    return found
 
 
 def _names(text: str | None) -> tuple[str, ...]:
