@@ -175,6 +175,22 @@ def test_a_header_that_was_changed_stops_the_night_with_its_cell_and_line(contro
             assert str(caught.value).split("it is mapped to contract_line.")[1].split(" ")[0] + ":" in file[line - 1]
 
 
+def test_a_check_of_the_file_tells_every_wrong_header_with_its_line(sandbox_files: Path, tmp_path: Path) -> None:
+    import httpx
+
+    from vim_pipelines.ingestion.probe import check_portfolio
+
+    with night_of("google_sheets", sandbox_files, tmp_path / "home") as (settings, running):
+        file = portfolio_of(settings).file
+        assert check_portfolio(file, settings, NIGHT).problems == ()
+        for cell, value in (("D1", "Seat count"), ("N1", "Product")):
+            body = {"tab": "Contracts", "cell": cell, "value": value}
+            httpx.post(f"{running.url('google_sheets')}/_sandbox/edit", json=body, trust_env=False).raise_for_status()
+        problems = check_portfolio(file, settings, NIGHT).problems
+        lines = file.read_text().splitlines()
+        assert [(lines[item.line - 1].strip(), item.code) for item in problems] == [("product: Product", "VIM-E017"), ("seats: Seats", "VIM-E012")]
+
+
 @pytest.mark.parametrize(
     ("crm", "plan", "code"),
     [
@@ -197,6 +213,30 @@ def test_a_vendor_that_fails_leaves_no_warehouse(
         with pytest.raises(VimError) as caught:
             read(settings)
         assert caught.value.code == code and not settings.warehouse_path.exists()
+
+
+@pytest.mark.parametrize(("crm", "seats"), [("planhat", ("licenses", "custom.Seats")), ("google_sheets", ("Contracts", "Seats"))])
+def test_a_schema_that_changes_overnight(crm: str, seats: tuple[str, str], sandbox_files: Path, tmp_path: Path) -> None:
+    """A new field is ignored, a mapped one of another type is set aside row by row, a mapped one that is gone stops the night with its line."""
+    import httpx
+
+    with night_of(crm, sandbox_files, tmp_path / "home") as (settings, running):
+
+        def change(**plan: Any) -> None:
+            body = {"object": seats[0], **plan}
+            httpx.post(f"{running.url(crm)}/_sandbox/schema", json=body, trust_env=False).raise_for_status()
+
+        lines = read(settings).entities[2]
+        assert lines.entity == "contract_line"
+        change(field="custom.Discount" if crm == "planhat" else "Discount", change="add", value=5, type="number")
+        assert read(settings, NEXT, datetime(2026, 6, 30, 6)).versions_added == 0
+        change(field=seats[1], change="retype", template="{} seats")
+        report = read(settings, NEXT, datetime(2026, 6, 30, 7))
+        assert report.reasons == {"type_error": lines.rows_read} and report.versions_added == 0
+        assert not rows(settings, "select 1 from raw.contract_lines where is_deleted"), "a row that was set aside is not a row that is gone"
+        change(field=seats[1], change="remove")
+        with pytest.raises(VimError, match=r"VIM-E012 .*Seats'.* contract_line.seats \((google_sheets.yaml )?line \d+\)"):
+            read(settings, NEXT, datetime(2026, 6, 30, 8))
 
 
 def test_a_custom_field_that_planhat_lost_is_named_with_its_line(sandbox_files: Path, tmp_path: Path) -> None:

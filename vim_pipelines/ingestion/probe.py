@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.files import file_fields, file_rows
 from vim_pipelines.ingestion.judge import Judged, judge, judge_together, without
-from vim_pipelines.ingestion.readers import VENDOR_NAMES, SystemReader, open_reader
+from vim_pipelines.ingestion.readers import VENDOR_NAMES, MappedFieldError, SystemReader, open_reader
 from vim_pipelines.ingestion.telemetry_sql import present_fields
 from vim_pipelines.portfolio.check import CheckReport, EntityFound, Problem, SourceFound, offline_report
 from vim_pipelines.portfolio.entities import ENTITIES
@@ -163,7 +163,13 @@ def _probe_object(
         found.problems.append(Problem(portfolio.line("entities", name, "object"), "error", name, text, "VIM-E012"))
         return
     mapping = with_defaults(reader, mapping)
-    present = reader.fields(mapping)
+    try:
+        present = reader.fields(mapping)
+    except MappedFieldError as first:
+        for error in (first, *first.others):
+            lines = [(use, line) for field, use, line in uses(portfolio, name, mapping) if field == error.field]
+            found.problems += [Problem(line, "error", use, _said(error), error.code) for use, line in lines]
+        return
     absent = _absent(portfolio, name, mapping, list(present), f"the {VENDOR_NAMES.get(kind, kind)} object {mapping.object}", found)
     fitting = without(mapping, absent)
     records = reader.sample(fitting, rows) if fitting.fields else []

@@ -49,12 +49,14 @@ class Reading:
 class MappedFieldError(VimError):
     """A mapped field that is in the source, but not as it must be, or is not there for a reason that the reader knows better than anybody.
 
-    `field` is its name in the source; whoever knows the portfolio file adds the line of the mapping.
+    `field` is its name in the source; whoever knows the portfolio file adds the line of the mapping. `others` are further such errors of
+    the same object: a check of the file tells them all.
     """
 
     def __init__(self, code: str, what: str, *, field: str = "", why: str = "", fix: str = "") -> None:
         super().__init__(code, what, why=why, fix=fix)
         self.field = field
+        self.others: tuple[MappedFieldError, ...] = ()
 
 
 class SystemReader(Protocol):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: How far down a header row that was pushed away is looked for.
 HEADER_SEARCH_ROWS = 20
 #: Serial numbers of 1970-01-01 and 2100-01-01. A number outside is no date that a customer has; 2026 in a date column is a year.
+#: A canonical column of one name has one type, whichever entity it belongs to.
+MOMENT_COLUMNS: dict[str, str] = {column.name: column.type for entity in ENTITIES.values() for column in entity.columns if column.type in ("date", "timestamp")}
 EARLIEST, LATEST = 25_569, 73_051
 
 
@@ -57,14 +59,14 @@ class GoogleSheetsReader(ClientReader):
 
     def read(self, entity: str, mapping: EntityMap, cursor: str | None) -> Reading:
         """All rows of the tab, whatever the cursor."""
-        return Reading(self._records(entity, mapping), lambda: None, is_complete=True)
+        return Reading(self._records(mapping), lambda: None, is_complete=True)
 
     def sample(self, mapping: EntityMap, rows: int) -> list[Record]:
-        """The first rows of the tab, as they stand there."""
-        return [*islice(records(mapping.object or "", self._rows(mapping), mapping.source_fields), rows)]
+        """The first rows of the tab."""
+        return [*islice(self._records(mapping), rows)]
 
-    def _records(self, entity: str, mapping: EntityMap) -> Iterator[Record]:
-        moments = _moment_fields(entity, mapping)
+    def _records(self, mapping: EntityMap) -> Iterator[Record]:
+        moments = _moment_fields(mapping)
         zone = ZoneInfo(self._sheet().time_zone)
         for record in records(mapping.object or "", self._rows(mapping), mapping.source_fields):
             yield {name: from_serial(value, moments[name], zone) if name in moments else value for name, value in record.items()}
@@ -95,28 +97,33 @@ def reader_from_settings(settings: Settings, captured_at: datetime) -> GoogleShe
 def header_columns(tab: str, rows: Sequence[Sequence[Cell]], wanted: Sequence[str]) -> dict[str, int]:
     """Column numbers (from 0) by header of the first row, spaces around headers left out.
 
-    Raises MappedFieldError for the first of `wanted` that is not there exactly once: it says what stands there instead. Headers that
-    nobody maps may be blank or doubled; they are left out if doubled.
+    Raises MappedFieldError for `wanted` that are not there exactly once: it says what stands there instead. Headers that nobody maps
+    may be blank or doubled; they are left out if doubled.
     """
     header = _words(rows[0]) if rows else []
-    present = {name for name in header if name}
-    missing = [name for name in wanted if name.strip() not in present]
-    if missing:
-        raise _missing(tab, rows, header, wanted, missing[0])
-    for name in wanted:
-        places = [column for column, word in enumerate(header) if word == name.strip()]
-        if len(places) > 1:
-            cells = " and ".join(cell_name(0, column) for column in places)
-            raise MappedFieldError(
-                "VIM-E017",
-                f"The tab '{tab}' has the header '{name}' in the cells {cells}",
-                field=name,
-                why="Which of the columns is meant cannot be known",
-                fix="Rename or remove one of them",
-            )
+    problems = [problem for name in wanted if (problem := _wrong_header(tab, rows, header, wanted, name)) is not None]
+    if problems:
+        problems[0].others = tuple(problems[1:])
+        raise problems[0]
     known = {word: column for column, word in enumerate(header) if word and header.count(word) == 1}
     # Under the name that the mapping uses, should that have spaces around it.
     return known | {name: known[name.strip()] for name in wanted}
+
+
+def _wrong_header(tab: str, rows: Sequence[Sequence[Cell]], header: Sequence[str], wanted: Sequence[str], name: str) -> MappedFieldError | None:
+    places = [column for column, word in enumerate(header) if word == name.strip()]
+    if not places:
+        return _missing(tab, rows, header, wanted, name)
+    if len(places) == 1:
+        return None
+    cells = " and ".join(cell_name(0, column) for column in places)
+    return MappedFieldError(
+        "VIM-E017",
+        f"The tab '{tab}' has the header '{name}' in the cells {cells}",
+        field=name,
+        why="Which of the columns is meant cannot be known",
+        fix="Rename or remove one of them",
+    )
 
 
 def _missing(tab: str, rows: Sequence[Sequence[Cell]], header: Sequence[str], wanted: Sequence[str], name: str) -> MappedFieldError:
@@ -171,11 +178,10 @@ def from_serial(value: Any, kind: str, zone: ZoneInfo) -> Any:
     return moment.replace(tzinfo=zone).astimezone(UTC).replace(tzinfo=None)
 
 
-def _moment_fields(entity: str, mapping: EntityMap) -> dict[str, str]:
+def _moment_fields(mapping: EntityMap) -> dict[str, str]:
     """Mapped fields that are dates or moments, to which of the two."""
-    columns = ENTITIES[entity].column_by_name
-    kinds = {rule.field: columns[name].type for name, rule in mapping.fields.items() if rule.field and columns[name].type in ("date", "timestamp")}
-    return {str(field): str(kind) for field, kind in kinds.items()} | ({mapping.known_at: "timestamp"} if mapping.known_at else {})
+    kinds = {rule.field: MOMENT_COLUMNS[name] for name, rule in mapping.fields.items() if rule.field and name in MOMENT_COLUMNS}
+    return kinds | ({mapping.known_at: "timestamp"} if mapping.known_at else {})
 
 
 def _kinds(rows: Sequence[Sequence[Cell]], column: int) -> str:

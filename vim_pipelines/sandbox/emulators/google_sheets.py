@@ -124,7 +124,7 @@ class GoogleSheetsEmulator:
             "google_sheets_base_url": url,
             "google_sheets_token_url": f"{url}/token",
             "google_sheets_spreadsheet_id": SPREADSHEET_ID,
-            "google_sheets_key_file": str(self.key_file),
+            "google_sheets_key_file": str(self.key_file.resolve()),
         }
 
     def close(self) -> None:
@@ -270,12 +270,16 @@ class GoogleSheetsEmulator:
         rows = self.state.current(tab, '"IsDeleted" = 0 order by "c0"', ())
         names = column_names(tab)
         cells = [[_shown(row[name], kind) for name, kind in zip(names, kinds, strict=True)] for row in rows]
-        return [*inserted, self._header(tab), *cells]
+        table = [self._header(tab), *cells]
+        for change in json.loads(self.state.meta(f"schema {tab}") or "[]"):
+            table = _changed(table, change)
+        return [*inserted, *table]
 
     # ---- people who edit
 
     def _control(self, method: str, name: str, body: Any) -> Any:
-        """`/_sandbox/`: see the module; also POST limits {requests_per_minute}, POST expire_tokens, POST share {is_shared}, POST time_zone {name}."""
+        """`/_sandbox/`: see the module; also POST limits {requests_per_minute}, POST expire_tokens, POST share {is_shared}, POST time_zone {name}, POST schema {object,
+        field, change: add | remove | retype, value, template}: a person adds a column of one value at the end, deletes one, or types all its cells anew."""
         if method != "POST":
             raise KeyError(name)
         if name == "limits":
@@ -296,6 +300,10 @@ class GoogleSheetsEmulator:
         if name == "rename":
             self.state.set_meta(f"title {body['tab']}", str(body["to"]))
             return body
+        if name == "schema":
+            stored = json.loads(self.state.meta(f"schema {body['object']}") or "[]")
+            self.state.set_meta(f"schema {body['object']}", json.dumps([*stored, body]))
+            return {"header": self._grid(body["object"])[int(self.state.meta(f"inserted {body['object']}") or 0)]}
         if name == "insert_rows":
             self.state.set_meta(f"inserted {body['tab']}", str(int(self.state.meta(f"inserted {body['tab']}") or 0) + int(body["count"])))
             return body
@@ -344,6 +352,18 @@ def _shown(value: Any, kind: str) -> Any:
         # As a spreadsheet does it: the whole days, and the rest as a double's fraction of a day.
         return days if not rest else days + rest / timedelta(days=1)
     return value
+
+
+def _changed(table: list[list[Any]], change: Mapping[str, Any]) -> list[list[Any]]:
+    """A tab's header and rows after a person changed a column."""
+    if change["change"] == "add":
+        width = max(len(row) for row in table)
+        return [[*row, *[None] * (width - len(row)), change["field"] if number == 0 else change.get("value")] for number, row in enumerate(table)]
+    place = table[0].index(change["field"])
+    if change["change"] == "remove":
+        return [row[:place] + row[place + 1 :] for row in table]
+    template = str(change.get("template", "{}"))
+    return [table[0], *([*row[:place], None if row[place] is None else template.format(row[place]), *row[place + 1 :]] for row in table[1:])]
 
 
 def _without_tail(row: list[Any]) -> list[Any]:

@@ -35,7 +35,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vim_pipelines.sandbox.emulators.faults import Sandboxed
+from vim_pipelines.sandbox.emulators.faults import Sandboxed, partial_code
 from vim_pipelines.sandbox.emulators.state import STAMP, SandboxClock, State, Table, stamp_text, stamp_time
 
 MOST_ROWS, MOST_COMPANIES, MOST_BULK, DEFAULT_LIMIT = 2000, 5000, 5000, 100
@@ -147,6 +147,10 @@ class PlanhatEmulator:
         self._read_only: set[str] = set()
         self._bulk_status, self._fail_every = "documented", 0
         self._make_custom_fields()
+        #: Custom fields that were added with one value for all records, or whose values read otherwise since: model to field to change.
+        self._changes: dict[str, dict[str, Mapping[str, Any]]] = {}
+        for change in json.loads(self.state.meta("schema") or "[]"):
+            self._changes.setdefault(change["object"], {})[change["field"]] = change
         self.app = Sandboxed(self._routes(), _fault_body, self._control)
 
     def credentials(self, url: str) -> dict[str, str]:
@@ -321,6 +325,8 @@ class PlanhatEmulator:
                 whole[name] = value
         if row.get("companyId") in company_names:
             whole["companyName"] = company_names[row["companyId"]]
+        for name, change in self._changes.get(model.path, {}).items():
+            _change(change, custom if name.startswith("custom.") else whole, name.removeprefix("custom."))
         whole |= {"createdAt": _time(row["createdAt"]), "updatedAt": _time(row[STAMP])} | ({"custom": custom} if custom else {})
         if select is None:
             return whole
@@ -346,6 +352,8 @@ class PlanhatEmulator:
         updated: list[dict[str, str]] = []
         errors: dict[str, list[dict[str, Any]]] = {"createdErrors": [], "updatedErrors": [], "permissionErrors": []}
         unchanged = 0
+        planned = partial_code(request.scope)
+        every = self._fail_every if planned is None else 2
         with self.state.transaction():
             for number, item in enumerate(items, 1):
                 before = self._matched(model, item)
@@ -354,8 +362,8 @@ class PlanhatEmulator:
                     errors["permissionErrors"].append({**_keys(item), "message": f"No permission to write {model.name}"})
                     continue
                 wrong = self._wrong(model, item, before)
-                if self._fail_every and number % self._fail_every == 0:
-                    wrong = "planned by the sandbox"
+                if every and number % every == 0:
+                    wrong = planned or "planned by the sandbox"
                 if wrong:
                     errors[kind].append({**_keys(item), "message": wrong})
                     continue
@@ -527,10 +535,28 @@ class PlanhatEmulator:
         self.state.write("dimensiondata", key, "created", self.state.next_stamp(self._clock.now()), {**fields, "value": item["value"]})
         return ""
 
+    def _change_schema(self, change: Mapping[str, Any]) -> Any:
+        model, name = MODELS[change["object"]], str(change["field"])
+        self._changes.setdefault(model.path, {})[name] = change
+        self.state.set_meta("schema", json.dumps([*json.loads(self.state.meta("schema") or "[]"), dict(change)]))
+        if name.startswith("custom.") and change["change"] in ("add", "remove"):
+            short = name.removeprefix("custom.")
+            known = self.state.current("customfields", '"parent" = ? and "name" = ?', (model.name, short))
+            stamp = self.state.next_stamp(self._clock.now())
+            key = known[0]["_id"] if known else object_id(stamp, f"{model.name}.{short}")
+            fields = {"name": short, "type": change.get("type", "text"), "parent": model.name, "IsDeleted": int(change["change"] == "remove")}
+            with self.state.transaction():
+                self.state.write("customfields", key, "updated" if known else "created", stamp, fields if known else {**fields, "createdAt": stamp})
+        return {"object": model.path, "field": name}
+
     def _control(self, method: str, name: str, body: Any) -> Any:
-        """`/_sandbox/`: GET writes; POST limits {requests_per_minute}; POST bulk {status, fail_every}; POST read_only [models]; GET phases."""
+        """`/_sandbox/`: GET writes; POST limits {requests_per_minute}; POST bulk {status, fail_every}; POST read_only [models]; GET phases;
+        POST schema {object, field, change: add | remove | retype, type, value, template}: a field of a model (a custom one as `custom.NAME`) is there from
+        now on with one value, is gone, or reads as `template` renders it."""
         if (method, name) == ("GET", "writes"):
             return self.state.writes()
+        if (method, name) == ("POST", "schema"):
+            return self._change_schema(body)
         if (method, name) == ("GET", "phases"):
             return list(PHASES)
         if (method, name) == ("POST", "limits"):
@@ -551,6 +577,16 @@ def object_id(stamp: str, text: str) -> str:
     """A MongoDB ObjectId: four bytes of seconds, so that ids sort by creation, and eight that are made from `text`."""
     seconds = int(stamp_time(stamp).replace(tzinfo=UTC).timestamp())
     return f"{seconds & 0xFFFFFFFF:08x}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _change(change: Mapping[str, Any], fields: dict[str, Any], name: str) -> None:
+    """What a change of the schema does to one record's JSON."""
+    if change["change"] == "add":
+        fields.setdefault(name, change.get("value"))
+    elif change["change"] == "remove":
+        fields.pop(name, None)
+    elif name in fields:
+        fields[name] = str(change.get("template", "{}")).format(fields[name])
 
 
 def _keys(item: Mapping[str, Any]) -> dict[str, str]:
