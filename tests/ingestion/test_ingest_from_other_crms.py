@@ -154,7 +154,7 @@ def test_a_row_deleted_in_the_sheet_is_ended_and_a_wrong_cell_is_set_aside(sandb
     [
         (("edit", {"tab": "Contracts", "cell": "D1", "value": "Seat count"}), "VIM-E012", r"no header 'Seats'.*\(A1 to M1\); it is mapped to contract_line.seats"),
         (("edit", {"tab": "Contracts", "cell": "D1", "value": None}), "VIM-E012", r"'Seats'.*contract_line.seats.*Cell D1 is blank"),
-        (("edit", {"tab": "Contracts", "cell": "F1", "value": "Seats"}), "VIM-E012", r"no header 'Net Price'"),
+        (("edit", {"tab": "Contracts", "cell": "F1", "value": "Seats"}), "VIM-E017", r"'Seats' in the cells D1 and F1; it is mapped to contract_line.seats"),
         (("edit", {"tab": "Contracts", "cell": "N1", "value": "Seats"}), "VIM-E017", r"'Seats' in the cells D1 and N1; it is mapped to contract_line.seats"),
         (("insert_rows", {"tab": "Contracts", "count": 2}), "VIM-E012", r"'Contracts' moved: 'Line ID' stands in cell A3, not in row 1; it is mapped to contract_line.contract_line_key"),
         (("rename", {"tab": "Contracts", "to": "Contracts 2026"}), "VIM-E004", r"no object 'Contracts' here \(google_sheets.yaml line \d+\).*Contracts 2026"),
