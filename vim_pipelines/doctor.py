@@ -112,7 +112,8 @@ def _system(portfolio: Portfolio, kind: str, settings: Settings, clock: Callable
     from vim_pipelines.settings import environment_variable
 
     area = ", ".join(name for name, source in portfolio.sources.items() if source.kind == kind) + f" ({kind})"
-    names = [environment_variable(name) for name in vendor_settings(kind) if getattr(settings, name) not in (None, "")]
+    defaults = {name: field.default for name, field in type(settings).model_fields.items()}
+    names = [environment_variable(name) for name in vendor_settings(kind) if getattr(settings, name) not in (None, "", defaults[name])]
     try:
         reader = open_reader(kind, settings, settings.now())
     except VimError as error:
@@ -140,7 +141,7 @@ def _system(portfolio: Portfolio, kind: str, settings: Settings, clock: Callable
         client = _client(reader)
         yield from _limits(area, client)
         yield from _skew(area, client, clock)
-        if kind in ("salesforce", "hubspot", "planhat"):
+        if kind != "zendesk":
             yield from _write_back(area, kind, client, settings)
     finally:
         reader.close()

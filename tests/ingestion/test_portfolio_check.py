@@ -350,3 +350,21 @@ def test_the_env_file_names_the_settings_and_holds_no_value(tmp_path: Path, crm:
     assert set(values) <= {environment_variable(name) for name in Settings.model_fields} and "ZENDESK_CLIENT_SECRET" in values
     assert env.stat().st_mode & 0o077 == 0
     assert ".env" in (tmp_path / ".gitignore").read_text()
+
+
+# --- the ready files ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("crm", ["hubspot", "planhat"])
+def test_the_ready_file_of_each_crm_is_right_and_its_doctor_is_green(sandbox, crm: str):
+    """Its portfolio is found to fit, and nothing is red, against the emulated vendor itself."""
+    from vim_pipelines.doctor import examine
+    from vim_pipelines.sandbox.emulators.run import start_emulators
+
+    with start_emulators(sandbox.settings.sandbox_dir, (crm,)) as running:
+        settings = running.settings(sandbox.settings).model_copy(update={"sandbox_crm": crm})
+        report = check_portfolio(resource_path("portfolios") / f"{crm}.yaml", settings, NOW)
+        findings = examine(settings)
+    assert told(report, "error") == [] and {item.status for item in report.sources} == {"ok"}
+    assert {item.entity: item.rows for item in report.entities}["account"] == 20
+    assert [item for item in findings if item.status != "ok"] == []

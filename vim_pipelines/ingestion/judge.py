@@ -131,8 +131,11 @@ def _passed(portfolio: Portfolio, mapping: EntityMap, records: Sequence[Mapping[
     passes = passing(mapping.where)
     passed = [record for record in records if passes(record)]
     if records and not passed:
-        line = portfolio.line("entities", found.entity, "where")
-        found.problems.append(Problem(line, "error", f"{found.entity}.where", f"none of the {len(records)} rows read passes the filter"))
+        line, seen = portfolio.line("entities", found.entity, "where"), f"none of the {len(records)} rows read passes the filter"
+        if found.is_whole:
+            found.problems.append(Problem(line, "error", f"{found.entity}.where", seen))
+        else:
+            found.problems.append(Problem(line, "warning", f"{found.entity}.where", f"{seen}; there are more (--rows reads up to 10,000)"))
     return passed
 
 

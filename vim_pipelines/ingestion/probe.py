@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.files import file_fields, file_rows
+from vim_pipelines.ingestion.filters import passing
 from vim_pipelines.ingestion.judge import Judged, judge, judge_together, without
 from vim_pipelines.ingestion.readers import VENDOR_NAMES, MappedFieldError, SystemReader, open_reader
 from vim_pipelines.ingestion.telemetry_sql import present_fields
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Rows of a system's object: one page of most vendors. Files are cheap and are read up to the second number, so that keys can be compared.
 SAMPLE_ROWS, FILE_ROWS = 1000, 50_000
+#: Rows that must pass the filter before a sample tells anything, and how much wider the second one is.
+ENOUGH_ROWS, WIDER = 50, 10
 #: Systems whose sample is of the last weeks only: fewer rows than asked for are not all there are.
 RECENT_ONLY = frozenset({"zendesk"})
 #: Errors that say that the source as a whole cannot be read now; asking for the next object would only say it again.
@@ -172,8 +175,19 @@ def _probe_object(
         return
     absent = _absent(portfolio, name, mapping, list(present), f"the {VENDOR_NAMES.get(kind, kind)} object {mapping.object}", found)
     fitting = without(mapping, absent)
-    records = reader.sample(fitting, rows) if fitting.fields else []
-    found.judged[name] = _judged(portfolio, name, mapping, list(records), absent, len(records) < rows and kind not in RECENT_ONLY, captured_at, told)
+    records, is_whole = _sampled(reader, fitting, rows)
+    found.judged[name] = _judged(portfolio, name, mapping, records, absent, is_whole and kind not in RECENT_ONLY, captured_at, told)
+
+
+def _sampled(reader: SystemReader, mapping: EntityMap, rows: int) -> tuple[list[Mapping[str, Any]], bool]:
+    """A sample, and whether it is all there is. Where a filter leaves almost nothing of it, a larger one: several entities may share one object."""
+    if not mapping.fields:
+        return [], False
+    records = list(reader.sample(mapping, rows))
+    if mapping.where and len(records) >= rows and sum(map(passing(mapping.where), records)) < ENOUGH_ROWS:
+        rows *= WIDER
+        records = list(reader.sample(mapping, rows))
+    return records, len(records) < rows
 
 
 def _probe_files(portfolio: Portfolio, source_name: str, usable: Mapping[str, EntityMap], captured_at: datetime, found: _Found, told: set[int]) -> None:
