@@ -62,6 +62,7 @@ def examine(settings: Settings, *, clock: Callable[[], datetime] = lambda: datet
             parts = list(pool.map(lambda kind: list(_system(portfolio, kind, settings, clock)), kinds))
         findings += [item for part in parts for item in part]
         findings += [item for name in files for item in _files(portfolio, name)]
+        findings += _tables(portfolio, settings)
     findings += [*_warehouse(settings), _store(settings), _dbt(settings), _disk(settings), _drafter(settings)]
     return findings
 
@@ -264,6 +265,28 @@ def _files(portfolio: Portfolio, source_name: str) -> Iterator[Finding]:
         else:
             count = "one file" if len(files) == 1 else f"{len(files)} files"
             yield Finding(f"{source_name} ({source.kind})", label, "ok", f"{name}: {count}, the newest of {datetime.fromtimestamp(newest, UTC):%Y-%m-%d}")
+
+
+def _tables(portfolio: Portfolio, settings: Settings) -> Iterator[Finding]:
+    """Tables of the warehouse that telemetry is read from."""
+    from vim_pipelines.warehouse import open_warehouse
+
+    for name, mapping in portfolio.entities.items():
+        if portfolio.sources[mapping.source].kind != "warehouse" or (mapping.table or "").count(".") != 1:
+            continue
+        area, label = f"{mapping.source} (warehouse)", f"reads {mapping.table}"
+        if settings.warehouse == "duckdb" and not settings.warehouse_path.exists():
+            yield Finding(area, label, "fail", f"{name}: there is no warehouse {settings.warehouse_path} yet", "Load the tables, or name another VIMOTION_HOME")
+            continue
+        try:
+            with open_warehouse(settings).session(read_only=True) as session:
+                there = session.table_exists(mapping.table or "")
+        except VimError as error:
+            yield _failed(area, label, error)
+            continue
+        yield Finding(
+            area, label, "ok" if there else "fail", name if there else f"{name}: there is no such table", "Correct the name, or give the role select on it"
+        )
 
 
 def _client(reader: Any) -> Any:

@@ -203,6 +203,47 @@ def test_broken_files_do_not_hide_each_other(desk):
     assert {("account", "VIM-E017"), ("license_assignment", "VIM-E017"), ("contract_line", "VIM-E018")} <= codes
 
 
+POSTHOG = """\
+  usage_event:
+    source: events
+    path: "*.jsonl"
+    shape: posthog
+    fields: {product: {constant: core}}
+"""
+
+
+def test_paths_alternatives_and_optional_fields_of_telemetry_are_no_problems(desk):
+    """PostHog's account stands inside a JSON column, and its tables lack columns that nobody ever sent."""
+    text = desk.file.read_text()
+    desk.file.write_text(
+        text[: text.index("  usage_event:")].replace('kind: csv, path: "${data_dir}/events"', 'kind: jsonl, path: "${data_dir}/hog"') + POSTHOG
+    )
+    event = {"uuid": "e1", "event": "clicked", "timestamp": "2026-06-27T10:00:00Z", "distinct_id": "U1", "properties": {"$groups": {"company": "A1"}}}
+    desk.write("hog/a.jsonl", json.dumps(event) + "\n")
+    report = check(desk)
+    assert report.is_right and not [item for item in told(report) if item[1].startswith("usage_event")], told(report)
+    desk.write("hog/a.jsonl", json.dumps({key: value for key, value in event.items() if key not in ("uuid", "distinct_id")}) + "\n")
+    found = {where: text for _, where, text in told(check(desk), "error")}
+    assert "has no field 'uuid'" in found.get("usage_event.event_id", "") or "has no field 'uuid'" in str(found)
+
+
+def test_tables_of_the_warehouse_are_asked_for_their_columns(desk):
+    desk.ingest()
+    from vim_pipelines.warehouse import open_warehouse
+
+    with open_warehouse(desk.settings).session() as session:
+        session.execute("create schema landing")
+        session.execute("create table landing.events (id varchar, happened timestamp, arrived timestamp)")
+    table = (
+        "  usage_event:\n    source: house\n    table: landing.events\n    fields: {event_id: id, user_key: usr, occurred_at: happened, recorded_at: arrived}\n"
+    )
+    text = desk.file.read_text().replace('events: {kind: csv, path: "${data_dir}/events"}', "house: {kind: warehouse}")
+    desk.file.write_text(text[: text.index("  usage_event:")] + table)
+    report = check(desk)
+    assert told(report, "error") == [(line_of(desk, "user_key: usr"), "usage_event.user_key", "the table landing.events has no field 'usr'")]
+    assert any("has no table landing.event" in text for _, _, text in told(check(desk, ("landing.events", "landing.event")), "error"))
+
+
 # --- systems -----------------------------------------------------------------------------------------------------------
 
 

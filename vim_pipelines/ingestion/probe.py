@@ -80,8 +80,10 @@ def is_of_source(error: VimError) -> bool:
 def uses(portfolio: Portfolio, entity: str, mapping: EntityMap) -> Iterator[tuple[str, str, int]]:
     """Every source field that the file names for an entity: field, what it is used for, line."""
     for column, rule in mapping.fields.items():
-        if ("entities", entity, "fields", column) in portfolio._lines:  # not those that the roles have added
-            yield from ((name, f"{entity}.{column}", portfolio.line("entities", entity, "fields", column)) for name in rule.source_fields)
+        is_written = ("entities", entity, "fields", column) in portfolio._lines
+        if is_written or mapping.shape:  # not those that the roles have added
+            line = portfolio.line("entities", entity, *(("fields", column) if is_written else ("shape",)))
+            yield from ((name, f"{entity}.{column}", line) for name in rule.source_fields)
     for use in ("known_at", "deleted"):
         if getattr(portfolio.entities[entity], use):
             yield getattr(mapping, use), f"{entity}.{use}", portfolio.line("entities", entity, use)
@@ -122,11 +124,7 @@ def _probe_kind(
     elif kind in SYSTEM_KINDS:
         _probe_system(portfolio, kind, usable, settings, captured_at, rows, found, told)
     else:
-        found.sources += [
-            SourceFound(name, kind, "not checked", "its rows are read in the warehouse only")
-            for name, source in portfolio.sources.items()
-            if source.kind == kind
-        ]
+        _probe_tables(portfolio, usable, settings, found)
     return found
 
 
@@ -210,8 +208,11 @@ def _probe_files(portfolio: Portfolio, source_name: str, usable: Mapping[str, En
         is_whole = name != USAGE
         for path in chosen:
             try:
-                missing = _absent(portfolio, name, mapping, file_fields(path, source), f"the file {path.name}", found)
+                present = file_fields(path, source)
+                missing = _absent(portfolio, name, mapping, present, f"the file {path.name}", found)
                 absent |= missing
+                if name == USAGE:
+                    mapping = _plain_rules(mapping, present)
                 for record in file_rows(path, source, without(mapping, missing).source_fields):
                     if len(records) >= (SAMPLE_ROWS if name == USAGE else FILE_ROWS):
                         is_whole = False
@@ -223,6 +224,40 @@ def _probe_files(portfolio: Portfolio, source_name: str, usable: Mapping[str, En
         found.judged[name] = _judged(portfolio, name, mapping, records, absent, is_whole, captured_at, told)
     status = "error" if entities and failed == len(entities) else "ok"
     found.sources.append(SourceFound(source_name, source.kind, status, "no file found" if status == "error" else _counted(len(entities))))  # type: ignore[arg-type]
+
+
+def _plain_rules(mapping: EntityMap, present: Sequence[str]) -> EntityMap:
+    """The rules of telemetry that can be asked of a row in Python: paths into JSON, alternatives and optional fields are the warehouse's SQL."""
+    there = set(present)
+    plain = {name: rule for name, rule in mapping.fields.items() if not rule.any_of and there >= set(rule.source_fields)}
+    return mapping.model_copy(update={"fields": plain, "where": {name: condition for name, condition in mapping.where.items() if name in there}})
+
+
+def _probe_tables(portfolio: Portfolio, usable: Mapping[str, EntityMap], settings: Settings, found: _Found) -> None:
+    """Tables of the warehouse that telemetry is read from: whether they are there, with the mapped columns."""
+    from vim_pipelines.warehouse import open_warehouse
+
+    for source_name, source in portfolio.sources.items():
+        entities = {name: mapping for name, mapping in usable.items() if mapping.source == source_name}
+        if source.kind != "warehouse":
+            continue
+        try:
+            if settings.warehouse == "duckdb" and not settings.warehouse_path.exists():  # looking must not make one
+                raise VimError("VIM-E021", f"There is no warehouse {settings.warehouse_path} yet", fix="Load the tables, or name another VIMOTION_HOME")
+            with open_warehouse(settings).session(read_only=True) as session:
+                columns = {name: session.column_names(mapping.table or ".") for name, mapping in entities.items() if (mapping.table or "").count(".") == 1}
+        except VimError as error:
+            _source_failed(portfolio, [source_name], source.kind, error, found, len(entities))
+            continue
+        for name, there in columns.items():
+            mapping = entities[name]
+            if not there:
+                line = portfolio.line("entities", name, "table")
+                found.problems.append(Problem(line, "error", name, f"the warehouse has no table {mapping.table}", "VIM-E018"))
+                continue
+            named = [field for field in mapping.source_fields if field.lower() in there]
+            _absent(portfolio, name, mapping, [*there, *named], f"the table {mapping.table}", found)
+        found.sources.append(SourceFound(source_name, source.kind, "ok", f"{_counted(len(entities))}; columns only, rows are read by the night"))
 
 
 def _absent(portfolio: Portfolio, entity: str, mapping: EntityMap, present: Sequence[str], where: str, found: _Found) -> set[str]:
