@@ -94,7 +94,7 @@ def test_every_record_is_listed_page_by_page(hub, client, monkeypatch):
 
 def test_a_page_that_comes_twice_is_an_error_and_not_an_endless_loop(hub, options):
     """A list that repeats its page would have been read until the night's end."""
-    body = {"results": [{"id": "7"}], "paging": {"next": {"after": "7"}}}
+    body = {"results": [{"id": "7", "properties": {}}], "paging": {"next": {"after": "7"}}}
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=body))
     client = HubSpotClient(hub.url, KEY, options=replace(options, transport=transport))
     with pytest.raises(VendorError, match="twice"):

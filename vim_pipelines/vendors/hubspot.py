@@ -161,7 +161,7 @@ class HubSpotClient(VendorClient):
 
     def describe(self, object_type: str) -> list[Record]:
         """HubSpot's definitions of an object type's properties: `name`, `type`, `fieldType`, `options`, `hasUniqueValue` and more."""
-        return list(self._get(f"properties/{self._version}/{_segment(object_type)}")["results"])
+        return _results(self._get(f"properties/{self._version}/{_segment(object_type)}"), "name")
 
     def records(self, object_type: str, properties: Sequence[str], *, archived: bool = False, associations: Sequence[str] = ()) -> Iterator[Record]:
         """Every record (or every archived one) in the order of its id, page by page. Not delayed, without the limits of search.
@@ -174,7 +174,7 @@ class HubSpotClient(VendorClient):
         after: str | None = None
         while True:
             body = self._get(f"objects/{self._version}/{_segment(object_type)}", params={**params, **({"after": after} if after else {})})
-            yield from body["results"]
+            yield from _results(body, "properties")
             following = _after(body)
             if following is None:
                 return
@@ -198,7 +198,9 @@ class HubSpotClient(VendorClient):
         if after:
             body["after"] = after
         self._search_limiter.acquire()
-        return dict(self._send("POST", f"objects/{self._version}/{_segment(object_type)}/search", Safety.READ, json=body))
+        answer = dict(self._send("POST", f"objects/{self._version}/{_segment(object_type)}/search", Safety.READ, json=body))
+        _results(answer, "properties")
+        return answer
 
     def modified(
         self, object_type: str, properties: Sequence[str], since: datetime, until: datetime | None = None, *, overlap: timedelta = OVERLAP
@@ -262,7 +264,7 @@ class HubSpotClient(VendorClient):
             body: Record = {"inputs": [{"id": item} for item in part], "properties": list(properties), "propertiesWithHistory": []}
             if id_property:
                 body["idProperty"] = id_property
-            found += self._send("POST", f"objects/{self._version}/{_segment(object_type)}/batch/read", Safety.READ, json=body)["results"]
+            found += _results(self._send("POST", f"objects/{self._version}/{_segment(object_type)}/batch/read", Safety.READ, json=body), "properties")
         return found
 
     def associated(self, from_type: str, to_type: str, ids: Sequence[str]) -> dict[str, list[Association]]:
@@ -273,7 +275,7 @@ class HubSpotClient(VendorClient):
             part, inputs = inputs[:ASSOCIATION_LIMIT], inputs[ASSOCIATION_LIMIT:]
             path = f"associations/{self._version}/{_segment(from_type)}/{_segment(to_type)}/batch/read"
             body = self._send("POST", path, Safety.READ, json={"inputs": part})
-            for item in body["results"]:
+            for item in _results(body, "to"):
                 for to in item["to"]:
                     types = tuple(int(kind["typeId"]) for kind in to["associationTypes"])
                     found.setdefault(str(item["from"]["id"]), []).append(Association(str(to["toObjectId"]), bool(PRIMARY_TYPES & set(types)), types))
@@ -298,7 +300,7 @@ class HubSpotClient(VendorClient):
         while True:
             params = {"limit": "100", "archived": "true" if archived else "false", **({"after": after} if after else {})}
             body = self._get(f"owners/{self._version}", params=params)
-            yield from body["results"]
+            yield from _results(body, "id")
             after = _after(body)
             if after is None:
                 return
@@ -436,7 +438,7 @@ class HubSpotClient(VendorClient):
         facts: dict[str, Any] = {"status": response.status_code, "vendor_code": category, "vendor_message": message}
         where = f"{response.request.method} {response.request.url.path}"
         if response.status_code == 401:
-            fix = "Check HUBSPOT_SERVICE_KEY: keys are shown once, and a rotated one ends after seven days"
+            fix = "Check HUBSPOT_SERVICE_KEY against the key in HubSpot (Development, Keys, Service keys): it may have been rotated or deleted"
             return VendorError("VIM-E011", "HubSpot refused the service key", why=f"{category}: {message}", fix=fix, **facts)
         if response.status_code == 403:
             scopes = ", ".join(_missing_scopes(body)) or "not named by HubSpot"
@@ -491,6 +493,19 @@ def _batch_results(body: Record, inputs: Sequence[Record], *, is_create: bool) -
         else:
             results.append(WriteResult(None, "unknown"))
     return results
+
+
+def _results(body: Any, wanted: str) -> list[Record]:
+    """The `results` of an answer, each with the key `wanted`; VIM-E013 where something else came: it must not be read as 'none'."""
+    results = body.get("results") if isinstance(body, Mapping) else None
+    if isinstance(results, list) and all(isinstance(item, dict) and wanted in item for item in results):
+        return results
+    raise VendorError(
+        "VIM-E013",
+        f"HubSpot's answer has no results with '{wanted}'",
+        why="It is the answer to another question, or an intermediary's",
+        fix="Run again; if it stays, check that no proxy answers in HubSpot's place",
+    )
 
 
 def _filter(name: str, operator: str, value: int | str) -> Record:

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.ingestion.coerce import to_timestamp
+from vim_pipelines.ingestion.mapping import mapped_records
 from vim_pipelines.ingestion.readers import ClientReader, NewestMoment, Reading, Record
 from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.portfolio.model import EntityMap
@@ -55,7 +56,7 @@ class HubSpotReader(ClientReader):
         return {**found, **OWN_FIELDS, **company, **owner}
 
     def defaults(self, mapping: EntityMap) -> dict[str, str | None]:
-        """Every object has them. Of an archived record `updatedAt` is the moment at which it was archived."""
+        """Every object has them; what was archived is told apart, by `Reading.deleted`."""
         return {"known_at": "updatedAt", "deleted": "archived"}
 
     def read(self, entity: str, mapping: EntityMap, cursor: str | None) -> Reading:
@@ -63,14 +64,18 @@ class HubSpotReader(ClientReader):
         since, full_at = _parsed(cursor)
         is_full = since is None or full_at is None or self.captured_at - full_at >= FULL_EVERY
         newest = NewestMoment(None if since is None else since.isoformat(), self.captured_at)
-        records = self._full(entity, mapping) if is_full or since is None else self._changed(entity, mapping, since)
+        asked, name = self._asked(mapping), mapping.object or ""
+        records = self.client.records(name, asked) if is_full or since is None else self.client.modified(name, asked, since)
 
         def next_cursor() -> str | None:
             moment = newest.text()
             full = self.captured_at if is_full else full_at
             return None if moment is None or full is None else f"{moment} {full.isoformat()}"
 
-        return Reading(newest.watch(self._resolved(mapping, records), "updatedAt"), next_cursor, is_complete=is_full)
+        def deleted() -> dict[str, datetime]:
+            return self._archived(entity, mapping, None if is_full else since)
+
+        return Reading(newest.watch(self._resolved(mapping, records), "updatedAt"), next_cursor, is_complete=is_full, deleted=deleted)
 
     def sample(self, mapping: EntityMap, rows: int) -> list[Record]:
         """The records with the lowest ids."""
@@ -78,42 +83,37 @@ class HubSpotReader(ClientReader):
 
     # ---- inside
 
-    def _full(self, entity: str, mapping: EntityMap) -> Iterator[dict[str, Any]]:
-        key, live = _key_property(entity, mapping), set()
-        asked = self._asked(mapping)
-        for record in self.client.records(mapping.object or "", asked):
-            live.add(record["properties"].get(key))
-            yield record
-        for record in self.client.records(mapping.object or "", asked, archived=True):
-            # Who was made anew under the same key lives on: the archived twin must not end it.
-            if key is None or record["properties"].get(key) not in live:
-                yield record
+    def _archived(self, entity: str, mapping: EntityMap, since: datetime | None) -> dict[str, datetime]:
+        """Entity keys of records that were archived (since `since`, less the overlap), each with its moment.
 
-    def _changed(self, entity: str, mapping: EntityMap, since: datetime) -> Iterator[dict[str, Any]]:
+        Only their end is taken from them: HubSpot does not say whether an archived record keeps its associations, so its content is
+        what was read while it lived.
+        """
         from vim_pipelines.vendors.hubspot import OVERLAP
 
-        asked, name = self._asked(mapping), mapping.object or ""
-        yield from self.client.modified(name, asked, since)
-        archived = [
-            record
-            for record in self.client.records(name, asked, archived=True)
-            if to_timestamp(record.get("archivedAt") or record["updatedAt"]) >= since - OVERLAP
-        ]
-        alive = self._alive(entity, mapping, archived)
-        key = _key_property(entity, mapping)
-        yield from (record for record in archived if key is None or record["properties"].get(key) not in alive)
+        column, ends = ENTITIES[entity].key, dict[str, datetime]()
+        for record in self.client.records(mapping.object or "", self._asked(mapping), archived=True):
+            moment = to_timestamp(record.get("archivedAt") or record["updatedAt"])
+            if not record.get("archived") or (since is not None and moment < since - OVERLAP):
+                continue
+            for row in mapped_records(mapping, [_flat(record)]):
+                if row[column]:
+                    ends[str(row[column])] = max(moment, ends.get(str(row[column]), moment))
+        # Who was made anew under the same key lives on. A full reading holds him; after a search he must be asked for.
+        for key in self._alive(entity, mapping, sorted(ends)) if since is not None else ():
+            ends.pop(key, None)
+        return ends
 
-    def _alive(self, entity: str, mapping: EntityMap, archived: list[dict[str, Any]]) -> set[str]:
-        """Keys of archived records that a living record has too."""
-        key, name = _key_property(entity, mapping), mapping.object or ""
-        values = sorted({record["properties"][key] for record in archived if key and record["properties"].get(key)})
-        if key is None or not values:
-            return set()
-        if self._properties(name).get(key, {}).get("hasUniqueValue"):
-            found = self.client.get_many(name, values, [key], id_property=key)
+    def _alive(self, entity: str, mapping: EntityMap, keys: list[str]) -> set[str]:
+        """Those of `keys` that a living record has."""
+        rule, name = mapping.fields[ENTITIES[entity].key], mapping.object or ""
+        if not keys or rule.field is None or rule.field in OWN_FIELDS or rule.model_fields_set != {"field"}:
+            return set()  # HubSpot never gives an id twice, and what a rule makes of several fields cannot be asked for
+        if self._properties(name).get(rule.field, {}).get("hasUniqueValue"):
+            found = self.client.get_many(name, keys, [rule.field], id_property=rule.field)
         else:
-            found = [record for value in values for record in self.client.find(name, key, value, [key])]
-        return {record["properties"][key] for record in found}
+            found = [record for key in keys for record in self.client.find(name, rule.field, key, [rule.field])]
+        return {str(record["properties"][rule.field]) for record in found}
 
     def _asked(self, mapping: EntityMap) -> list[str]:
         names = [name for name in mapping.source_fields if name not in OWN_FIELDS and not name.startswith((COMPANY, OWNER))]
@@ -127,8 +127,7 @@ class HubSpotReader(ClientReader):
         while part := list(islice(waiting, TOGETHER)):
             companies = self._companies_of(mapping.object or "", part, company) if company else {}
             for record in part:
-                row = {**record["properties"], **{name: record.get(name) for name in OWN_FIELDS}}
-                row["updatedAt"] = record.get("archivedAt") or record["updatedAt"]
+                row = _flat(record)
                 row |= {COMPANY + name: companies.get(record["id"], {}).get(name) for name in company}
                 if owner:
                     person = self._all_owners().get(record["properties"].get(OWNER_PROPERTY) or "", {})
@@ -175,7 +174,5 @@ def _is_company(name: str | None) -> bool:
     return name in ("companies", "company", "0-2")
 
 
-def _key_property(entity: str, mapping: EntityMap) -> str | None:
-    """The property that is the entity's key; None where a rule makes the key of something else (a HubSpot id is never used twice)."""
-    rule = mapping.fields.get(ENTITIES[entity].key)
-    return rule.field if rule is not None and rule.field not in OWN_FIELDS else None
+def _flat(record: Record) -> dict[str, Any]:
+    return {**record["properties"], **{name: record.get(name) for name in OWN_FIELDS}}
