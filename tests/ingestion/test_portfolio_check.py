@@ -396,7 +396,7 @@ def test_the_env_file_names_the_settings_and_holds_no_value(tmp_path: Path, crm:
 # --- the ready files ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("crm", ["hubspot", "planhat"])
+@pytest.mark.parametrize("crm", ["hubspot", "planhat", "google_sheets"])
 def test_the_ready_file_of_each_crm_is_right_and_its_doctor_is_green(sandbox, crm: str):
     """Its portfolio is found to fit, and nothing is red, against the emulated vendor itself."""
     from vim_pipelines.doctor import examine
