@@ -15,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vendor_sandbox import Control, Waits, control_of, make_sandbox, set_clock
 
+from vim_pipelines.ingestion.readers.planhat import PlanhatReader
+from vim_pipelines.portfolio.model import EntityMap
 from vim_pipelines.sandbox.emulators.planhat import MODELS as EMULATED
-from vim_pipelines.sandbox.emulators.planhat import TENANT_UUID, TOKEN
+from vim_pipelines.sandbox.emulators.planhat import TENANT_UUID, TOKEN, object_id
 from vim_pipelines.sandbox.emulators.run import Running, start_emulators
 from vim_pipelines.sandbox.planhat_seed import DERIVED, SEEDS, seed_planhat
 from vim_pipelines.vendors.http import Limiter, TransportOptions, VendorError
@@ -396,6 +398,52 @@ def test_the_tenant_id_is_in_no_error(planhat: PlanhatClient, control: Control) 
     with pytest.raises(VendorError, match="VIM-E015") as caught:
         planhat.push_dimension_data([Metric("d", "ACC-00001", date(2026, 6, 1), 1.0)])
     assert TENANT_UUID not in str(caught.value) + repr(planhat)
+
+
+def test_the_tenant_id_is_in_no_log(planhat: PlanhatClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        planhat.push_dimension_data([Metric("d", "ACC-00001", date(2026, 6, 1), 1.0)])
+        planhat.lean_companies()
+    assert "/leancompanies" in caplog.text and TENANT_UUID not in caplog.text and TOKEN not in caplog.text
+
+
+# ---- the reader
+
+
+def _task(**fields: Any) -> EntityMap:
+    return EntityMap.model_validate({"source": "crm", "object": "tasks", "known_at": "updatedAt", "fields": {"task_key": "externalId", **fields}})
+
+
+def test_a_task_of_a_company_made_since_the_listing_finds_its_company(planhat: PlanhatClient) -> None:
+    """Else a new customer's first records would wait in quarantine for the next night."""
+    reader = PlanhatReader(planhat, datetime(2026, 6, 29, 6))
+    mapping = _task(account_key="company.externalId", owner_email="owner.email", owner_name="owner.name")
+    assert set(mapping.source_fields) <= set(reader.fields(mapping)) and reader.sample(mapping, 5) == []
+    owner = object_id("2020-01-01T00:00:00.000+0000", "who")
+    planhat.upsert_many("users", [{"externalId": "u", "email": "ann@house.example", "nickName": "Ann", "firstName": "Ann", "lastName": "Lee"}])
+    (company,) = planhat.upsert_many("companies", [{"externalId": "NEW-1", "name": "New"}])
+    user = planhat.get("users", "u", by="externalId")
+    assert user is not None
+    tasks = [{"externalId": f"T{n}", "mainType": "task", "companyId": company.id, "action": "x", "ownerId": who} for n, who in enumerate((user["_id"], owner))]
+    assert {result.outcome for result in planhat.upsert_many("tasks", tasks)} == {Outcome.CREATED}
+    found = {record["externalId"]: record for record in reader.read("task", mapping, None).records}
+    assert {record["company.externalId"] for record in found.values()} == {"NEW-1"}
+    assert (found["T0"]["owner.email"], found["T0"]["owner.name"], found["T1"]["owner.email"]) == ("ann@house.example", "Ann Lee", None)
+    assert reader.read("task", mapping, None).is_complete and reader.defaults(mapping) == {"known_at": "updatedAt", "deleted": None}
+
+
+def test_several_entities_of_one_model_share_one_listing(planhat: PlanhatClient, control: Control) -> None:
+    reader = PlanhatReader(planhat, datetime(2026, 6, 29, 6))
+    mappings = [_task(subject="action"), _task(status="status"), _task(priority="custom.Priority")]
+    company = planhat.lean_companies()[0]["_id"]
+    planhat.upsert_many("tasks", [{"externalId": "T", "mainType": "task", "companyId": company, "action": "x", "custom.Priority": "High"}])
+    for mapping in mappings:
+        reader.fields(mapping)
+    control("DELETE", "requests")
+    read = [next(iter(reader.read("task", mapping, None).records)) for mapping in mappings]
+    assert read[0]["action"] == "x" and read[2]["custom.Priority"] == "High"
+    assert [entry["path"] for entry in control("GET", "requests")] == ["/tasks", "/tasks"], "one page, and one look that nothing follows"
+    reader.close()
 
 
 @given(st.integers(0, 60), st.integers(150, 900))
