@@ -173,11 +173,11 @@ def history(portal: Portal, seed: int) -> int:
     return failed
 
 
-@pytest.mark.parametrize("block", range(3))
+@pytest.mark.parametrize("block", range(2))
 def test_nothing_is_lost_and_nothing_doubled(portal: Portal, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vendor, "LIST_LIMIT", 3)
     monkeypatch.setattr(vendor, "SEARCH_LIMIT", 3)
-    assert sum(history(portal, seed) for seed in range(block * 5, block * 5 + 5)) > 0, "no night failed: the test would prove little"
+    assert sum(history(portal, seed) for seed in range(block * 3, block * 3 + 3)) > 0, "no night failed: the test would prove little"
 
 
 @pytest.mark.slow
