@@ -107,7 +107,7 @@ def _portfolio(settings: Settings) -> tuple[Portfolio | None, list[Finding]]:
 
 
 def _system(portfolio: Portfolio, kind: str, settings: Settings, clock: Callable[[], datetime]) -> Iterator[Finding]:
-    from vim_pipelines.ingestion.probe import is_of_source
+    from vim_pipelines.ingestion.probe import as_vim_error, is_of_source
     from vim_pipelines.ingestion.readers import open_reader
     from vim_pipelines.portfolio.init import vendor_settings
     from vim_pipelines.settings import environment_variable
@@ -128,7 +128,8 @@ def _system(portfolio: Portfolio, kind: str, settings: Settings, clock: Callable
         is_in = False
         for name, mapping in objects:
             try:
-                text, status, fix = _readable(portfolio, name, mapping, reader)
+                with as_vim_error(kind):
+                    text, status, fix = _readable(portfolio, name, mapping, reader)
             except VimError as error:
                 if not is_in and is_of_source(error):
                     yield from _not_in(area, error)

@@ -244,6 +244,31 @@ def test_tables_of_the_warehouse_are_asked_for_their_columns(desk):
     assert any("has no table landing.event" in text for _, _, text in told(check(desk, ("landing.events", "landing.event")), "error"))
 
 
+def test_columns_that_cross_checks_and_identity_tables_name_are_looked_for(desk):
+    desk.write("orgs.csv", "org,account\nO1,A1\n")
+    desk.file.write_text(
+        desk.file.read_text()
+        + "cross_checks:\n  - name: accounts\n    left: {source: tables, path: accounts.csv, key: idd}\n"
+        + "    right:\n      source: tables\n      path: contracts.csv\n      key: account\n      where:\n        stat: live\n"
+        + "identity:\n  links:\n    - {source: tables, path: orgs.csv, kind: org_id, key: org, account_key: acount}\n"
+        + "    - {source: tables, path: nowhere.csv, kind: user, key: a, account_key: b}\n"
+    )
+    found = {(line, where): text for line, where, text in told(check(desk), "error")}
+    assert "did you mean 'id'?" in found[line_of(desk, "idd"), "cross_checks.0.left"]
+    assert "has no column 'stat'; did you mean 'state'?" in found[line_of(desk, "stat: live"), "cross_checks.0.right"]
+    assert "has no column 'acount'; did you mean 'account'?" in found[line_of(desk, "acount"), "identity.links.0"]
+    assert "No file matches" in found[line_of(desk, "nowhere.csv"), "identity.links.1"]
+    assert len(found) == 4
+
+
+def test_an_answer_that_nobody_foresaw_does_not_hide_the_others(mapped, monkeypatch):
+    from vim_pipelines.ingestion.readers.zendesk import ZendeskReader
+
+    monkeypatch.setattr(ZendeskReader, "sample", lambda self, mapping, rows: {}["tickets"])
+    found = {where: text for _, where, text in told(check(mapped), "error")}
+    assert set(found) == {"ticket", "ticket_event"} and "KeyError" in found["ticket"]
+
+
 # --- systems -----------------------------------------------------------------------------------------------------------
 
 
@@ -396,7 +421,7 @@ def test_the_env_file_names_the_settings_and_holds_no_value(tmp_path: Path, crm:
 # --- the ready files ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("crm", ["hubspot", "planhat", "google_sheets"])
+@pytest.mark.parametrize("crm", ["hubspot", "planhat", pytest.param("google_sheets", marks=pytest.mark.slow)])
 def test_the_ready_file_of_each_crm_is_right_and_its_doctor_is_green(sandbox, crm: str):
     """Its portfolio is found to fit, and nothing is red, against the emulated vendor itself."""
     from vim_pipelines.doctor import examine

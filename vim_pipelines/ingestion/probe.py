@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
@@ -59,6 +60,7 @@ def check_portfolio(path: Path, settings: Settings, captured_at: datetime, *, da
     kinds = sorted({source.kind for source in portfolio.sources.values()})
     with ThreadPoolExecutor(max_workers=max(1, len(kinds))) as pool:
         parts = list(pool.map(lambda kind: _probe_kind(portfolio, kind, usable, settings, captured_at, rows, told), kinds))
+    parts.append(_Found(problems=[item for item in _named_columns(portfolio) if item.line not in told]))
     judged = {name: part.judged[name] for name in portfolio.entities for part in parts if name in part.judged}
     problems = [*report.problems, *(item for part in parts for item in part.problems), *(item for found in judged.values() for item in found.problems)]
     problems += judge_together(portfolio, judged)
@@ -70,6 +72,18 @@ def check_portfolio(path: Path, settings: Settings, captured_at: datetime, *, da
         tuple(by_name[name] for name in portfolio.sources if name in by_name),
         tuple(_entity_found(name, mapping, judged.get(name)) for name, mapping in portfolio.entities.items()),
     )
+
+
+@contextmanager
+def as_vim_error(kind: str) -> Iterator[None]:
+    """Whatever else goes wrong with one source, as an answer of a shape that nobody foresaw, is told too and does not hide the others."""
+    try:
+        yield
+    except VimError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"[:200]
+        raise VimError("VIM-E099", f"What {VENDOR_NAMES.get(kind, kind)} answered could not be understood", why=said, fix="Report it with this line") from error
 
 
 def is_of_source(error: VimError) -> bool:
@@ -113,6 +127,31 @@ def _is_usable(portfolio: Portfolio, name: str, mapping: EntityMap, told: set[in
     return True
 
 
+def _named_columns(portfolio: Portfolio) -> Iterator[Problem]:
+    """Columns that cross-checks and identity tables name and their files lack."""
+    named: list[tuple[str, str, tuple[str | int, ...], dict[str, str]]] = []
+    for index, check in enumerate(portfolio.cross_checks):
+        for side, keys in (("left", check.left), ("right", check.right)):
+            named.append((keys.source, keys.path, ("cross_checks", index, side), {"key": keys.key} | {f"where.{name}": name for name in keys.where}))
+    for index, link in enumerate(portfolio.identity.links):
+        named.append((link.source, link.path, ("identity", "links", index), {"key": link.key, "account_key": link.account_key}))
+    for source_name, path, place, columns in named:
+        source = portfolio.sources.get(source_name)
+        if source is None or source.kind not in FILE_KINDS:
+            continue  # told as a mistake of the file
+        where = ".".join(map(str, place))
+        try:
+            for file in portfolio.files(source_name, path):
+                present = file_fields(file, source)
+                for use, column in columns.items():
+                    if column not in present:
+                        near = get_close_matches(column, present, n=1)
+                        text = f"the file {file.name} has no column '{column}'" + (f"; did you mean '{near[0]}'?" if near else "")
+                        yield Problem(portfolio.line(*place, *use.split(".", 1)), "error", where, text, "VIM-E012")
+        except VimError as error:
+            yield Problem(portfolio.line(*place, "path"), "error", where, _said(error), error.code)
+
+
 def _probe_kind(
     portfolio: Portfolio, kind: str, usable: Mapping[str, EntityMap], settings: Settings, captured_at: datetime, rows: int, told: set[int]
 ) -> _Found:
@@ -141,7 +180,8 @@ def _probe_system(
     try:
         for done, name in enumerate(entities):
             try:
-                _probe_object(portfolio, name, usable[name], reader, kind, captured_at, rows, found, told)
+                with as_vim_error(kind):
+                    _probe_object(portfolio, name, usable[name], reader, kind, captured_at, rows, found, told)
             except VimError as error:
                 if is_of_source(error):
                     _source_failed(portfolio, names, kind, error, found, len(entities) - done)
