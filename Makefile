@@ -51,6 +51,7 @@ sandbox: install ## The sandbox's CRM and support desk on loopback, until interr
 bench: install ## Time a night at 1,000 accounts beside plain SQL and pandas, and each stage of the sandbox's night (ARGS="--accounts 10000": an hour)
 	@$(BIN)/python -m benchmarks.at_scale $(ARGS)
 	@$(BIN)/python -m benchmarks.nightly
+	@$(BIN)/python -m benchmarks.ingestion
 
 calibrate: install ## Alert budget: simulated account-years and 20 planted portfolios; status 1 if a bar is missed
 	@$(BIN)/python -m benchmarks.calibrate
