@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vim_pipelines.ingestion.filters import passing, unreadable_day, where_sql
@@ -19,6 +19,7 @@ from vim_pipelines.portfolio.model import Condition, FieldRule
 from vim_pipelines.settings import load_settings
 
 SETTINGS = load_settings()
+CONNECTION = duckdb.connect()
 
 
 def condition(value: Any) -> Condition:
@@ -67,17 +68,15 @@ CONDITIONS = st.one_of(
 )
 
 
+@settings(deadline=None, max_examples=80)
 @given(said=CONDITIONS, values=st.lists(st.one_of(WORDS, st.none()), min_size=1, max_size=8))
 def test_python_and_sql_filter_alike(said: Any, values: list[str | None]):
     where = {'odd "name"': condition(said)}
-    connection = duckdb.connect()
-    try:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute('create table source (n integer, "odd ""name""" varchar)')
-        connection.executemany("insert into source values (?, ?)", list(enumerate(values)))
-        kept = {row[0] for row in connection.execute(f"select n from source{where_sql(where, 'source.')}").fetchall()}
-    finally:
-        connection.close()
+    with CONNECTION.cursor() as cursor:
+        cursor.execute("set TimeZone = 'UTC'")
+        cursor.execute('create or replace temp table source (n integer, "odd ""name""" varchar)')
+        cursor.executemany("insert into source values (?, ?)", list(enumerate(values)))
+        kept = {row[0] for row in cursor.execute(f"select n from source{where_sql(where, 'source.')}").fetchall()}
     assert kept == {n for n, value in enumerate(values) if passing(where)({'odd "name"': value})}
 
 
