@@ -174,6 +174,9 @@ def _dated(shape: Entity, frame: pd.DataFrame) -> pd.DataFrame:
 
     for column in (*shape.columns, *VERSION_COLUMNS):
         if column.type in ("date", "timestamp") and column.name in frame.columns:
+            if frame[column.name].dtype.kind == "M":
+                frame[column.name] = frame[column.name].astype("datetime64[us]")
+                continue
             values = [None if value is None or value != value else value for value in frame[column.name].tolist()]
             frame[column.name] = np.array(values, dtype="datetime64[us]")
         elif column.type in ("integer", "decimal", "rate") and column.name in frame.columns:
