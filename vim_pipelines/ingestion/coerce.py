@@ -87,6 +87,20 @@ def coerce(entity: Entity, records: Iterable[Mapping[str, Any]], *, captured_at:
     return good, sorted(rejected.values(), key=lambda item: (item.row_key or "", item.reason, item.row_json))
 
 
+def departures(outside: Iterable[tuple[Any, Any]], *, captured_at: datetime) -> dict[str, datetime]:
+    """Key and moment of the records that the filter leaves out (`mapped_records`); what cannot be read as a key or a moment is left out too."""
+    found: dict[str, datetime] = {}
+    for key, modified in outside:
+        try:
+            text = to_text(key) if key is not None else None
+            moment = captured_at if modified in (None, "") else to_timestamp(modified)
+        except (ValueError, TypeError):
+            continue
+        if text is not None and moment is not None and moment <= captured_at + CLOCK_TOLERANCE:
+            found[text] = max(moment, found.get(text, moment))
+    return found
+
+
 def _row(entity: Entity, columns: list[tuple[str, Any, bool, frozenset[str], ColumnType]], record: Mapping[str, Any], latest: datetime) -> Row:
     is_deleted = bool(record.get(DELETED))
     values: dict[str, Any] = {}

@@ -85,6 +85,13 @@ def file_fields(path: Path, source: Source) -> list[str]:
     return header
 
 
+def file_field_types(path: Path, source: Source) -> dict[str, str]:
+    """Column name to type; the columns of a CSV file are text."""
+    if source.kind == "parquet":
+        return {item.name: str(item.type) for item in _parquet_schema(path)}
+    return dict.fromkeys(file_fields(path, source), "text")
+
+
 def check_fields(portfolio: Portfolio, entity: str, present: Sequence[str], where: str) -> None:
     """Raise VIM-E012 for every mapped field that is not among `present`, with the line of the portfolio file that names it."""
     from difflib import get_close_matches

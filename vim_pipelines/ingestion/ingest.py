@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.hashing import sha256_text
-from vim_pipelines.ingestion.coerce import Rejected, Row, coerce
-from vim_pipelines.ingestion.files import file_records, key_values
+from vim_pipelines.ingestion.coerce import Rejected, Row, coerce, departures
+from vim_pipelines.ingestion.files import file_field_types, file_records, key_values
 from vim_pipelines.ingestion.mapping import mapped_records, mapping_fingerprint
-from vim_pipelines.ingestion.systems import Extracted, Systems
+from vim_pipelines.ingestion.systems import Cursor, Extracted, Systems
 from vim_pipelines.ingestion.tables import append_rows, ensure_raw_tables
 from vim_pipelines.ingestion.telemetry import (
     UsageFile,
@@ -84,6 +84,8 @@ class IngestReport:
     reasons: dict[str, int]
     files_loaded: int
     files_for_later: int
+    #: Fields that a source has since tonight, or with another type since tonight, mapped or not: "account.Score__c (double)".
+    new_source_fields: tuple[str, ...] = ()
 
     @property
     def versions_added(self) -> int:
@@ -110,7 +112,8 @@ class IngestReport:
         if table == "quarantine":
             return {"load_id": self.load_id, "rows_quarantined": self.rows_quarantined, **{f"reason_{name}": count for name, count in self.reasons.items()}}
         if table == "loads":
-            return {"load_id": self.load_id, "contradictions": {item.name: item.count for item in self.contradictions}}
+            news = {"new_source_fields": list(self.new_source_fields)} if self.new_source_fields else {}
+            return {"load_id": self.load_id, "contradictions": {item.name: item.count for item in self.contradictions}, **news}
         return {"load_id": self.load_id} | ({"is_fed": False} if table in tables else {})
 
     def as_metadata(self) -> dict[str, Any]:
@@ -124,6 +127,7 @@ class IngestReport:
             "files_for_later": self.files_for_later,
             "join_rate": self.join_rate,
             "contradictions": {item.name: item.count for item in self.contradictions},
+            "new_source_fields": list(self.new_source_fields),
             "entities": [asdict(item) for item in self.entities],
         }
 
@@ -144,10 +148,12 @@ def ingest(settings: Settings, portfolio: Portfolio, as_of: date, captured_at: d
         with warehouse.session() as session:
             ensure_raw_tables(session)
             night = _Night(session, portfolio, as_of, captured_at)
-            for name, extracted in (from_files | systems.load()).items():
+            read = from_files | systems.load()
+            for name, extracted in read.items():
                 night.load_entity(name, extracted)
             # Events last: their accounts are found through tonight's licence assignments and contract lines.
-            usage = night.load_usage(fresh, changed, prepared, later, cursors.get(USAGE))
+            at = cursors.get(USAGE)
+            usage = night.load_usage(fresh, changed, prepared, later, at.text if at else None)
             night.write_loads()
             night.write_coverage()
             return IngestReport(
@@ -159,6 +165,7 @@ def ingest(settings: Settings, portfolio: Portfolio, as_of: date, captured_at: d
                 dict(sorted(night.reasons.items())),
                 usage.files_loaded,
                 usage.files_for_later,
+                night.write_source_fields({name: extracted.fields for name, extracted in read.items()}),
             )
 
 
@@ -198,7 +205,7 @@ class _Night:
             versions += ended_versions(known, ends, _newest_rows(self.session, entity, sorted(ends)))
         append_rows(self.session, f"raw.{entity.table}", [self._version_row(mapping.source, item) for item in versions])
         self._quarantine(name, mapping.source, extracted.rejected)
-        cursor = json.dumps({"cursor": extracted.cursor, "mapping": mapping_fingerprint(mapping)}) if extracted.cursor else None
+        cursor = json.dumps({"cursor": extracted.cursor, "mapping": mapping_fingerprint(mapping), "types": extracted.types}) if extracted.cursor else None
         self._record(EntityLoad(name, mapping.source, extracted.rows_read, len(versions), len(extracted.rejected)), cursor)
 
     def load_usage(self, fresh: Sequence[UsageFile], changed: Sequence[UsageFile], prepared: dict[Path, Path], later: int, cursor: str | None) -> UsageLoad:
@@ -242,6 +249,32 @@ class _Night:
                 }
             )
         append_rows(self.session, "raw.entity_coverage", rows)
+
+    def write_source_fields(self, fields: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+        """Remember which fields the sources have (entity to field to type); returns what is new in an entity that was read before.
+
+        A column that somebody adds to the CRM is often the answer to a measure that is unknown: it is recorded, and ignored until it is mapped.
+        """
+        names = ("source_name", "entity", "field_name", "field_type", "is_mapped", "first_seen_at", "last_seen_at")
+        held = {
+            (row["source_name"], row["entity"], row["field_name"], row["field_type"]): row
+            for row in self.session.rows(f"select {', '.join(names)} from raw.source_fields")
+        }
+        before = {place[:2] for place in held}
+        after, news = dict(held), []
+        for entity, present in sorted(fields.items()):
+            mapping = self.portfolio.entities[entity]
+            mapped = set(mapping.source_fields)
+            for name, kind in sorted(present.items()):
+                place = (mapping.source, entity, name, kind)
+                if place not in held and place[:2] in before:
+                    news.append(f"{entity}.{name} ({kind})")
+                first = held[place]["first_seen_at"] if place in held else self.captured_at
+                after[place] = dict(zip(names, (*place, name in mapped, first, self.captured_at), strict=True))
+        if after != held:
+            self.session.execute("delete from raw.source_fields")
+            append_rows(self.session, "raw.source_fields", [after[place] for place in sorted(after)])
+        return tuple(news)
 
     def _version_row(self, source_name: str, version: Version) -> dict[str, Any]:
         row = version.row
@@ -313,7 +346,7 @@ def _newest_rows(session: Session, entity: Entity, keys: Sequence[str]) -> dict[
     return newest
 
 
-def _state(warehouse: Warehouse, portfolio: Portfolio, as_of: date) -> tuple[dict[str, str], list[UsageFile], list[UsageFile], int]:
+def _state(warehouse: Warehouse, portfolio: Portfolio, as_of: date) -> tuple[dict[str, Cursor], list[UsageFile], list[UsageFile], int]:
     """What earlier runs committed: the cursor of each entity, and which telemetry files are new, changed, or for a later day."""
     files = usage_files(portfolio) if USAGE in portfolio.entities else []
     path: Path | None = getattr(warehouse, "path", None)
@@ -322,13 +355,13 @@ def _state(warehouse: Warehouse, portfolio: Portfolio, as_of: date) -> tuple[dic
     with warehouse.session(read_only=True) as session:
         if not session.table_exists("raw.loads") or not session.table_exists("raw.loaded_files"):
             return {}, [file for file in files if not _is_later(file, as_of)], [], sum(_is_later(file, as_of) for file in files)
-        cursors: dict[str, str] = {}
+        cursors: dict[str, Cursor] = {}
         for row in session.rows("select entity, source_name, cursor_value from raw.loads where status = 'ok' and cursor_value is not null order by load_id"):
             mapping = portfolio.entities.get(row["entity"])
             stored = json.loads(row["cursor_value"])
             cursors.pop(row["entity"], None)
             if mapping is not None and mapping.source == row["source_name"] and stored["mapping"] == mapping_fingerprint(mapping):
-                cursors[row["entity"]] = stored["cursor"]
+                cursors[row["entity"]] = Cursor(stored["cursor"], stored.get("types"))
         if not files:
             return cursors, [], [], 0
         fresh, changed, later = select_usage_files(session, portfolio.entities[USAGE].source, files, as_of)
@@ -345,8 +378,12 @@ def _file_entities(portfolio: Portfolio) -> list[str]:
 
 def _from_files(portfolio: Portfolio, name: str, captured_at: datetime) -> Extracted:
     records: list[Mapping[str, Any]] = list(file_records(portfolio, name))
-    rows, rejected = coerce(ENTITIES[name], mapped_records(portfolio.entities[name], records), captured_at=captured_at)
-    return Extracted(name, rows, rejected, len(records), None)
+    mapping, outside = portfolio.entities[name], list[tuple[Any, Any]]()
+    rows, rejected = coerce(ENTITIES[name], mapped_records(mapping, records, key=ENTITIES[name].key, outside=outside), captured_at=captured_at)
+    fields: dict[str, str] = {}
+    for path in portfolio.files(mapping.source, mapping.path):
+        fields |= file_field_types(path, portfolio.sources[mapping.source])
+    return Extracted(name, rows, rejected, len(records), deleted=departures(outside, captured_at=captured_at), fields=fields)
 
 
 def _contradictions(portfolio: Portfolio) -> list[Contradiction]:

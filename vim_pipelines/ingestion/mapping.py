@@ -19,12 +19,21 @@ from vim_pipelines.portfolio.model import EntityMap, FieldRule, as_word
 MODIFIED, DELETED = "_modified_at", "_is_deleted"
 
 
-def mapped_records(mapping: EntityMap, records: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Canonical records of those source records that pass `mapping.where`."""
+def mapped_records(
+    mapping: EntityMap, records: Iterable[Mapping[str, Any]], *, key: str = "", outside: list[tuple[Any, Any]] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Canonical records of those source records that pass `mapping.where`.
+
+    Of those that do not, `outside` receives the value of the column `key` and the modification time: a record that was in the
+    portfolio yesterday and is filtered out today has left it, and would else be believed for ever as it was.
+    """
     readers = [(name, _reader(rule)) for name, rule in mapping.fields.items()]
     passes = passing(mapping.where)
+    read_key = dict(readers).get(key)
     for record in records:
         if not passes(record):
+            if outside is not None and read_key is not None:
+                outside.append((read_key(record), record.get(mapping.known_at) if mapping.known_at else None))
             continue
         row = {name: read(record) for name, read in readers}
         row[MODIFIED] = record.get(mapping.known_at) if mapping.known_at else None

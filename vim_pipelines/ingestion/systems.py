@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.ingestion.coerce import Rejected, Row, coerce
+from vim_pipelines.ingestion.coerce import Rejected, Row, coerce, departures
 from vim_pipelines.ingestion.files import check_fields, mapped_at
 from vim_pipelines.ingestion.mapping import mapped_records
 from vim_pipelines.ingestion.readers import VENDOR_NAMES, MappedFieldError, SystemReader, open_reader
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 class Extracted:
     """What one entity's source gave: typed rows, rejected rows, the number read, and the cursor to start from next time.
 
-    `is_complete` and `deleted` are those of the `Reading`.
+    `is_complete` and `deleted` are those of the `Reading`, with what the filter leaves out. `fields` are all fields of the source's object with their
+    types, `types` those of the mapped ones.
     """
 
     entity: str
@@ -44,6 +45,16 @@ class Extracted:
     cursor: str | None = None
     is_complete: bool = False
     deleted: dict[str, datetime] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where an entity's next reading starts, and the types of the mapped fields when it was kept (None: not known)."""
+
+    text: str
+    types: Mapping[str, str] | None = None
 
 
 class Systems:
@@ -60,6 +71,8 @@ class Systems:
         self._pipeline: Any = None
         self._receive: Callable[[str, Any], None] | None = None
         self._readers: dict[str, SystemReader] = {}
+        self._fields: dict[str, dict[str, str]] = {}
+        self._types: dict[str, dict[str, str]] = {}
 
     def __enter__(self) -> Systems:
         return self
@@ -67,8 +80,12 @@ class Systems:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def extract(self, cursors: Mapping[str, str]) -> None:
-        """Read every entity from its cursor (entity to cursor text; missing: from the beginning). Raises the vendor's VimError."""
+    def extract(self, cursors: Mapping[str, Cursor]) -> None:
+        """Read every entity from its cursor (missing: from the beginning). Raises the vendor's VimError.
+
+        Where a mapped field has another type than when the cursor was kept, everything is read again: rows that were set aside for
+        the type, or would have been, are not touched by the change and would never pass the cursor.
+        """
         if not self.entities:
             return
         dlt = import_dlt()
@@ -80,7 +97,10 @@ class Systems:
         def source() -> Iterator[Any]:
             for name, mapping in mappings.items():
                 yield dlt.resource(
-                    self._pages(dlt, name, mapping, cursors.get(name)), name=ENTITIES[name].table, write_disposition="append", columns=_hints(name)
+                    self._pages(dlt, name, mapping, self._still_valid(name, cursors.get(name))),
+                    name=ENTITIES[name].table,
+                    write_disposition="append",
+                    columns=_hints(name),
                 )
 
         with _unwrapped():
@@ -110,6 +130,7 @@ class Systems:
         for name, item in extracted.items():
             state = resources[ENTITIES[name].table]
             item.cursor, item.rows_read, item.is_complete = state["cursor"], state["rows_read"], state["is_complete"]
+            item.fields, item.types = self._fields[name], self._types[name]
             item.deleted = {key: datetime.fromisoformat(moment) for key, moment in state["deleted"].items()}
         return extracted
 
@@ -131,10 +152,13 @@ class Systems:
         """dlt resource: one entity's rows as Arrow, typed; rejected rows to a table of their own."""
         state = dlt.current.resource_state()
         reading = self._reader(mapping).read(name, mapping, cursor)
-        counted = _Counted(reading.records)
-        rows, rejected = coerce(ENTITIES[name], mapped_records(mapping, counted), captured_at=self.captured_at)
+        counted, outside = _Counted(reading.records), list[tuple[Any, Any]]()
+        # A complete reading ends what is filtered out by itself: it is not among the rows.
+        records = mapped_records(mapping, counted, key=ENTITIES[name].key, outside=None if reading.is_complete else outside)
+        rows, rejected = coerce(ENTITIES[name], records, captured_at=self.captured_at)
         state["rows_read"], state["cursor"], state["is_complete"] = counted.n, reading.next_cursor(), reading.is_complete
-        state["deleted"] = {key: moment.isoformat() for key, moment in reading.deleted().items()}
+        deleted = departures(outside, captured_at=self.captured_at) | dict(reading.deleted())
+        state["deleted"] = {key: moment.isoformat() for key, moment in deleted.items()}
         if rows:
             yield _arrow_rows(name, rows)
         if rejected:
@@ -154,12 +178,18 @@ class Systems:
         defaults = reader.defaults(mapping)
         mapping = mapping.model_copy(update={key: getattr(mapping, key) or value for key, value in defaults.items()})
         try:
-            present = list(reader.fields(mapping))
+            fields = reader.fields(mapping)
         except MappedFieldError as problem:
             place = mapped_at(self.portfolio, name, mapping, problem.field)
             raise VimError(problem.code, f"{problem.what}; it is mapped to {place}", why=problem.why, fix=problem.fix) from None
-        check_fields(self.portfolio, name, present, f"the {vendor} object {mapping.object}")
+        check_fields(self.portfolio, name, list(fields), f"the {vendor} object {mapping.object}")
+        self._fields[name], self._types[name] = dict(fields), {item: fields[item] for item in mapping.source_fields}
         return mapping
+
+    def _still_valid(self, name: str, cursor: Cursor | None) -> str | None:
+        if cursor is None or (cursor.types is not None and cursor.types != self._types[name]):
+            return None
+        return cursor.text
 
     def _reader(self, mapping: EntityMap) -> SystemReader:
         kind = self.portfolio.sources[mapping.source].kind

@@ -51,6 +51,16 @@ USAGE_ATTRIBUTION = {
 }
 COVERAGE = {"entity": "varchar", "is_fed": "boolean", "source_name": "varchar", "history": "varchar", "last_captured_at": "timestamp"}
 HELD_ACCOUNTS = {"as_of_date": "date", "account_key": "varchar", "entity": "varchar", "gate": "varchar", "reason": "varchar", "row_count": "bigint"}
+#: What the sources' objects and files have, mapped or not: a row for each field and type ever met. `last_seen_at` before the newest load means gone.
+SOURCE_FIELDS = {
+    "source_name": "varchar",
+    "entity": "varchar",
+    "field_name": "varchar",
+    "field_type": "varchar",
+    "is_mapped": "boolean",
+    "first_seen_at": "timestamp",
+    "last_seen_at": "timestamp",
+}
 LOADED_FILES = {
     "source_name": "varchar",
     "path": "varchar",
@@ -84,6 +94,7 @@ def raw_tables() -> dict[str, dict[str, str]]:
         "raw.loaded_files": LOADED_FILES,
         "raw.usage_attribution": USAGE_ATTRIBUTION,
         "raw.identity_links": IDENTITY_LINKS,
+        "raw.source_fields": SOURCE_FIELDS,
     }
 
 

@@ -320,7 +320,10 @@ class SalesforceClient(VendorClient):
         while True:
             for record in body["records"]:
                 # The result of a query is fixed when it starts: no record comes twice, unless a page did, and then another is missing.
-                identity = str((record.get("attributes") or {}).get("url") or "")
+                attributes = record.get("attributes") or {}
+                if bulk is not None and attributes.get("type", bulk[0]) != bulk[0]:
+                    raise self._broken(f"a query of {bulk[0]} was answered with a record of {attributes['type']}")
+                identity = str(attributes.get("url") or "")
                 if identity and identity in identities:
                     raise self._broken(f"a page of the query came twice (record {record.get('Id') or identity})")
                 identities.add(identity)
@@ -390,7 +393,7 @@ class SalesforceClient(VendorClient):
             detail = f"{body.get('error', '')}: {body.get('error_description', '')}" if isinstance(body, dict) else f"HTTP {response.status_code}"
             raise VendorError(
                 "VIM-E011",
-                "Salesforce refused our login",
+                f"Salesforce refused the {self._login.name}",
                 why=self.http.scrub(detail),
                 fix=f"Check {self._login.settings} and that SALESFORCE_BASE_URL is the My Domain address of the org",
                 status=response.status_code,

@@ -22,6 +22,10 @@ class Login(Protocol):
     """How a client asks for its token."""
 
     @property
+    def name(self) -> str:
+        """What is presented, as a refusal names it."""
+
+    @property
     def settings(self) -> str:
         """The settings that a refusal sends a person to."""
 
@@ -39,6 +43,7 @@ class ClientCredentials:
 
     client_id: str
     client_secret: str
+    name = "client credentials"
     settings = "SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET"
 
     @property
@@ -62,6 +67,7 @@ class JwtBearer:
     username: str
     key_file: Path
     audience: str = PRODUCTION_AUDIENCE
+    name = "signed assertion"
     settings = (
         "SALESFORCE_CLIENT_ID, SALESFORCE_USERNAME, SALESFORCE_PRIVATE_KEY_PATH and SALESFORCE_LOGIN_URL, that the app holds the certificate of this key,"
     )
