@@ -173,7 +173,7 @@ def _judge_column(portfolio: Portfolio, found: Judged, column: Column, rule: Fie
     if empty and column.required:
         tell(_grade(empty, total), f"{_of(empty, total)} are empty, and it is required: those rows go to quarantine")
     elif empty == total:
-        tell("warning", f"empty in all {total} rows read: the audit will call it unknown")
+        tell("warning", f"empty in all {total} rows read{': the audit will call it unknown' if found.is_whole else ', which are not all there are'}")
     if rule.map and rule.field and not strange:
         unlisted = Counter(str(source[rule.field]) for source in sources if as_word(source.get(rule.field)) not in ("", *rule.map))
         if unlisted:
