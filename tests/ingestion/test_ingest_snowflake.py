@@ -97,3 +97,21 @@ def test_a_night_that_fails_leaves_snowflake_as_it_was(desk, snowflake_port, mon
     with pytest.raises(VimError, match="VIM-E099"):
         desk.ingest(date(2026, 6, 29), datetime(2026, 6, 30, 6))
     assert contents(desk) == before
+
+
+def test_the_doctor_names_the_role_and_the_last_load_on_snowflake(desk, snowflake_port):
+    from vim_pipelines.doctor import examine
+
+    on_snowflake(desk, snowflake_port, "DOCTOR").ingest()
+    found = {item.area: item for item in examine(desk.settings.model_copy(update={"portfolio": desk.file}))}["warehouse"]
+    assert (found.name, found.status) == ("Snowflake", "ok") and found.text.startswith("last load for 2026-06-28, role ")
+
+
+def test_a_filter_of_days_means_the_same_on_snowflake(desk, snowflake_port):
+    desk.file.write_text(
+        desk.file.read_text().replace(
+            '    path: "*.csv"\n', '    path: "*.csv"\n    where: {user: {empty: false, not: U9}, happened: {from: 2026-06-27, to: 2026-06-27}}\n'
+        )
+    )
+    on_snowflake(desk, snowflake_port, "FILTERED").ingest()
+    assert [row["event_id"] for row in desk.rows("select event_id from raw.usage_events order by 1")] == ["E1", "E2"]
