@@ -18,9 +18,10 @@ from vendor_sandbox import Control, Waits, control_of, make_sandbox, set_clock
 from vim_pipelines.ingestion.readers.planhat import PlanhatReader
 from vim_pipelines.portfolio.model import EntityMap
 from vim_pipelines.sandbox.emulators.planhat import MODELS as EMULATED
-from vim_pipelines.sandbox.emulators.planhat import TENANT_UUID, TOKEN, object_id
+from vim_pipelines.sandbox.emulators.planhat import MOST_BULK, TENANT_UUID, TOKEN, object_id
 from vim_pipelines.sandbox.emulators.run import Running, start_emulators
 from vim_pipelines.sandbox.planhat_seed import DERIVED, SEEDS, seed_planhat
+from vim_pipelines.vendors import planhat as planhat_module
 from vim_pipelines.vendors.http import Limiter, TransportOptions, VendorError
 from vim_pipelines.vendors.planhat import MODELS, Metric, Outcome, PlanhatClient, UpsertResult, bodies, day_of, days_since_epoch, read_upsert
 
@@ -284,10 +285,12 @@ def test_a_missing_permission_is_each_records_failure(planhat: PlanhatClient, co
     assert result.outcome is Outcome.FAILED and "permission" in result.message.lower()
 
 
-def test_a_call_never_takes_more_than_five_thousand(planhat: PlanhatClient, control: Control) -> None:
-    results = planhat.upsert_many("companies", [{"externalId": f"N{number}", "name": "n"} for number in range(5001)])
-    assert len(results) == 5001 and {result.outcome for result in results} == {Outcome.CREATED}
-    assert sum(entry["method"] == "PUT" for entry in control("GET", "requests")) == 2
+def test_a_call_never_takes_more_than_five_thousand(planhat: PlanhatClient, control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert planhat_module.BULK_LIMIT == MOST_BULK == 5000
+    monkeypatch.setattr(planhat_module, "BULK_LIMIT", 50)
+    results = planhat.upsert_many("companies", [{"externalId": f"N{number}", "name": "n"} for number in range(101)])
+    assert len(results) == 101 and {result.outcome for result in results} == {Outcome.CREATED}
+    assert sum(entry["method"] == "PUT" for entry in control("GET", "requests")) == 3
 
 
 @pytest.mark.parametrize(("plan", "is_done"), [({"drop": "before"}, False), ({"drop": "after"}, True), ({"status": 500}, False)])

@@ -197,6 +197,7 @@ class PlanhatClient(VendorClient):
         A record that exists from beginning to end of the reading is given exactly once, whatever is created or deleted meanwhile: each
         page must begin at or before the last row of the page before, or we step back until one does; and the listing ends only where a page
         that begins with a known row has no other (a page that is merely short may be Planhat's own lower limit). VIM-E013 if that cannot be had: a part of a listing is not a listing.
+        `select` must have a field that every record has: rows that show none of it are refused, too.
         """
         size = self._page_size or (COMPANY_PAGE_SIZE if model == "companies" else PAGE_SIZE)
         params: dict[str, Any] = {"sort": "_id", "select": ",".join(dict.fromkeys(("_id", *select)))}
@@ -211,6 +212,12 @@ class PlanhatClient(VendorClient):
                     raise self._unsteady(model, "its rows do not come in the order of _id that was asked for, so a lost row could not be noticed")
                 yield from page
                 return
+            if select and page and all(set(record) <= {"_id"} for record in page):
+                # An answer to another question, as a cache in between may give: its rows would come in without their fields.
+                fruitless += 1
+                if fruitless > READ_AGAIN:
+                    raise self._unsteady(model, "its rows come without any of the fields that were asked for")
+                continue
             is_joined = offset == 0 or (bool(ids) and ids[0] <= last)
             fresh = [record for record, key in zip(page, ids, strict=True) if key > last] if is_joined else []
             if is_joined and not fresh and len(page) <= 1:
@@ -259,7 +266,7 @@ class PlanhatClient(VendorClient):
     def phases(self) -> frozenset[str]:
         """The phase names that may be written: those given, else those that companies carry (Planhat has no resource for them)."""
         if not self._phases:
-            self._phases = frozenset(str(record["phase"]) for record in self.records("companies", ("phase",)) if record.get("phase"))
+            self._phases = frozenset(str(record["phase"]) for record in self.records("companies", ("name", "phase")) if record.get("phase"))
         return self._phases
 
     def dimension_data(self, first: date, last: date, *, company_id: str = "", dimension_id: str = "") -> list[Record]:
