@@ -12,6 +12,8 @@ import pytest
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.identity import attribution_rows, free_mail_domains, join_confidence
 from vim_pipelines.ingestion.telemetry import day_stretches
+from vim_pipelines.portfolio.file import load_portfolio
+from vim_pipelines.portfolio.last_event import last_event_day
 from vim_pipelines.warehouse import open_warehouse
 
 HEAD = """\
@@ -151,6 +153,18 @@ def test_a_bad_json_file_is_one_message(posthog, text, said):
         posthog.ingest()
 
 
+def test_a_small_entity_can_be_json_lines_too(posthog):
+    posthog.file.write_text(
+        posthog.file.read_text()
+        .replace("source: tables\n    path: accounts.csv", "source: lists\n    path: accounts.jsonl")
+        .replace("sources:\n", 'sources:\n  lists: {kind: jsonl, path: "${data_dir}"}\n')
+    )
+    posthog.write("accounts.jsonl", lines({"id": "A1", "name": "Alder", "domain": "alder.example"}, {"id": "A2", "name": "Birch"}))
+    posthog.write("posthog/a.jsonl", lines(event("E1", "P1", email="x@alder.example")))
+    posthog.ingest()
+    assert attributed(posthog) == {"E1": ("A1", "domain")}
+
+
 def test_a_folder_of_two_kinds_asks_which_is_meant(posthog):
     posthog.write("posthog/a.jsonl", lines(event("E1", "P1")))
     posthog.write("posthog/b.csv", "uuid\nE2\n")
@@ -262,6 +276,15 @@ def test_days_are_covered_by_few_stretches():
     assert day_stretches(days) == [(date(1970, 1, 1), date(1970, 1, 2)), (date(2026, 6, 1), date(2026, 6, 3)), (date(2026, 6, 20), date(2026, 6, 21))]
     assert day_stretches(days, most=2) == [(date(1970, 1, 1), date(1970, 1, 2)), (date(2026, 6, 1), date(2026, 6, 21))], "the widest gap is the one left out"
     assert day_stretches([]) == []
+
+
+def test_json_lines_say_which_day_is_their_last(posthog):
+    """`as_of: last_event` once failed on every kind of file but two."""
+    posthog.file.write_text(
+        posthog.file.read_text().replace("fields: {product: {constant: core}}", "fields: {product: {constant: core}, recorded_at: created_at}")
+    )
+    posthog.write("posthog/a.jsonl", lines(event("E1", "P1"), event("E2", "P1", at="2027-06-27T10:00:00Z")))
+    assert last_event_day(load_portfolio(posthog.file, posthog.settings)) == date(2026, 6, 27)
 
 
 def test_what_a_join_rate_allows():

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import date
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.portfolio.model import USAGE, Portfolio
+from vim_pipelines.portfolio.model import FILE_KINDS, USAGE, Portfolio
 
 
 def last_event_day(portfolio: Portfolio) -> date:
     """The last day on which telemetry arrived, rows of broken clocks (use before arrival by more than a day) left out. VIM-E024 if there is none."""
     mapping = portfolio.entities.get(USAGE)
     fields = [mapping.fields[name].field for name in ("occurred_at", "recorded_at")] if mapping else []
-    if mapping is None or None in fields:
+    if mapping is None or None in fields or portfolio.sources[mapping.source].kind not in FILE_KINDS:
         raise VimError(
             "VIM-E024",
             f"The portfolio {portfolio.name} has no usage event that could say which day is its last",
@@ -26,6 +26,8 @@ def last_event_day(portfolio: Portfolio) -> date:
     relation = (
         "read_parquet($files, union_by_name = true)"
         if source.kind == "parquet"
+        else f"read_json($files, format = 'newline_delimited', columns = {{'{fields[0]}': 'varchar', '{fields[1]}': 'varchar'}})"
+        if source.kind == "jsonl"
         else "read_csv($files, all_varchar = true, header = true, delim = $delimiter, quote = '\"', ignore_errors = true)"
     )
     parameters = {"files": files} | ({"delimiter": source.delimiter} if source.kind == "csv" else {})
