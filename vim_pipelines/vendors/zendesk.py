@@ -77,6 +77,7 @@ class ZendeskClient(VendorClient):
         params: dict[str, Any] = {"per_page": per_page}
         if include:
             params["include"] = ",".join(include)
+        passed = {cursor}
         while True:
             where: dict[str, Any] = {"cursor": cursor} if cursor is not None else {"start_time": _epoch(start_time)}
             body = self._get("/api/v2/incremental/tickets/cursor.json", {**where, **params})
@@ -85,8 +86,9 @@ class ZendeskClient(VendorClient):
             yield TicketPage(body["tickets"], body.get("users") or [], following, is_end)
             if is_end:
                 return
-            if following is None or following == cursor:
+            if following is None or following in passed:
                 raise VendorError("VIM-E013", "Zendesk's ticket export neither ended nor moved on", why="end_of_stream is false without a new after_cursor")
+            passed.add(following)
             cursor = following
 
     def incremental_ticket_metric_events(self, start_time: datetime) -> Iterator[MetricEventPage]:
