@@ -337,7 +337,7 @@ def _usage(portfolio: BigPortfolio, start: date, end: date) -> str:
 
     The load number is the day of arrival. Two events in a thousand arrive twice in one load, two more in two loads.
     """
-    columns = ", ".join(f"cast({column.name} as {SQL_TYPES[column.type]}) as {column.name}" for column in USAGE_EVENT_COLUMNS)
+    columns = ", ".join(f"cast({column.name} as {SQL_TYPES[column.type]}) as {column.name}" for column in USAGE_EVENT_COLUMNS if column.name != "attributed_by")
     first = max(start - timedelta(days=LATEST_ARRIVAL_DAYS + 3), portfolio.first_day)
     return f"""
 with account_days as (
