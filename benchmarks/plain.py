@@ -107,4 +107,7 @@ GRAINS: dict[str, tuple[str, ...]] = {
     "fct_health_contributions": ("account_key", "measure"),
     "fct_account_facts": ("account_key", "metric", "scope"),
     "fct_data_quality": ("entity", "metric", "detail"),
+    "fct_account_state": ("account_key",),
+    "fct_phase_transitions": ("account_key", "to_phase"),
+    "fct_requirements": ("account_key", "requirement_id"),
 }

@@ -1110,3 +1110,26 @@ from facts;
 create table if not exists plain.fct_account_facts as from today limit 0;
 delete from plain.fct_account_facts where as_of_date = d();
 insert into plain.fct_account_facts by name from today;
+
+-- The lifecycle's facts: evidence and states are folded in Python; both sides take them as given.
+create or replace temp view today as
+select r.account_key, d() as as_of_date, a.account_name, r.phase::bigint as phase, r.requirement_id, r.title, r.status, r.is_mandatory, r.who_is_chased, r.action, r.evidence, r.evidence_rows, r.rule_version
+from computed.requirements as r left join accounts as a on r.account_key = a.account_key where r.as_of_date = d();
+create table if not exists plain.fct_requirements as from today limit 0;
+delete from plain.fct_requirements where as_of_date = d();
+insert into plain.fct_requirements by name from today;
+create or replace temp view today as
+select s.account_key, d() as as_of_date, a.account_name, s.phase::bigint as phase, s.phase_name, s.entered_on, d() - s.entered_on as days_in_phase, s.blocking_requirement_id,
+    r.title as blocking_requirement, r.status as blocking_status, r.who_is_chased, r.action, s.exception_phase::bigint as exception_phase, s.open_overlays, s.rule_version
+from computed.account_state as s left join accounts as a on s.account_key = a.account_key
+left join computed.requirements as r on r.as_of_date = d() and s.account_key = r.account_key and s.blocking_requirement_id = r.requirement_id
+where s.as_of_date = d();
+create table if not exists plain.fct_account_state as from today limit 0;
+delete from plain.fct_account_state where as_of_date = d();
+insert into plain.fct_account_state by name from today;
+create or replace temp view today as
+select t.account_key, d() as as_of_date, a.account_name, t.from_phase::bigint as from_phase, t.to_phase::bigint as to_phase, t.reason, t.evidence, t.rule_version
+from computed.phase_transitions as t left join accounts as a on t.account_key = a.account_key where t.as_of_date = d();
+create table if not exists plain.fct_phase_transitions as from today limit 0;
+delete from plain.fct_phase_transitions where as_of_date = d();
+insert into plain.fct_phase_transitions by name from today;

@@ -43,7 +43,9 @@ def test_the_plain_script_writes_the_same_rows_as_the_marts(two_nights):
         found = compare_marts(two_nights, as_of)
         assert found.keys() == set(GRAINS)
         assert {mart: result for mart, result in found.items() if result.get("unmatched", 1) or result.get("differing", 1)} == {}
-        assert found["fct_account_signals"]["mart_rows"] == 40 and all(result["mart_rows"] > 0 for result in found.values())
+        # Nobody need change phase on the second night.
+        empty = {mart for mart, result in found.items() if not result["mart_rows"]}
+        assert found["fct_account_signals"]["mart_rows"] == 40 and empty <= ({"fct_phase_transitions"} if as_of == NIGHT else set())
 
 
 def test_a_difference_in_one_cell_is_found(two_nights, tmp_path):
