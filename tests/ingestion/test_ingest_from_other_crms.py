@@ -137,25 +137,34 @@ def test_a_row_deleted_in_the_sheet_is_ended_and_a_wrong_cell_is_set_aside(sandb
         wrong = [edit("Contracts", "F2", "tbd"), edit("Contracts", "H3", 2026), edit("Contracts", "D4", "12 seats")]
         fine = edit("Contracts", "F5", "250.5")
         gone = edit("Contracts", "A6", "DELETE ROW")
+        edit("Tasks", "C2", "Call them"), edit("Tasks", "C3", "Call them too"), edit("Tasks", "H3", "yesterday")
+        undated = edit("Tasks", "H2", None)
         report = read(settings, NEXT, datetime(2026, 6, 30, 6))
-        assert report.reasons["type_error"] == 3
+        assert report.reasons["type_error"] == 4
+        tasks = "select task_key, known_at, source_modified_at from raw.tasks where load_id = 'L00000002'"
+        assert rows(settings, tasks) == [{"task_key": undated, "known_at": datetime(2026, 6, 30, 6), "source_modified_at": None}], "from when it was read"
+        assert [row["detail"] for row in rows(settings, "select detail from raw.quarantine where entity = 'task'")] == [
+            "modification time: 'yesterday' is not a timestamp"
+        ]
         details = [row["detail"] for row in rows(settings, "select detail from raw.quarantine where entity = 'contract_line' order by detail")]
         assert details == ["net_unit_price_annual: 'tbd' is not a number", "seats: '12 seats' is not a whole number", "start_date: 2026 is not a date"]
         ended = [row["contract_line_key"] for row in rows(settings, "select contract_line_key from raw.contract_lines where is_deleted")]
         assert ended == [gone] and not set(wrong) & set(ended)
         (price,) = rows(
-            settings, f"select net_unit_price_annual as price from raw.contract_lines where contract_line_key = '{fine}' order by known_at desc limit 1"
+            settings,
+            f"select net_unit_price_annual as price, known_at from raw.contract_lines where contract_line_key = '{fine}' order by known_at desc limit 1",
         )
         assert float(price["price"]) == 250.5, "a number typed as text is a number"
+        assert datetime(2026, 6, 29, 6) <= price["known_at"] < datetime(2026, 6, 29, 6, 1), "the sheet's script dated the edit"
 
 
 @pytest.mark.parametrize(
     ("control", "code", "message"),
     [
-        (("edit", {"tab": "Contracts", "cell": "D1", "value": "Seat count"}), "VIM-E012", r"no header 'Seats'.*\(A1 to M1\); it is mapped to contract_line.seats"),
+        (("edit", {"tab": "Contracts", "cell": "D1", "value": "Seat count"}), "VIM-E012", r"no header 'Seats'.*\(A1 to N1\); it is mapped to contract_line.seats"),
         (("edit", {"tab": "Contracts", "cell": "D1", "value": None}), "VIM-E012", r"'Seats'.*contract_line.seats.*Cell D1 is blank"),
         (("edit", {"tab": "Contracts", "cell": "F1", "value": "Seats"}), "VIM-E017", r"'Seats' in the cells D1 and F1; it is mapped to contract_line.seats"),
-        (("edit", {"tab": "Contracts", "cell": "N1", "value": "Seats"}), "VIM-E017", r"'Seats' in the cells D1 and N1; it is mapped to contract_line.seats"),
+        (("edit", {"tab": "Contracts", "cell": "O1", "value": "Seats"}), "VIM-E017", r"'Seats' in the cells D1 and O1; it is mapped to contract_line.seats"),
         (("insert_rows", {"tab": "Contracts", "count": 2}), "VIM-E012", r"'Contracts' moved: 'Line ID' stands in cell A3, not in row 1; it is mapped to contract_line.contract_line_key"),
         (("rename", {"tab": "Contracts", "to": "Contracts 2026"}), "VIM-E004", r"no object 'Contracts' here \(google_sheets.yaml line \d+\).*Contracts 2026"),
     ],
@@ -189,7 +198,7 @@ def test_a_check_of_the_file_tells_every_wrong_header_with_its_line(sandbox_file
             return [item for item in problems if item.severity == "error" and not item.where.startswith("sources.")]
 
         assert found() == []
-        for cell, value in (("D1", "Seat count"), ("N1", "Product")):
+        for cell, value in (("D1", "Seat count"), ("O1", "Product")):
             body = {"tab": "Contracts", "cell": cell, "value": value}
             httpx.post(f"{running.url('google_sheets')}/_sandbox/edit", json=body, trust_env=False).raise_for_status()
         problems = found()

@@ -19,8 +19,9 @@ from vendor_sandbox import Control, Waits, control_of, make_sandbox, set_clock
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.readers import MappedFieldError
-from vim_pipelines.ingestion.readers.google_sheets import from_serial, header_columns, records
+from vim_pipelines.ingestion.readers.google_sheets import GoogleSheetsReader, from_serial, header_columns, records
 from vim_pipelines.portfolio.entities import ENTITIES
+from vim_pipelines.portfolio.model import EntityMap
 from vim_pipelines.sandbox.emulators.google_sheets import KEY_FILE, SPREADSHEET_ID, TABS
 from vim_pipelines.sandbox.emulators.run import Running, start_emulators
 from vim_pipelines.sandbox.google_sheets_seed import SEEDS, seed_google_sheets
@@ -81,9 +82,23 @@ def test_cells_come_as_values_and_rows_are_ragged(sheets: GoogleSheetsClient) ->
     values = sheets.values([tab for tab in tabs if tab])
     header, first, second = values["Contracts"]
     assert header == list(TABS["Contracts"])
-    assert first == ["CON-1", "ACC-00001", "core", 200, None, 300, "USD", 46023, None, 60, True, "Active"], "no trailing empty cell; 46023 is 2026-01-01"
+    assert first[:13] == ["CON-1", "ACC-00001", "core", 200, None, 300, "USD", 46023, None, 60, True, "Active", None], "46023 is 2026-01-01"
     assert second[3] == 0 and second[11] == "Draft" and len(values["Accounts"]) == 5
     assert values["Accounts"][1][11] == 60000.5 and values["Accounts"][3][1] == "O'Neil \\ Söhne"
+
+
+def test_a_row_that_a_person_edits_is_dated_by_the_sheets_script(sheets: GoogleSheetsClient, control: Control) -> None:
+    """And its own column is what was typed there; a row ends with its last cell that is not empty."""
+
+    def lines() -> list[list[Any]]:
+        return sheets.values([tab for tab in sheets.spreadsheet().tabs if tab.title == "Contracts"])["Contracts"][1:]
+
+    before = lines()
+    control("POST", "edit", {"tab": "Contracts", "cell": "D2", "value": 7})
+    control("POST", "edit", {"tab": "Contracts", "cell": "N3", "value": None})
+    after = lines()
+    assert (before[0][3], after[0][3]) == (200, 7) and after[0][13] == 46202.25 > before[0][13], "2026-06-29 06:00, the sandbox's now"
+    assert len(before[1]) == 14 and after[1] == before[1][:12] and after[2:] == before[2:]
 
 
 def test_the_next_day_is_shown_once_it_has_come(sheets: GoogleSheetsClient, tmp_path: Path) -> None:
@@ -311,6 +326,18 @@ def test_doubled_and_blank_headers_that_nobody_maps_are_no_concern() -> None:
     assert header_columns("T", ROWS, ["Seats"]) == {"Line ID": 0, "Account ID": 1, "Seats": 2}
 
 
+def test_a_row_that_was_cleared_is_no_row_although_the_script_dated_that(sheets: GoogleSheetsClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"task_key": "Task ID", "subject": "Subject"}
+    mapping = EntityMap.model_validate({"source": "crm", "object": "Tasks", "known_at": "Last Changed", "fields": fields})
+    tab: list[list[Any]] = [["Task ID", "Subject", "Last Changed"], ["T1", "Call", 46202.25], [None, None, 46202.5], [None, "no key", 46202.5]]
+    monkeypatch.setattr(sheets, "values", lambda tabs: {"Tasks": tab})
+    found = [*GoogleSheetsReader(sheets, datetime(2026, 6, 29, 6)).read("task", mapping, None).records]
+    assert found == [
+        {"Task ID": "T1", "Subject": "Call", "Last Changed": datetime(2026, 6, 29, 6)},
+        {"Subject": "no key", "Last Changed": datetime(2026, 6, 29, 12)},
+    ]
+
+
 @pytest.mark.parametrize(("index", "letters"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA")])
 def test_columns_are_lettered_as_in_a_sheet(index: int, letters: str) -> None:
     assert column_letters(index) == letters and cell_name(2, index) == f"{letters}3"
@@ -318,7 +345,7 @@ def test_columns_are_lettered_as_in_a_sheet(index: int, letters: str) -> None:
 
 def test_the_seed_covers_every_column_of_every_entity_it_maps() -> None:
     for seed in SEEDS:
-        assert {column.name for column in ENTITIES[seed.entity].columns} == set(seed.columns) and len(seed.columns) == len(TABS[seed.tab]), seed.entity
+        assert {column.name for column in ENTITIES[seed.entity].columns} == set(seed.columns) and len(seed.columns) + 1 == len(TABS[seed.tab]), seed.entity
 
 
 # ---- small things

@@ -1,6 +1,7 @@
 """The simulated customers as tabs of the sandbox's spreadsheet: the same portfolio, kept by hand by a team without a CRM.
 
-The inverse of the mapping in `portfolios/google_sheets.yaml`. The key columns hold the canonical keys, as an export from an old CRM would.
+The inverse of the mapping in `portfolios/google_sheets.yaml`. The key columns hold the canonical keys, as an export from an old CRM would, and
+the column `Last Changed` the simulator's modification time, as the modification fields of the other CRMs do.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from vim_pipelines.sandbox.emulators import seeding
 from vim_pipelines.sandbox.emulators.google_sheets import TABLES, TABS, column_names
 from vim_pipelines.sandbox.emulators.state import STAMP, State
 
+MODIFIED = "modified_at"
+
 
 @dataclass(frozen=True)
 class Seed:
-    """How an entity becomes a tab: canonical columns in the order of the tab's columns, and the sheet's words for closed vocabularies."""
+    """How an entity becomes a tab: canonical columns in the order of the tab's columns but the last, and the sheet's words for closed vocabularies."""
 
     entity: str
     tab: str
@@ -64,7 +67,7 @@ def _seed_tab(state: State, seed: Seed, source: Any) -> int:
     if source is None or source.num_rows == 0:
         return 0
     columns: dict[str, Any] = {}
-    for name, canonical, kind in zip(column_names(seed.tab), seed.columns, TABS[seed.tab].values(), strict=True):
+    for name, canonical, kind in zip(column_names(seed.tab), (*seed.columns, MODIFIED), TABS[seed.tab].values(), strict=True):
         values = seeding.column(source, canonical)
         if kind == "number":
             columns[name] = seeding.numbers(values)
@@ -76,6 +79,6 @@ def _seed_tab(state: State, seed: Seed, source: Any) -> int:
             columns[name] = seeding.stamps(values)
         else:
             columns[name] = seeding.texts(values, seed.words.get(canonical))
-    columns[STAMP] = seeding.stamps(seeding.column(source, "modified_at"))
+    columns[STAMP] = seeding.stamps(seeding.column(source, MODIFIED))
     columns["IsDeleted"] = [flag or 0 for flag in seeding.flags(seeding.column(source, "is_deleted"))]
     return state.seed(seed.tab, columns)

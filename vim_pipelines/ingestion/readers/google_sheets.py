@@ -54,7 +54,7 @@ class GoogleSheetsReader(ClientReader):
         return {name: _kinds(rows[1:], column) for name, column in columns.items()}
 
     def defaults(self, mapping: EntityMap) -> dict[str, str | None]:
-        """None: a sheet knows neither when a row was changed nor which rows are gone."""
+        """None: a sheet of itself knows neither when a row was changed nor which rows are gone."""
         return {"known_at": None, "deleted": None}
 
     def read(self, entity: str, mapping: EntityMap, cursor: str | None) -> Reading:
@@ -69,6 +69,8 @@ class GoogleSheetsReader(ClientReader):
         moments = _moment_fields(mapping)
         zone = ZoneInfo(self._sheet().time_zone)
         for record in records(mapping.object or "", self._rows(mapping), mapping.source_fields):
+            if record.keys() <= {mapping.known_at}:
+                continue  # somebody cleared the row, and the spreadsheet's script dated that
             yield {name: from_serial(value, moments[name], zone) if name in moments else value for name, value in record.items()}
 
     def _sheet(self) -> Spreadsheet:

@@ -8,6 +8,8 @@ with iss, scope, aud, iat, exp of at most an hour; `invalid_grant`, `invalid_sco
 
 People edit sheets, so POST `/_sandbox/edit {"tab", "cell", "value"}` is a person who types into a cell (row 1 is the header), POST
 `/_sandbox/insert_rows {"tab", "count"}` one who puts blank rows above the table, POST `/_sandbox/rename {"tab", "to"}` one who renames a tab.
+Each tab has a last column `Last Changed`, which a script of the spreadsheet keeps (docs/how-to/google-sheets.md: an Apps Script trigger on
+edits): typing into a cell dates its row, typing into that column itself does not. What other programs change (`/_sandbox/schema`) it does not see.
 The document says nothing of the grid's size after an insert; here it grows by the rows. The read limit is off unless asked for (POST
 `/_sandbox/limits`) and counts real time. Of `fields` only its presence is looked at: the answer always has what the client asks for.
 """
@@ -34,6 +36,8 @@ from starlette.routing import Route
 from vim_pipelines.sandbox.emulators.faults import Sandboxed
 from vim_pipelines.sandbox.emulators.state import SandboxClock, State, Table
 
+#: The last column of each tab: when its row was last changed, in the spreadsheet's time zone.
+LAST_CHANGED = "Last Changed"
 #: Tab to its columns: header and type (text, number, boolean, date, datetime). The first is the key.
 TABS: dict[str, dict[str, str]] = {
     "Accounts": {
@@ -71,6 +75,7 @@ TABS: dict[str, dict[str, str]] = {
     "Trainings": {"Training ID": "text", "Account ID": "text", "User ID": "text", "Course": "text", "Completed At": "datetime"},
     "EBRs": {"EBR ID": "text", "Account ID": "text", "Held On": "date", "Status": "text", "Outcome": "text"},
 }  # fmt: skip
+TABS = {tab: columns | {LAST_CHANGED: "datetime"} for tab, columns in TABS.items()}
 SPREADSHEET_ID, TIME_ZONE = "sandbox-spreadsheet-of-customers", "Etc/GMT"
 SERVICE_ACCOUNT = "sandbox@value-in-motion.iam.gserviceaccount.com"
 KEY_FILE = "google_sheets_key.json"
@@ -332,7 +337,8 @@ class GoogleSheetsEmulator:
             elif column == 0:
                 raise ValueError("the sandbox keeps its keys: delete the row or edit another cell")
             else:
-                self.state.write(tab, rows[0]["c0"], "updated", stamp, {column_names(tab)[column]: stored})
+                names = column_names(tab)
+                self.state.write(tab, rows[0]["c0"], "updated", stamp, {names[-1]: stamp, names[column]: stored})
         return {"row": rows[0]["c0"]}
 
 
