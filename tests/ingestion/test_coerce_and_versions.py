@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vim_pipelines.ingestion.coerce import coerce
 from vim_pipelines.ingestion.mapping import DELETED, MODIFIED, mapped_records, mapping_fingerprint
-from vim_pipelines.ingestion.versions import ALWAYS, Known, new_versions, snapshot_seen_at, snapshot_versions
+from vim_pipelines.ingestion.versions import ALWAYS, Known, ended_versions, new_versions, returned_versions, snapshot_seen_at, snapshot_versions
 from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.portfolio.model import EntityMap
 
@@ -209,6 +209,24 @@ def test_reading_in_two_nights_gives_what_one_night_gives(history, cut):
     assert {(v.row.key, v.known_at, v.row.content_hash, v.is_deleted) for v in first + second} == {
         (v.row.key, v.known_at, v.row.content_hash, v.is_deleted) for v in whole
     }
+
+
+def test_a_row_that_came_back_with_its_old_date_is_known_from_when_it_was_seen():
+    """Undo in a spreadsheet restores a removed row, or an edited one, with its date; raw kept the later version for ever."""
+    old = rows_of(account("Alder", day(1)))
+    first = new_versions({}, old, captured_at=day(9))
+    (ended,) = ended_versions(known_of(first), {"A1": day(3)}, {"A1": old[0]})
+    edited = new_versions(known_of(first), rows_of(account("Birch", day(3))), captured_at=day(9))
+    for later in ([ended], edited):
+        known = known_of(later, known_of(first))
+        assert new_versions(known, old, captured_at=day(9)) == []
+        (back,) = returned_versions(known, [], old, seen_at=day(5))
+        assert (back.row, back.known_at, back.is_deleted) == (old[0], day(5), False)
+        assert returned_versions(known_of([back], known), [], old, seen_at=day(6)) == [], "once"
+        assert returned_versions(known, [back], old, seen_at=day(6)) == [], "what this night adds is counted"
+    assert returned_versions(known_of(first), [], rows_of(account("Birch", day(2)), account("Cedar", day(3))), seen_at=day(5)) == [], (
+        "several versions: no present"
+    )
 
 
 def test_the_first_snapshot_is_believed_for_all_time_and_a_change_from_when_it_was_seen():

@@ -156,6 +156,11 @@ def test_a_row_deleted_in_the_sheet_is_ended_and_a_wrong_cell_is_set_aside(sandb
         )
         assert float(price["price"]) == 250.5, "a number typed as text is a number"
         assert datetime(2026, 6, 29, 6) <= price["known_at"] < datetime(2026, 6, 29, 6, 1), "the sheet's script dated the edit"
+        state = running.emulators["google_sheets"].state
+        with state.transaction():
+            state.write("Contracts", gone, "updated", state.next_stamp(datetime(2026, 6, 30, 7)), {"IsDeleted": 0})
+        read(settings, date(2026, 6, 30), datetime(2026, 7, 1, 6))
+        assert gone in {row[0] for row in current(settings, "contract_line")}, "a deletion that was undone came back with its old date"
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,14 @@ from vim_pipelines.ingestion.mapping import mapped_records
 from vim_pipelines.ingestion.readers import SystemReader
 from vim_pipelines.ingestion.readers.google_sheets import GoogleSheetsReader
 from vim_pipelines.ingestion.readers.planhat import PlanhatReader
-from vim_pipelines.ingestion.versions import Known, ended_versions, new_versions, snapshot_versions
+from vim_pipelines.ingestion.versions import Known, ended_versions, new_versions, returned_versions, snapshot_versions
 from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.portfolio.model import EntityMap
 from vim_pipelines.sandbox.emulators.faults import FAULT_KINDS, Fault
-from vim_pipelines.sandbox.emulators.google_sheets import SPREADSHEET_ID, GoogleSheetsEmulator
+from vim_pipelines.sandbox.emulators.google_sheets import LAST_CHANGED, SPREADSHEET_ID, GoogleSheetsEmulator, column_names
 from vim_pipelines.sandbox.emulators.planhat import MODELS, TOKEN, PlanhatEmulator
 from vim_pipelines.sandbox.emulators.run import Server
-from vim_pipelines.sandbox.emulators.state import SandboxClock
+from vim_pipelines.sandbox.emulators.state import STAMP, SandboxClock
 from vim_pipelines.vendors.google_sheets import GoogleSheetsClient, read_key_file
 from vim_pipelines.vendors.http import Limiter, RetryPolicy, TransportOptions
 from vim_pipelines.vendors.planhat import PlanhatClient
@@ -122,6 +122,38 @@ class Sheet:
         return {row["c0"]: (row["c1"], row["c4"]) for row in rows}
 
 
+class DatedSheet(Sheet):
+    """The tab with the column that the spreadsheet's script keeps. Rows also come back as they were once, date included: somebody undid something."""
+
+    mapping = Sheet.mapping.model_copy(update={"history": "versions", "known_at": LAST_CHANGED})
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._undone: list[tuple[str, dict[str, Any]]] = []
+
+    def edit(self, rng: random.Random) -> None:
+        state, last = self.emulator.state, column_names("Accounts")[-1]
+        before = {row["c0"]: row for row in state.current("Accounts", "IsDeleted = 0", ())}
+        if self.undone and rng.random() < 0.3:
+            key, fields = rng.choice(self.undone)
+            with state.transaction():
+                state.write("Accounts", key, "updated" if key in before else "created", state.next_stamp(self.emulator._clock.now()), fields)
+            return
+        super().edit(rng)
+        for row in state.current("Accounts", "IsDeleted = 0", ()):
+            if row != before.get(row["c0"]):
+                with state.transaction():
+                    state.write("Accounts", row["c0"], "updated", row[STAMP], {last: row[STAMP]})
+                self.undone.append((row["c0"], {"c1": row["c1"], "c4": row["c4"], "IsDeleted": 0, last: row[STAMP]}))
+
+    @property
+    def undone(self) -> list[tuple[str, dict[str, Any]]]:
+        """What rows have been, of this history."""
+        if not self.emulator.state.writes():
+            self._undone = []
+        return self._undone
+
+
 class Raw:
     """What the warehouse would hold of accounts: versions by key, oldest first."""
 
@@ -140,7 +172,8 @@ class Raw:
             added = snapshot_versions(known, rows, seen_at=captured_at, missing=newest)
         else:
             ends = {key: captured_at for key in set(known) - {row.key for row in rows}} if rows else {}
-            added = new_versions(known, rows, captured_at=captured_at) + ended_versions(known, ends, newest)
+            added = new_versions(known, rows, captured_at=captured_at)
+            added += returned_versions(known, added, rows, seen_at=captured_at) + ended_versions(known, ends, newest)
         for version in added:
             line = self.versions.setdefault(version.row.key, [])
             line.append((Known(version.known_at, version.row.content_hash, version.is_deleted), version.row))
@@ -152,7 +185,7 @@ class Raw:
         return {key: (row.values["account_name"], row.values["tier"]) for key, (known, row) in newest.items() if not known.is_deleted}
 
 
-@pytest.fixture(scope="module", params=[Planhat, Sheet])
+@pytest.fixture(scope="module", params=[Planhat, Sheet, DatedSheet])
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     directory = tmp_path_factory.mktemp("source")
     set_clock(directory, NOW)

@@ -31,7 +31,7 @@ from vim_pipelines.ingestion.telemetry import (
     select_usage_files,
     usage_files,
 )
-from vim_pipelines.ingestion.versions import Known, Version, ended_versions, new_versions, snapshot_seen_at, snapshot_versions
+from vim_pipelines.ingestion.versions import Known, Version, ended_versions, new_versions, returned_versions, snapshot_seen_at, snapshot_versions
 from vim_pipelines.portfolio.entities import ENTITIES, Entity
 from vim_pipelines.portfolio.model import FILE_KINDS, USAGE, Portfolio
 from vim_pipelines.warehouse import Work, open_warehouse
@@ -202,6 +202,7 @@ class _Night:
             if is_whole:
                 seen_at = snapshot_seen_at(self.as_of, self.captured_at)
                 ends = {key: max(seen_at, known[key][-1].known_at) for key in set(known) - present - rejected_keys if not known[key][-1].is_deleted} | ends
+                versions += returned_versions(known, versions, extracted.rows, seen_at=seen_at)
             versions += ended_versions(known, ends, _newest_rows(self.session, entity, sorted(ends)))
         append_rows(self.session, f"raw.{entity.table}", [self._version_row(mapping.source, item) for item in versions])
         self._quarantine(name, mapping.source, extracted.rejected)

@@ -100,6 +100,26 @@ def ended_versions(known: Mapping[str, Sequence[Known]], ends: Mapping[str, date
     return added
 
 
+def returned_versions(known: Mapping[str, Sequence[Known]], added: Iterable[Version], rows: Iterable[Row], *, seen_at: datetime) -> list[Version]:
+    """Versions to add after `added` where a reading of all that a source holds shows something else than the newest version of raw.
+
+    Somebody undid an edit or a deletion, and the row came back with the date it had: raw holds it at that date already, or a later version
+    hides it, and the present would differ from the source for ever. It is known from `seen_at`. Only keys that were read once.
+    """
+    lines: dict[str, list[Known]] = {}
+    for version in added:
+        lines.setdefault(version.row.key, []).append(Known(version.known_at, version.row.content_hash, version.is_deleted))
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row.key].append(row)
+    returned = []
+    for key, (row, *others) in sorted(found.items()):
+        line = sorted([*known.get(key, ()), *lines.get(key, ())], key=lambda item: item.known_at)
+        if line and not others and (line[-1].content_hash, line[-1].is_deleted) != (row.content_hash, row.is_deleted):
+            returned.append(Version(row, max(seen_at, line[-1].known_at), row.is_deleted))
+    return returned
+
+
 def snapshot_seen_at(as_of: date, captured_at: datetime) -> datetime:
     """From when a change found in a snapshot may be believed.
 
