@@ -12,6 +12,8 @@ import pytest
 from vendor_sandbox import NOW, Control, Waits, account, set_clock, ticket, write_source
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.ingestion.readers.zendesk import ZendeskReader
+from vim_pipelines.portfolio.model import EntityMap
 from vim_pipelines.sandbox.emulators.run import Running, start_emulators
 from vim_pipelines.sandbox.emulators.state import SandboxClock
 from vim_pipelines.sandbox.emulators.zendesk import ZendeskEmulator
@@ -340,3 +342,23 @@ def test_events_of_a_ticket_that_is_not_there_share_the_numbering(tmp_path: Path
         (page,) = read(client)
         (events,) = client.incremental_ticket_metric_events(START)
         assert page.tickets[0]["id"] in {event["ticket_id"] for event in events.events}
+
+
+# ---- what was found by the random histories
+
+
+def test_a_ticket_from_a_clock_that_is_ahead_comes_again(zendesk: ZendeskClient) -> None:
+    """It is set aside as from the future; a cursor that had passed its page would never have brought it back."""
+    mapping = EntityMap.model_validate({"source": "support", "object": "tickets", "fields": {"ticket_key": "id"}})
+    both = ["TCK-000001", "TCK-000002"]
+    behind = ZendeskReader(zendesk, datetime(2026, 6, 5, 8)).read("ticket", mapping, None)  # the second was changed at nine
+    assert [row["external_id"] for row in behind.records] == both and behind.next_cursor() is None
+    later = ZendeskReader(zendesk, datetime(2026, 6, 5, 9)).read("ticket", mapping, behind.next_cursor())
+    assert [row["external_id"] for row in later.records] == both and later.next_cursor() is not None
+
+
+def test_the_answer_to_another_question_is_not_taken(zendesk: ZendeskClient, zendesk_control: Control) -> None:
+    zendesk_control("POST", "faults", {"path": "api/v2", "repeat": True, "skip": 1})
+    list(zendesk.organizations())
+    with pytest.raises(VendorError, match=r"VIM-E013 .*cursor\.json with something else than was asked for"):
+        read(zendesk)

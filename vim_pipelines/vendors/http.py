@@ -265,6 +265,21 @@ class VendorHttp:
                 status=response.status_code,
             ) from None
 
+    def object_of(self, response: httpx.Response, *names: str) -> dict[str, Any]:
+        """The JSON object of an answer, or VIM-E013 where it is none or lacks one of `names`: the answer to another question, as proxies and caches give."""
+        body = self.body_of(response)
+        missing = [name for name in names if not isinstance(body, dict) or name not in body]
+        if missing or not isinstance(body, dict):
+            raise VendorError(
+                "VIM-E013",
+                f"{self.vendor} answered {response.request.method} {response.request.url.path} with something else than was asked for",
+                why=f"There is no {' and no '.join(missing)} in it" if missing else "It is not a JSON object",
+                fix=f"Run again; if it stays, check that no proxy or cache stands between here and {self.setting}",
+                status=response.status_code,
+                vendor_code="BROKEN_PAGES",
+            )
+        return body
+
     def _count_request(self) -> None:
         """Count a request that is about to be sent, or VIM-E014: a vendor that always has one more page must not keep us all night."""
         budget = self._options.request_budget

@@ -135,7 +135,10 @@ class SalesforceClient(VendorClient):
     def describe(self, object_name: str) -> Record:
         """Salesforce's description of an object; `fields` lists name, type, length and what may be written. Asked once in a client's life."""
         if object_name not in self._described:
-            self._described[object_name] = dict(self.http.body_of(self._read(f"sobjects/{soql.name(object_name)}/describe")))
+            found = self.http.object_of(self._read(f"sobjects/{soql.name(object_name)}/describe"), "name", "fields")
+            if str(found["name"]).lower() != object_name.lower():
+                raise self._broken(f"the description of {object_name} is that of {found['name']}")
+            self._described[object_name] = found
         return self._described[object_name]
 
     def query(self, text: str) -> Iterator[Record]:
@@ -208,7 +211,8 @@ class SalesforceClient(VendorClient):
         """
         moments = {"start": _wire_value(start.replace(microsecond=0)), "end": _wire_value(end.replace(microsecond=0))}
         try:
-            body = self.http.body_of(self._read(f"sobjects/{soql.name(object_name)}/deleted/", params=moments))
+            answer = self._read(f"sobjects/{soql.name(object_name)}/deleted/", params=moments)
+            body = self.http.object_of(answer, "deletedRecords", "earliestDateAvailable", "latestDateCovered")
         except VendorError as error:
             middle = start + (end - start) / 2
             if error.vendor_code != "EXCEEDED_ID_LIMIT" or middle - start <= timedelta(minutes=2):
@@ -312,7 +316,7 @@ class SalesforceClient(VendorClient):
 
     def _pages(self, resource: str, text: str, bulk: tuple[str, str] | None = None) -> Iterator[Record]:
         response = self._read(resource, params={"q": text}, headers={"Sforce-Query-Options": f"batchSize={self._batch_size}"})
-        body = self.http.body_of(response)
+        body = self.http.object_of(response, "totalSize", "records", "done")
         if bulk is not None and body["totalSize"] > self._bulk_above:
             yield from self.bulk_query(*bulk, include_deleted=resource == "queryAll")
             return
@@ -336,11 +340,11 @@ class SalesforceClient(VendorClient):
             addresses.add(following)
             # A URL, not a path under the version: joining it to the data path is how dlt's verified source breaks.
             response = self._read(following, headers={"Sforce-Query-Options": f"batchSize={self._batch_size}"})
-            body = self.http.body_of(response)
+            body = self.http.object_of(response, "totalSize", "records", "done")
 
     def _finished_job(self, request: Record) -> Record:
         """A query job that has ended well. Making one twice does no harm, so it is sent as a read."""
-        job = self.http.body_of(self._read("jobs/query", method="POST", json=request))
+        job = self.http.object_of(self._read("jobs/query", method="POST", json=request), "id", "state")
         waited, wait = 0.0, self._options.retry.base_seconds
         while job["state"] not in FINAL_STATES:
             if waited >= BULK_SECONDS:
@@ -348,7 +352,7 @@ class SalesforceClient(VendorClient):
                 raise self._broken(f"a bulk query of {job.get('object')} did not end within {BULK_SECONDS / 60:.0f} minutes")
             self._options.sleep(wait)
             waited, wait = waited + wait, min(wait * 2, BULK_WAIT_SECONDS)
-            job = self.http.body_of(self._read(f"jobs/query/{job['id']}"))
+            job = self.http.object_of(self._read(f"jobs/query/{job['id']}"), "id", "state")
         if job["state"] != "JobComplete":
             raise self._broken(f"a bulk query of {job.get('object')} ended as {job['state']}: {self.http.scrub(str(job.get('errorMessage', '')))}")
         return dict(job)

@@ -80,7 +80,7 @@ class ZendeskClient(VendorClient):
         passed = {cursor}
         while True:
             where: dict[str, Any] = {"cursor": cursor} if cursor is not None else {"start_time": _epoch(start_time)}
-            body = self._get("/api/v2/incremental/tickets/cursor.json", {**where, **params})
+            body = self._get("/api/v2/incremental/tickets/cursor.json", {**where, **params}, "tickets", "end_of_stream")
             following = body.get("after_cursor") or cursor
             is_end = bool(body["end_of_stream"])
             yield TicketPage(body["tickets"], body.get("users") or [], following, is_end)
@@ -98,7 +98,7 @@ class ZendeskClient(VendorClient):
         """
         start, seen = _epoch(start_time), set[int]()
         while True:
-            body = self._get("/api/v2/incremental/ticket_metric_events.json", {"start_time": start})
+            body = self._get("/api/v2/incremental/ticket_metric_events.json", {"start_time": start}, "ticket_metric_events")
             events = [event for event in body["ticket_metric_events"] if event["id"] not in seen]
             seen = {event["id"] for event in body["ticket_metric_events"]}
             end = int(body.get("end_time") or start)
@@ -112,14 +112,19 @@ class ZendeskClient(VendorClient):
     def organizations(self) -> Iterator[Record]:
         """All organisations. `external_id` carries the CRM's account key where the two systems are linked."""
         params: dict[str, Any] = {"page[size]": ORGANIZATIONS_PER_PAGE}
+        passed = set[str]()
         while True:
-            body = self._get("/api/v2/organizations.json", params)
+            body = self._get("/api/v2/organizations.json", params, "organizations", "meta")
             yield from body["organizations"]
             if not body["meta"]["has_more"]:
                 return
-            params = {"page[size]": ORGANIZATIONS_PER_PAGE, "page[after]": body["meta"]["after_cursor"]}
+            following = body["meta"]["after_cursor"]
+            if following in passed:
+                raise VendorError("VIM-E013", "Zendesk's organisations lead in a circle", why="has_more is true with a cursor that was there before")
+            passed.add(following)
+            params = {"page[size]": ORGANIZATIONS_PER_PAGE, "page[after]": following}
 
-    def _get(self, path: str, params: Mapping[str, Any]) -> Record:
+    def _get(self, path: str, params: Mapping[str, Any], *names: str) -> Record:
         for is_second in (False, True):
             token = self._tokens.get()
             response = self.http.send("GET", path, params=params, headers={"Authorization": f"Bearer {token.value}"})
@@ -127,7 +132,7 @@ class ZendeskClient(VendorClient):
                 break
             self._tokens.forget(token)
         if response.is_success:
-            return dict(self.http.body_of(response))
+            return self.http.object_of(response, *names)
         raise self._refusal(response)
 
     def _fetch_token(self) -> AccessToken:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.ingestion.coerce import CLOCK_TOLERANCE, to_timestamp
 from vim_pipelines.ingestion.readers import ClientReader, Reading, Record
 from vim_pipelines.portfolio.model import EntityMap
 
@@ -75,13 +76,16 @@ class ZendeskReader(ClientReader):
         from vim_pipelines.vendors.zendesk import flatten_ticket
 
         organizations = {item["id"]: item["external_id"] for item in self.client.organizations() if item.get("external_id")}
-        users: dict[int, str] = {}
+        users, latest, is_ahead = dict[int, str](), self.captured_at + CLOCK_TOLERANCE, False
         position: dict[str, Any] = {"cursor": last[0]} if last[0] else {"start_time": start}
         for page in self.client.incremental_tickets(**position):
             users |= {item["id"]: item["external_id"] for item in page.users if item.get("external_id")}
             for ticket in page.tickets:
                 yield flatten_ticket(ticket, organizations, users)
-            last[0] = page.after_cursor or last[0]
+            # A ticket from a clock that is ahead of ours is set aside tonight and has to come again: the cursor waits before its page.
+            is_ahead = is_ahead or any(_is_after(ticket.get("updated_at"), latest) for ticket in page.tickets)
+            if not is_ahead:
+                last[0] = page.after_cursor or last[0]
 
     def _metric_events(self, last: list[str | None]) -> Iterator[Record]:
         start = datetime.fromisoformat(last[0]) - OVERLAP if last[0] else BEGINNING
@@ -98,3 +102,11 @@ def reader_from_settings(settings: Settings, captured_at: datetime) -> ZendeskRe
     from vim_pipelines.vendors.zendesk import client_from_settings
 
     return ZendeskReader(client_from_settings(settings), captured_at)
+
+
+def _is_after(text: Any, latest: datetime) -> bool:
+    try:
+        moment = to_timestamp(text) if text else None
+    except (ValueError, TypeError):  # coercion says so
+        return False
+    return moment is not None and moment > latest
