@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -172,14 +174,36 @@ def sandbox_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def sandbox(sandbox_files: Path, tmp_path: Path) -> Iterator[Sandbox]:
-    """Settings of a fresh home whose sandbox is a copy of the simulated vendor, with the emulators running."""
-    import shutil
-
+@contextmanager
+def serving(home: Path) -> Iterator[Sandbox]:
+    """The sandbox of a home, its emulators running."""
     from vim_pipelines.sandbox.emulators.run import start_emulators
 
-    settings = load_settings(home=tmp_path / "home")
-    shutil.copytree(sandbox_files, settings.sandbox_dir)
+    settings = load_settings(home=home)
     with start_emulators(settings.sandbox_dir) as running:
         yield Sandbox(running.settings(settings), running)
+
+
+@pytest.fixture
+def sandbox(sandbox_files: Path, tmp_path: Path) -> Iterator[Sandbox]:
+    """A fresh home whose sandbox is a copy of the simulated vendor, with the emulators running."""
+    shutil.copytree(sandbox_files, load_settings(home=tmp_path / "home").sandbox_dir)
+    with serving(tmp_path / "home") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def first_night(sandbox_files: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, IngestReport]:
+    """A home whose first night was read, and that night's report: nobody works in it."""
+    home = tmp_path_factory.mktemp("first-night") / "home"
+    shutil.copytree(sandbox_files, load_settings(home=home).sandbox_dir)
+    with serving(home) as found:
+        return home, found.ingest()
+
+
+@pytest.fixture
+def read_sandbox(first_night: tuple[Path, IngestReport], tmp_path: Path) -> Iterator[Sandbox]:
+    """As `sandbox`, the first night read: a copy is a tenth of the night."""
+    shutil.copytree(first_night[0], tmp_path / "home")
+    with serving(tmp_path / "home") as found:
+        yield found

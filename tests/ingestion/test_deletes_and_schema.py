@@ -38,24 +38,23 @@ def live_contacts(sandbox: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("log", ["reaches back", "is cut"])
-def test_a_record_that_left_the_recycle_bin_is_ended_all_the_same(sandbox, log):
+def test_a_record_that_left_the_recycle_bin_is_ended_all_the_same(read_sandbox, log):
     """queryAll does not know it any more; a customer who was deleted for good stayed in the portfolio for ever."""
-    sandbox.ingest()
-    contact = min(live_contacts(sandbox))
-    with crm(sandbox) as client:
+    contact = min(live_contacts(read_sandbox))
+    with crm(read_sandbox) as client:
         client.delete("Contact", contact)
-    control(sandbox, "purge", {"object": "Contact"} | ({"earliest": "2026-06-29T06:30:00"} if log == "is cut" else {}))
-    before = live_contacts(sandbox)
-    report = sandbox.ingest(NEXT, NEXT_NIGHT)
-    assert live_contacts(sandbox) == before - {contact}
-    (ended,) = sandbox.rows("select * from raw.contacts where is_deleted")
+    control(read_sandbox, "purge", {"object": "Contact"} | ({"earliest": "2026-06-29T06:30:00"} if log == "is cut" else {}))
+    before = live_contacts(read_sandbox)
+    report = read_sandbox.ingest(NEXT, NEXT_NIGHT)
+    assert live_contacts(read_sandbox) == before - {contact}
+    (ended,) = read_sandbox.rows("select * from raw.contacts where is_deleted")
     assert ended["full_name"] and ended["contact_key"] == contact, "the last content stays readable"
     read = next(item for item in report.entities if item.entity == "contact").rows_read
     if log == "is cut":
         assert read == len(before) - 1 and ended["known_at"] == datetime(2026, 6, 29, 23, 59, 59, 999999), "everything is read again"
     else:
         assert read < len(before) and ended["known_at"] < SEVEN, "known from the moment of deletion"
-    assert sandbox.ingest(NEXT, NEXT_NIGHT).versions_added == 0
+    assert read_sandbox.ingest(NEXT, NEXT_NIGHT).versions_added == 0
 
 
 def test_a_deletion_before_the_newest_version_ends_nothing():
@@ -102,61 +101,57 @@ def test_a_departure_that_cannot_be_dated_or_named_is_none():
 # ---- the schema
 
 
-def test_a_new_field_is_recorded_and_ignored(sandbox):
-    sandbox.ingest()
-    assert sandbox.ingest().new_source_fields == ()
-    control(sandbox, "schema", {"object": "Account", "field": "Health_Note__c", "change": "add", "type": "string", "value": "fine"})
-    report = sandbox.ingest(NEXT, SEVEN)
+def test_a_new_field_is_recorded_and_ignored(read_sandbox):
+    assert read_sandbox.ingest().new_source_fields == ()
+    control(read_sandbox, "schema", {"object": "Account", "field": "Health_Note__c", "change": "add", "type": "string", "value": "fine"})
+    report = read_sandbox.ingest(NEXT, SEVEN)
     assert report.new_source_fields == ("account.Health_Note__c (string)",)
     assert next(item for item in report.entities if item.entity == "account").versions_added == 0
-    (row,) = sandbox.rows("select * from raw.source_fields where field_name = 'Health_Note__c'")
+    (row,) = read_sandbox.rows("select * from raw.source_fields where field_name = 'Health_Note__c'")
     assert (row["entity"], row["is_mapped"], row["first_seen_at"], row["last_seen_at"]) == ("account", False, SEVEN, SEVEN)
-    (mapped,) = sandbox.rows("select * from raw.source_fields where entity = 'account' and field_name = 'Tier__c'")
+    (mapped,) = read_sandbox.rows("select * from raw.source_fields where entity = 'account' and field_name = 'Tier__c'")
     assert mapped["is_mapped"] and mapped["first_seen_at"] < SEVEN == mapped["last_seen_at"]
 
 
-def test_a_mapped_field_that_is_gone_stops_the_night_with_its_line(sandbox):
-    sandbox.ingest()
-    before = sandbox.fingerprint()
-    control(sandbox, "schema", {"object": "Contract", "field": "Seats__c", "change": "remove"})
+def test_a_mapped_field_that_is_gone_stops_the_night_with_its_line(read_sandbox):
+    before = read_sandbox.fingerprint()
+    control(read_sandbox, "schema", {"object": "Contract", "field": "Seats__c", "change": "remove"})
     with pytest.raises(VimError, match=r"VIM-E012 .*'Seats__c' is mapped to contract_line.seats \(line \d+\)"):
-        sandbox.ingest(NEXT, SEVEN)
-    assert sandbox.fingerprint() == before
+        read_sandbox.ingest(NEXT, SEVEN)
+    assert read_sandbox.fingerprint() == before
 
 
-def test_a_field_that_changed_its_type_goes_to_quarantine_and_comes_back_whole(sandbox):
+def test_a_field_that_changed_its_type_goes_to_quarantine_and_comes_back_whole(read_sandbox):
     """The change touches no record's modification time: a cursor that stayed would never bring the rows again."""
-    sandbox.ingest()
     held = "select count(*) as n, count(distinct contract_line_key) as k, sum(case when is_deleted then 1 else 0 end) as gone from raw.contract_lines"
-    before = sandbox.rows(held)
-    control(sandbox, "schema", {"object": "Contract", "field": "Seats__c", "change": "retype", "type": "string", "template": "{} seats"})
-    report = sandbox.ingest(NEXT, SEVEN)
+    before = read_sandbox.rows(held)
+    control(read_sandbox, "schema", {"object": "Contract", "field": "Seats__c", "change": "retype", "type": "string", "template": "{} seats"})
+    report = read_sandbox.ingest(NEXT, SEVEN)
     assert report.reasons["type_error"] >= before[0]["k"] > 0 and "contract_line.Seats__c (string)" in report.new_source_fields
-    assert sandbox.rows(held) == before, "nothing was ended: the keys were there, only unreadable"
-    assert "'200.0 seats' is not a whole number" in " ".join(row["detail"] for row in sandbox.rows("select detail from raw.quarantine"))
-    with crm(sandbox) as client:
+    assert read_sandbox.rows(held) == before, "nothing was ended: the keys were there, only unreadable"
+    assert "'200.0 seats' is not a whole number" in " ".join(row["detail"] for row in read_sandbox.rows("select detail from raw.quarantine"))
+    with crm(read_sandbox) as client:
         line = next(iter(client.query("SELECT Id FROM Contract WHERE Product__c = 'core' LIMIT 1")), None) or next(
             iter(client.query("SELECT Id FROM Contract LIMIT 1"))
         )
         client.update("Contract", line["Id"], {"Notice_Days__c": 77})
-    sandbox.ingest(NEXT, SEVEN)
-    control(sandbox, "schema", {"object": "Contract", "field": "Seats__c", "change": "retype", "type": "double", "template": ""})
-    sandbox.ingest(NEXT, SEVEN)
-    assert sandbox.rows(f"select max(notice_days) as days from raw.contract_lines where contract_line_key = '{line['Id']}'") == [{"days": 77}]
+    read_sandbox.ingest(NEXT, SEVEN)
+    control(read_sandbox, "schema", {"object": "Contract", "field": "Seats__c", "change": "retype", "type": "double", "template": ""})
+    read_sandbox.ingest(NEXT, SEVEN)
+    assert read_sandbox.rows(f"select max(notice_days) as days from raw.contract_lines where contract_line_key = '{line['Id']}'") == [{"days": 77}]
 
 
 # ---- the wire and the clock
 
 
-def test_a_page_that_belongs_to_another_question_is_not_taken(sandbox):
-    sandbox.ingest()
-    sandbox.next_day()
-    before = sandbox.fingerprint()
-    sandbox.fault("salesforce", path="/queryAll", repeat=True, skip=1)
+def test_a_page_that_belongs_to_another_question_is_not_taken(read_sandbox):
+    read_sandbox.next_day()
+    before = read_sandbox.fingerprint()
+    read_sandbox.fault("salesforce", path="/queryAll", repeat=True, skip=1)
     with pytest.raises(VimError, match="VIM-E013 .*was answered with a record of"):
-        sandbox.ingest(NEXT, NEXT_NIGHT)
-    assert sandbox.fingerprint() == before
-    sandbox.ingest(NEXT, NEXT_NIGHT)
+        read_sandbox.ingest(NEXT, NEXT_NIGHT)
+    assert read_sandbox.fingerprint() == before
+    read_sandbox.ingest(NEXT, NEXT_NIGHT)
 
 
 @pytest.mark.parametrize("hours", [-3, 3])

@@ -36,14 +36,37 @@ def unhurried() -> Iterator[None]:
 
 
 @contextmanager
-def night_of(crm: str, files: Path, home: Path) -> Iterator[tuple[Settings, Any]]:
-    """Settings of a fresh home whose sandbox is served as `crm`, and what runs."""
+def night_of(crm: str, before: Path, home: Path) -> Iterator[tuple[Settings, Any]]:
+    """Settings of a copy of the home `before` whose sandbox is served as `crm`, and what runs."""
     from vim_pipelines.sandbox.emulators.run import start_emulators
 
+    shutil.copytree(before, home)
     settings = load_settings(home=home, sandbox_crm=crm)
-    shutil.copytree(files, settings.sandbox_dir)
     with start_emulators(settings.sandbox_dir, (crm,)) as running:
         yield running.settings(settings), running
+
+
+@pytest.fixture(scope="module")
+def fresh(sandbox_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which nothing was read, the customers seeded everywhere."""
+    from vim_pipelines.sandbox.emulators.run import start_emulators
+
+    home = tmp_path_factory.mktemp("fresh") / "home"
+    folder = load_settings(home=home).sandbox_dir
+    shutil.copytree(sandbox_files, folder)
+    with start_emulators(folder, OTHERS):
+        return home
+
+
+@pytest.fixture(scope="module")
+def first_nights(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, IngestReport]]:
+    """For each CRM a home whose first night was read, and that night's report."""
+    homes = {}
+    for crm in ("salesforce", *OTHERS):
+        home = tmp_path_factory.mktemp(crm) / "home"
+        with night_of(crm, fresh, home) as (settings, _):
+            homes[crm] = home, read(settings)
+    return homes
 
 
 def portfolio_of(settings: Settings) -> Portfolio:
@@ -77,13 +100,12 @@ def current(settings: Settings, entity: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture(scope="module")
-def salesforce_rows(sandbox_files: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, str], list[tuple[Any, ...]]]:
+def salesforce_rows(first_nights: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, str], list[tuple[Any, ...]]]:
     """What two nights from Salesforce leave, by night and entity."""
     from vim_pipelines.sandbox.simulator.files import advance
 
     found = {}
-    with night_of("salesforce", sandbox_files, tmp_path_factory.mktemp("salesforce") / "home") as (settings, _):
-        read(settings)
+    with night_of("salesforce", first_nights["salesforce"][0], tmp_path_factory.mktemp("salesforce") / "home") as (settings, _):
         found |= {(1, entity): current(settings, entity) for entity in CRM_ENTITIES}
         read(settings, NEXT, advance(settings.sandbox_dir))
         found |= {(2, entity): current(settings, entity) for entity in CRM_ENTITIES}
@@ -91,11 +113,12 @@ def salesforce_rows(sandbox_files: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize("crm", OTHERS)
-def test_two_nights_leave_the_rows_that_salesforce_leaves(crm: str, sandbox_files: Path, tmp_path: Path, salesforce_rows: Any) -> None:
+def test_two_nights_leave_the_rows_that_salesforce_leaves(crm: str, first_nights: Any, tmp_path: Path, salesforce_rows: Any) -> None:
     from vim_pipelines.sandbox.simulator.files import advance
 
-    with night_of(crm, sandbox_files, tmp_path / "home") as (settings, _):
-        assert read(settings).rows_quarantined == 0
+    home, report = first_nights[crm]
+    assert report.rows_quarantined == 0
+    with night_of(crm, home, tmp_path / "home") as (settings, _):
         for entity in CRM_ENTITIES:
             assert current(settings, entity) == salesforce_rows[1, entity], entity
         again = read(settings)
@@ -108,11 +131,10 @@ def test_two_nights_leave_the_rows_that_salesforce_leaves(crm: str, sandbox_file
             assert row["known_at"] == row["source_modified_at"] is not None, "Planhat's updatedAt dates the version"
 
 
-def test_a_company_deleted_in_planhat_is_ended_and_comes_back(sandbox_files: Path, tmp_path: Path) -> None:
+def test_a_task_deleted_in_planhat_is_ended_once(first_nights: Any, tmp_path: Path) -> None:
     from vim_pipelines.vendors.planhat import client_from_settings
 
-    with night_of("planhat", sandbox_files, tmp_path / "home") as (settings, _):
-        read(settings)
+    with night_of("planhat", first_nights["planhat"][0], tmp_path / "home") as (settings, _):
         gone = rows(settings, "select min(task_key) as k from raw.tasks")[0]["k"]
         with client_from_settings(settings) as client:
             assert client.delete("tasks", gone, by="externalId")
@@ -123,17 +145,16 @@ def test_a_company_deleted_in_planhat_is_ended_and_comes_back(sandbox_files: Pat
         assert rows(settings, "select count(*) as n from raw.tasks") == before, "a row is ended once"
 
 
-def test_a_row_deleted_in_the_sheet_is_ended_and_a_wrong_cell_is_set_aside(sandbox_files: Path, tmp_path: Path) -> None:
+def test_a_row_deleted_in_the_sheet_is_ended_and_a_wrong_cell_is_set_aside(first_nights: Any, tmp_path: Path) -> None:
     """A price typed as 'tbd' stops its line, not the night; the line is not ended by it."""
     import httpx
 
-    with night_of("google_sheets", sandbox_files, tmp_path / "home") as (settings, running):
+    with night_of("google_sheets", first_nights["google_sheets"][0], tmp_path / "home") as (settings, running):
 
         def edit(tab: str, cell: str, value: Any) -> str:
             answer = httpx.post(f"{running.url('google_sheets')}/_sandbox/edit", json={"tab": tab, "cell": cell, "value": value}, trust_env=False)
             return str(answer.raise_for_status().json()["row"])
 
-        read(settings)
         wrong = [edit("Contracts", "F2", "tbd"), edit("Contracts", "H3", 2026), edit("Contracts", "D4", "12 seats")]
         fine = edit("Contracts", "F5", "250.5")
         gone = edit("Contracts", "A6", "DELETE ROW")
@@ -174,10 +195,10 @@ def test_a_row_deleted_in_the_sheet_is_ended_and_a_wrong_cell_is_set_aside(sandb
         (("rename", {"tab": "Contracts", "to": "Contracts 2026"}), "VIM-E004", r"no object 'Contracts' here \(google_sheets.yaml line \d+\).*Contracts 2026"),
     ],
 )  # fmt: skip
-def test_a_header_that_was_changed_stops_the_night_with_its_cell_and_line(control: Any, code: str, message: str, sandbox_files: Path, tmp_path: Path) -> None:
+def test_a_header_that_was_changed_stops_the_night_with_its_cell_and_line(control: Any, code: str, message: str, fresh: Path, tmp_path: Path) -> None:
     import httpx
 
-    with night_of("google_sheets", sandbox_files, tmp_path / "home") as (settings, running):
+    with night_of("google_sheets", fresh, tmp_path / "home") as (settings, running):
         name, body = control
         httpx.post(f"{running.url('google_sheets')}/_sandbox/{name}", json=body, trust_env=False).raise_for_status()
         with pytest.raises(VimError, match=message) as caught:
@@ -189,12 +210,12 @@ def test_a_header_that_was_changed_stops_the_night_with_its_cell_and_line(contro
             assert str(caught.value).split("it is mapped to contract_line.")[1].split(" ")[0] + ":" in file[line - 1]
 
 
-def test_a_check_of_the_file_tells_every_wrong_header_with_its_line(sandbox_files: Path, tmp_path: Path) -> None:
+def test_a_check_of_the_file_tells_every_wrong_header_with_its_line(fresh: Path, tmp_path: Path) -> None:
     import httpx
 
     from vim_pipelines.ingestion.probe import check_portfolio
 
-    with night_of("google_sheets", sandbox_files, tmp_path / "home") as (settings, running):
+    with night_of("google_sheets", fresh, tmp_path / "home") as (settings, running):
         file = portfolio_of(settings).file
 
         def found() -> list[Any]:
@@ -221,14 +242,14 @@ def test_a_check_of_the_file_tells_every_wrong_header_with_its_line(sandbox_file
     ],
 )
 def test_a_vendor_that_fails_leaves_no_warehouse(
-    crm: str, plan: dict[str, Any], code: str, sandbox_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    crm: str, plan: dict[str, Any], code: str, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import httpx
 
     from vim_pipelines.vendors import http
 
     monkeypatch.setattr(http.RetryPolicy, "wait_seconds", lambda *_: 0.0)
-    with night_of(crm, sandbox_files, tmp_path / "home") as (settings, running):
+    with night_of(crm, fresh, tmp_path / "home") as (settings, running):
         httpx.post(f"{running.url(crm)}/_sandbox/faults", json=plan, trust_env=False).raise_for_status()
         with pytest.raises(VimError) as caught:
             read(settings)
@@ -236,18 +257,19 @@ def test_a_vendor_that_fails_leaves_no_warehouse(
 
 
 @pytest.mark.parametrize(("crm", "seats"), [("planhat", ("licenses", "custom.Seats")), ("google_sheets", ("Contracts", "Seats"))])
-def test_a_schema_that_changes_overnight(crm: str, seats: tuple[str, str], sandbox_files: Path, tmp_path: Path) -> None:
+def test_a_schema_that_changes_overnight(crm: str, seats: tuple[str, str], first_nights: Any, tmp_path: Path) -> None:
     """A new field is ignored, a mapped one of another type is set aside row by row, a mapped one that is gone stops the night with its line."""
     import httpx
 
-    with night_of(crm, sandbox_files, tmp_path / "home") as (settings, running):
+    home, report = first_nights[crm]
+    lines = report.entities[2]
+    assert lines.entity == "contract_line"
+    with night_of(crm, home, tmp_path / "home") as (settings, running):
 
         def change(**plan: Any) -> None:
             body = {"object": seats[0], **plan}
             httpx.post(f"{running.url(crm)}/_sandbox/schema", json=body, trust_env=False).raise_for_status()
 
-        lines = read(settings).entities[2]
-        assert lines.entity == "contract_line"
         change(field="custom.Discount" if crm == "planhat" else "Discount", change="add", value=5, type="number")
         assert read(settings, NEXT, datetime(2026, 6, 30, 6)).versions_added == 0
         change(field=seats[1], change="retype", template="{} seats")
@@ -259,10 +281,10 @@ def test_a_schema_that_changes_overnight(crm: str, seats: tuple[str, str], sandb
             read(settings, NEXT, datetime(2026, 6, 30, 8))
 
 
-def test_a_custom_field_that_planhat_lost_is_named_with_its_line(sandbox_files: Path, tmp_path: Path) -> None:
+def test_a_custom_field_that_planhat_lost_is_named_with_its_line(fresh: Path, tmp_path: Path) -> None:
     from vim_pipelines.vendors.planhat import client_from_settings
 
-    with night_of("planhat", sandbox_files, tmp_path / "home") as (settings, _):
+    with night_of("planhat", fresh, tmp_path / "home") as (settings, _):
         with client_from_settings(settings) as client:
             (seats,) = [field for field in client.records("customfields", ("name", "parent")) if (field["parent"], field["name"]) == ("License", "Seats")]
             assert client.delete("customfields", seats["_id"])

@@ -12,8 +12,8 @@ from vim_pipelines.core.errors import VimError
 NEXT = date(2026, 6, 29)
 
 
-def test_a_first_night_brings_every_entity_and_a_second_reading_nothing(sandbox):
-    report = sandbox.ingest()
+def test_a_first_night_brings_every_entity_and_a_second_reading_nothing(read_sandbox, first_night):
+    report, sandbox = first_night[1], read_sandbox
     added = {item.entity: item.versions_added for item in report.entities}
     assert added["account"] == 20 and min(added.values()) > 0 and len(added) == 16
     assert sandbox.rows("select account_name from raw.accounts where account_key = 'ACC-HEADLINE'") == [{"account_name": "Northwind Robotics"}]
@@ -28,13 +28,12 @@ def test_a_first_night_brings_every_entity_and_a_second_reading_nothing(sandbox)
     assert changed == {"raw.loads"}
 
 
-def test_every_mapped_value_comes_back_as_the_simulator_made_it(sandbox):
+def test_every_mapped_value_comes_back_as_the_simulator_made_it(read_sandbox):
     """Field mapping, vendor words, number and time formats: one comparison of all columns for all CRM and support entities."""
     import pyarrow.parquet as pq
 
     from vim_pipelines.portfolio.entities import ENTITIES
 
-    sandbox.ingest()
     now = datetime(2026, 6, 29, 6)
     for name in (
         "account",
@@ -51,12 +50,14 @@ def test_every_mapped_value_comes_back_as_the_simulator_made_it(sandbox):
     ):
         entity = ENTITIES[name]
         newest = {}
-        for row in sorted(pq.read_table(sandbox.settings.sandbox_dir / "source" / f"{entity.table}.parquet").to_pylist(), key=lambda row: row["modified_at"]):
+        for row in sorted(
+            pq.read_table(read_sandbox.settings.sandbox_dir / "source" / f"{entity.table}.parquet").to_pylist(), key=lambda row: row["modified_at"]
+        ):
             if row["modified_at"] < now:
                 newest[row[entity.key]] = row
         names = [column.name for column in entity.columns]
-        raw = {row[entity.key]: row for row in sandbox.rows(f"select {', '.join(names)}, known_at from raw.{entity.table}")}
-        set_aside = {row["row_key"] for row in sandbox.rows(f"select row_key from raw.quarantine where entity = '{name}'")}
+        raw = {row[entity.key]: row for row in read_sandbox.rows(f"select {', '.join(names)}, known_at from raw.{entity.table}")}
+        set_aside = {row["row_key"] for row in read_sandbox.rows(f"select row_key from raw.quarantine where entity = '{name}'")}
         assert set(newest) - set_aside == set(raw), name
         for key, row in raw.items():
             expected = {column: newest[key][column] for column in names}
@@ -70,35 +71,32 @@ def test_every_mapped_value_comes_back_as_the_simulator_made_it(sandbox):
             assert found == expected, (name, key)
 
 
-def test_the_next_day_reads_what_changed_and_keeps_the_old_version(sandbox):
-    sandbox.ingest()
-    now = sandbox.next_day()
-    report = sandbox.ingest(NEXT, now)
+def test_the_next_day_reads_what_changed_and_keeps_the_old_version(read_sandbox):
+    now = read_sandbox.next_day()
+    report = read_sandbox.ingest(NEXT, now)
     usage = next(item for item in report.entities if item.entity == "usage_event")
     assert usage.versions_added > 0 and report.files_loaded == 1
     assert all(item.rows_read < 200 for item in report.entities if item.source_name == "crm")
-    assert sandbox.rows("select count(*) as n from raw.tickets where known_at >= '2026-06-29'")[0]["n"] > 0
-    assert sandbox.rows("select count(*) as n from (select ticket_key from raw.tickets group by all having count(*) > 1)")[0]["n"] > 0
+    assert read_sandbox.rows("select count(*) as n from raw.tickets where known_at >= '2026-06-29'")[0]["n"] > 0
+    assert read_sandbox.rows("select count(*) as n from (select ticket_key from raw.tickets group by all having count(*) > 1)")[0]["n"] > 0
 
 
-def test_a_record_that_the_crm_deleted_is_ended(sandbox):
+def test_a_record_that_the_crm_deleted_is_ended(read_sandbox):
     from vim_pipelines.vendors.salesforce import client_from_settings
 
-    sandbox.ingest()
-    with client_from_settings(sandbox.settings) as client:
-        client.delete("Contact", sandbox.rows("select min(contact_key) as k from raw.contacts")[0]["k"])
-    sandbox.ingest(NEXT, datetime(2026, 6, 29, 7))
-    (ended,) = sandbox.rows("select * from raw.contacts where is_deleted")
+    with client_from_settings(read_sandbox.settings) as client:
+        client.delete("Contact", read_sandbox.rows("select min(contact_key) as k from raw.contacts")[0]["k"])
+    read_sandbox.ingest(NEXT, datetime(2026, 6, 29, 7))
+    (ended,) = read_sandbox.rows("select * from raw.contacts where is_deleted")
     assert ended["known_at"] >= datetime(2026, 6, 29)
 
 
-def test_our_own_write_back_is_no_version(sandbox):
+def test_our_own_write_back_is_no_version(read_sandbox):
     from vim_pipelines.vendors.salesforce import client_from_settings
 
-    sandbox.ingest()
-    with client_from_settings(sandbox.settings) as client:
+    with client_from_settings(read_sandbox.settings) as client:
         client.update("Account", "ACC-HEADLINE", {"VIM_Phase__c": "4", "VIM_Risk_Band__c": "yellow"})
-    report = sandbox.ingest(NEXT, datetime(2026, 6, 29, 7))
+    report = read_sandbox.ingest(NEXT, datetime(2026, 6, 29, 7))
     account = next(item for item in report.entities if item.entity == "account")
     assert account.rows_read >= 1 and account.versions_added == 0
 
@@ -120,17 +118,17 @@ def test_a_newly_mapped_field_is_read_for_old_records_too(sandbox):
 
 
 @pytest.mark.parametrize(
-    ("vendor", "plan", "code", "is_first_night"),
+    ("vendor", "plan", "code", "home"),
     [
-        ("salesforce", {"path": "/query", "status": 401, "times": 99}, "VIM-E011", True),
-        ("salesforce", {"path": "EBR__c", "status": 400, "code": "MALFORMED_QUERY", "times": 99}, "VIM-E013", False),
-        ("zendesk", {"path": "/organizations", "status": 403, "times": 99}, "VIM-E013", True),
-        ("zendesk", {"path": "metric_events", "status": 401, "times": 99}, "VIM-E011", False),
+        ("salesforce", {"path": "/query", "status": 401, "times": 99}, "VIM-E011", "sandbox"),
+        ("salesforce", {"path": "EBR__c", "status": 400, "code": "MALFORMED_QUERY", "times": 99}, "VIM-E013", "read_sandbox"),
+        ("zendesk", {"path": "/organizations", "status": 403, "times": 99}, "VIM-E013", "sandbox"),
+        ("zendesk", {"path": "metric_events", "status": 401, "times": 99}, "VIM-E011", "read_sandbox"),
     ],
 )
-def test_a_vendor_that_fails_half_way_leaves_the_warehouse_as_it_was(sandbox, vendor, plan, code, is_first_night):
+def test_a_vendor_that_fails_half_way_leaves_the_warehouse_as_it_was(request, vendor, plan, code, home):
+    sandbox, is_first_night = request.getfixturevalue(home), home == "sandbox"
     if not is_first_night:
-        sandbox.ingest()
         sandbox.next_day()
     before = sandbox.fingerprint()
     sandbox.fault(vendor, **plan)
