@@ -92,7 +92,8 @@ def test_an_account_with_a_bad_row_is_unknown_on_both_and_nobody_else_is(ten_acc
         assert (held["usage_status"], held["contract_status"], held["ticket_status"], held["money_status"]) == ("unknown",) * 4
         said = {"account_key", "as_of_date", "account_name", "segment", "tier", "csm_name", "csm_email", "arr_amount", "currency", "portfolio_currency"}
         found = {name: value for name, value in held.items() if value is not None and name not in said}
-        assert set(found) == {"risk_band", "usage_status", "contract_status", "ticket_status", "money_status", "hold_reason", "coverage"}
+        assert set(found) - {"n_weeks"} == {"risk_band", "usage_status", "contract_status", "ticket_status", "money_status", "hold_reason", "coverage"}, found
+        assert found.get("n_weeks", 0) == 0, found
         assert found["coverage"] == 0
         measures = portfolio.rows("select distinct status, status_reason, value from marts.fct_account_measures where account_key = '12-held'")
         assert measures == [{"status": "unknown", "status_reason": reason, "value": None}]

@@ -218,6 +218,9 @@ class Years:
     one_more_day: str
 
 
+EVENT = "(event_id, account_key, user_key, product, feature, event_name, occurred_at, recorded_at, source_name, source_file, load_number)"
+
+
 @pytest.fixture(scope="module")
 def years(tmp_path_factory: pytest.TempPathFactory) -> Years:
     """About a million events in one first load; the night brings one day, with one event that is 20 days late and one file that comes again."""
@@ -227,7 +230,8 @@ def years(tmp_path_factory: pytest.TempPathFactory) -> Years:
         portfolio.line(f"a{number}-core", f"a{number}", seats=USERS)
     portfolio.write()
     insert = (
-        "insert into raw.usage_events select 'e' || ({place}) as event_id, 'a' || account, 'u' || account || '-' || user, 'core', 'projects', 'projects',"
+        f"insert into raw.usage_events {EVENT}"
+        " select 'e' || ({place}) as event_id, 'a' || account, 'u' || account || '-' || user, 'core', 'projects', 'projects',"
         " cast(day as timestamp) + interval 10 hour + to_minutes(cast(user as bigint)), cast(day as timestamp) + interval 12 hour, 'test', 'file', {load}"
         " from range(0, {days}) as t(n), range(0, {accounts}) as s(account), range(0, {users}) as r(user), (select date '{first}' as begins) as b,"
         " lateral (select begins + cast(n as integer) as day) as d where hash(n, account, user) % 3 > 0 or n = 0 order by n"  # as ingestion appends it: file after file
@@ -241,12 +245,12 @@ def years(tmp_path_factory: pytest.TempPathFactory) -> Years:
     new = ACCOUNTS * USERS
     execute(
         portfolio,
-        f"insert into raw.usage_events select event_id, account_key, user_key, product, feature, event_name, occurred_at, recorded_at, 'test', 'again', 2"
+        f"insert into raw.usage_events {EVENT} select event_id, account_key, user_key, product, feature, event_name, occurred_at, recorded_at, 'test', 'again', 2"
         f" from raw.usage_events where load_number = 1 and cast(occurred_at as date) = date '{LAST_DAY - timedelta(days=1)}'",
     )
     execute(
         portfolio,
-        f"insert into raw.usage_events values ('late', 'a0', 'newcomer', 'core', 'projects', 'projects', timestamp '{LAST_DAY - timedelta(days=20)} 10:00:00',"
+        f"insert into raw.usage_events {EVENT} values ('late', 'a0', 'newcomer', 'core', 'projects', 'projects', timestamp '{LAST_DAY - timedelta(days=20)} 10:00:00',"
         f" timestamp '{LAST_DAY} 12:00:00', 'test', 'file', 2)",
     )
     portfolio.build("base", "marts", as_of=LAST_DAY, write=False)

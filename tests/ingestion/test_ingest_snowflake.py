@@ -44,8 +44,8 @@ def snowflake_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
                 time.sleep(0.1)
         yield port
     finally:
-        server.terminate()
-        server.wait(10)
+        server.kill()
+        server.wait()
 
 
 def on_snowflake(desk, port: int, database: str):
