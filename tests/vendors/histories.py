@@ -279,7 +279,7 @@ class Salesforce(Source):
                 state.write(name, row["Id"], "updated", stamp, {})  # an edit of a field that nobody maps, as our own mirror fields
             else:
                 # A transaction that ran while the last night read: it commits with the stamp of its beginning; its row was locked meanwhile.
-                early = stamp_text(self.last_night - timedelta(minutes=rng.uniform(0, 9)))
+                early = stamp_text(min(self.last_night, self.clock.now()) - timedelta(minutes=rng.uniform(0, 9)))
                 is_late = rng.random() < 0.3 and row[STAMP] < early
                 values = self._values(name, rng, living)
                 chosen = rng.choice(sorted(values))
@@ -667,11 +667,11 @@ class Story:
             peril, edits_at = self.plan_peril(), rng.choice([0, 0, 0, 0, rng.randrange(1, 12)])
         before, loads, captured_at = *self.held, source.now + timedelta(minutes=1)
         self.look()
+        source.last_night = source.clock.now()
         is_over = self.run(peril, captured_at, edits_at, is_quiet)
         asked = len(app.journal.entries)
         outcome.nights, outcome.requests, outcome.most = outcome.nights + 1, outcome.requests + asked, max(outcome.most, asked)
         assert asked <= source.budget, self.says(f"{asked} requests in one night")
-        source.last_night = source.clock.now()
         self.held = after, loads_after = self.raw()
         assert loads_after == loads + (len(source.entities) if is_over else 0), self.says("a night is whole or nothing")
         self.check_versions(before, after, is_over)
