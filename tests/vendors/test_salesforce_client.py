@@ -15,11 +15,12 @@ import httpx
 import pytest
 from vendor_sandbox import NOW, Control, Waits, account, control_of, set_clock, write_source
 
+from vim_pipelines.core.dates import utc_moment
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.sandbox.emulators.run import Running, start_emulators
 from vim_pipelines.settings import Settings
 from vim_pipelines.vendors.http import TransportOptions, VendorError
-from vim_pipelines.vendors.salesforce import SalesforceClient, UpsertResult, client_from_settings, parse_timestamp
+from vim_pipelines.vendors.salesforce import SalesforceClient, UpsertResult, client_from_settings
 
 DRAFT = "VIM_Draft__c"
 FIELDS = {"Account__c": "ACC-00001", "Title__c": "Plan"}
@@ -35,7 +36,7 @@ def names(client: SalesforceClient, soql: str = "SELECT Name FROM Account ORDER 
 def test_query_returns_plain_records(salesforce: SalesforceClient) -> None:
     records = list(salesforce.query("SELECT Id, Name, ARR__c, IsDeleted, SystemModstamp FROM Account WHERE Id = 'ACC-00003'"))
     assert records == [{"Id": "ACC-00003", "Name": "O'Neil \\ Söhne", "ARR__c": 60000.5, "IsDeleted": False, "SystemModstamp": "2026-06-03T12:30:15.250+0000"}]
-    assert parse_timestamp(records[0]["SystemModstamp"]) == datetime(2026, 6, 3, 12, 30, 15, 250000)
+    assert utc_moment(records[0]["SystemModstamp"]) == datetime(2026, 6, 3, 12, 30, 15, 250000)
 
 
 def test_every_page_is_read_once(tmp_path: Path, options: TransportOptions) -> None:
@@ -412,7 +413,7 @@ def test_writes_are_stamped_at_the_sandbox_clock_in_order(salesforce: Salesforce
         salesforce.upsert(DRAFT, "VIM_Key__c", key, FIELDS)
     records = list(salesforce.query_modified(DRAFT, ["VIM_Key__c"], NOW))
     assert [record["VIM_Key__c"] for record in records] == ["b", "a"]
-    stamps = [parse_timestamp(record["SystemModstamp"]) for record in records]
+    stamps = [utc_moment(record["SystemModstamp"]) for record in records]
     assert NOW <= stamps[0] < stamps[1] < NOW + timedelta(seconds=1)
 
 

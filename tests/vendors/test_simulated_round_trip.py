@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 
+from vim_pipelines.core.dates import utc_moment
 from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.sandbox.emulators.run import Running, start_emulators
 from vim_pipelines.sandbox.salesforce_seed import SEEDS, Seed
-from vim_pipelines.vendors.salesforce import SalesforceClient, parse_timestamp
+from vim_pipelines.vendors.salesforce import SalesforceClient
 from vim_pipelines.vendors.zendesk import ZendeskClient, flatten_ticket
-from vim_pipelines.vendors.zendesk import parse_timestamp as parse_zendesk
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def from_salesforce(kind: str, value: Any, words: dict[str, str]) -> Any:
     if value is None:
         return None
     if kind == "timestamp":
-        return parse_timestamp(value)
+        return utc_moment(value)
     if kind == "date":
         return date.fromisoformat(value)
     return words.get(value, value) if kind == "text" else value
@@ -75,7 +75,7 @@ def test_salesforce_records_equal_the_simulated_rows(world: tuple[Path, datetime
             back = {word: value for value, word in seed.words.get(name, {}).items()}
             value = record[target][:10] if name == seed.created and record[target] else record[target]
             assert from_salesforce(kinds[name], value, back) == as_read(kinds[name], row[name]), (key, name)
-        assert parse_timestamp(record["SystemModstamp"]) == as_read("timestamp", row["modified_at"])
+        assert utc_moment(record["SystemModstamp"]) == as_read("timestamp", row["modified_at"])
 
 
 def test_zendesk_tickets_equal_the_simulated_rows(world: tuple[Path, datetime, Running]) -> None:
@@ -96,9 +96,9 @@ def test_zendesk_tickets_equal_the_simulated_rows(world: tuple[Path, datetime, R
         assert ticket["requester_external_id"] == row["requester_key"]
         assert (ticket["priority_level"], ticket["status"], ticket["subject"]) == (row["priority"], row["status"], row["subject"])
         assert (ticket["reopens"], ticket["is_escalated"]) == (row["reopen_count"], row["is_escalated"])
-        assert parse_zendesk(ticket["created_at"]) == row["opened_at"].replace(microsecond=0)
+        assert utc_moment(ticket["created_at"]) == row["opened_at"].replace(microsecond=0)
         solved = None if row["solved_at"] is None else row["solved_at"].replace(microsecond=0)
-        assert (None if ticket["solved_at"] is None else parse_zendesk(ticket["solved_at"])) == solved
+        assert (None if ticket["solved_at"] is None else utc_moment(ticket["solved_at"])) == solved
     numbers = {ticket["id"]: key for key, ticket in found.items()}
     simulated = current(directory, "ticket_event", now)
     assert sorted((numbers[str(event["ticket_id"])], event["metric"], event["type"]) for event in events) == sorted(

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from vendor_sandbox import NOW, Control, Waits, account, set_clock, ticket, write_source
 
+from vim_pipelines.core.dates import utc_moment
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.readers.zendesk import ZendeskReader
 from vim_pipelines.portfolio.model import EntityMap
@@ -20,7 +21,7 @@ from vim_pipelines.sandbox.emulators.zendesk import ZendeskEmulator
 from vim_pipelines.sandbox.zendesk_seed import numeric_ids
 from vim_pipelines.settings import Settings
 from vim_pipelines.vendors.http import TransportOptions, VendorError
-from vim_pipelines.vendors.zendesk import TicketPage, ZendeskClient, client_from_settings, flatten_ticket, parse_timestamp
+from vim_pipelines.vendors.zendesk import TicketPage, ZendeskClient, client_from_settings, flatten_ticket
 
 START = datetime(2026, 1, 1)
 
@@ -60,7 +61,7 @@ def test_a_ticket_carries_its_account_metrics_and_requester(zendesk: ZendeskClie
         "is_escalated": True,
         "tags": ["escalated"],
     }
-    assert parse_timestamp(row["created_at"]) == datetime(2026, 6, 1, 9)
+    assert utc_moment(row["created_at"]) == datetime(2026, 6, 1, 9)
 
 
 def test_a_sparse_ticket_is_flattened_without_invention() -> None:

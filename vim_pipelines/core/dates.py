@@ -5,7 +5,7 @@ An as-of date D ends at D 24:00 UTC; weeks are ISO weeks (Monday to Sunday). Not
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 
 def end_of_day(as_of: date) -> datetime:
@@ -28,3 +28,9 @@ def months_between(start: date, end: date) -> int:
     """Whole months from `start` to `end`; negative if `end` comes first."""
     months = (end.year - start.year) * 12 + end.month - start.month
     return months - 1 if end.day < start.day else months
+
+
+def utc_moment(text: str) -> datetime:
+    """An ISO 8601 moment as naive UTC; one without an offset is taken as UTC. ValueError if it is none."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)

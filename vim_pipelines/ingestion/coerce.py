@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
+from vim_pipelines.core.dates import utc_moment
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.ingestion.mapping import DELETED, MODIFIED
 from vim_pipelines.portfolio.entities import ColumnType, Entity
@@ -227,7 +228,7 @@ def to_date(value: Any) -> date | None:
     text = str(value).strip()
     if not text:
         return None
-    return date.fromisoformat(text) if len(text) == 10 else _required_moment(text).date()
+    return date.fromisoformat(text) if len(text) == 10 else utc_moment(text).date()
 
 
 def to_timestamp(value: Any) -> Any:
@@ -242,12 +243,7 @@ def to_timestamp(value: Any) -> Any:
         text = str(value).strip()
         if not text:
             return None
-        moment = _required_moment(text)
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _required_moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+        moment = utc_moment(text)
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 

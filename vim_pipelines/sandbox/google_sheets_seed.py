@@ -68,17 +68,7 @@ def _seed_tab(state: State, seed: Seed, source: Any) -> int:
         return 0
     columns: dict[str, Any] = {}
     for name, canonical, kind in zip(column_names(seed.tab), (*seed.columns, MODIFIED), TABS[seed.tab].values(), strict=True):
-        values = seeding.column(source, canonical)
-        if kind == "number":
-            columns[name] = seeding.numbers(values)
-        elif kind == "boolean":
-            columns[name] = seeding.flags(values)
-        elif kind == "date":
-            columns[name] = seeding.dates(values)
-        elif kind == "datetime":
-            columns[name] = seeding.stamps(values)
-        else:
-            columns[name] = seeding.texts(values, seed.words.get(canonical))
+        columns[name] = seeding.cells(kind, seeding.column(source, canonical), seed.words.get(canonical))
     columns[STAMP] = seeding.stamps(seeding.column(source, MODIFIED))
-    columns["IsDeleted"] = [flag or 0 for flag in seeding.flags(seeding.column(source, "is_deleted"))]
+    columns["IsDeleted"] = seeding.deletions(source)
     return state.seed(seed.tab, columns)

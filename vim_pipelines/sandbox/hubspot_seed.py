@@ -168,7 +168,7 @@ def _seed_object(state: State, seed: Seed, path: Path, owners: dict[str, str]) -
     kind = TYPES[seed.object]
     keys = seeding.texts(seeding.column(source, ENTITIES[seed.entity].key))
     stamps = seeding.stamps(seeding.column(source, "modified_at"))
-    deleted = [flag or 0 for flag in seeding.flags(seeding.column(source, "is_deleted"))]
+    deleted = seeding.deletions(source)
     ids = [record_id(seed.entity, key or "") for key in keys]
     columns: dict[str, Any] = {"id": ids, STAMP: stamps, "IsDeleted": deleted}
     for canonical, name in seed.fields.items():
@@ -186,7 +186,8 @@ def _seed_object(state: State, seed: Seed, path: Path, owners: dict[str, str]) -
         for email, stamp in zip(emails, stamps, strict=True):
             if email and stamp and stamp < owners.get(email, "9"):
                 owners[email] = stamp
-    columns["created"] = seeding.stamps(seeding.column(source, seed.created)) if seed.created else _first(ids, stamps)
+    first = seeding.first_stamps(ids, stamps)
+    columns["created"] = seeding.stamps(seeding.column(source, seed.created)) if seed.created else [first[identity] for identity in ids]
     if seed.is_associated:
         accounts = seeding.texts(seeding.column(source, "account_key"))
         _seed_associations(state, kind, list(zip(ids, stamps, accounts, strict=True)))
@@ -208,14 +209,6 @@ def _values(kind: str, values: Any, words: dict[str, str] | None) -> list[Any]:
     if kind == "datetime":
         return seeding.stamps(values)
     return seeding.texts(values, words)
-
-
-def _first(ids: list[str], stamps: list[str | None]) -> list[str]:
-    first: dict[str, str] = {}
-    for identity, stamp in zip(ids, stamps, strict=True):
-        if stamp and stamp < first.get(identity, "9"):
-            first[identity] = stamp
-    return [first[identity] for identity in ids]
 
 
 def _seed_associations(state: State, kind: ObjectType, versions: list[tuple[str, str | None, str | None]]) -> None:

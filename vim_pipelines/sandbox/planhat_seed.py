@@ -7,7 +7,6 @@ team are Planhat users, referred to by id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -186,11 +185,9 @@ def _first_ids(model: str, source: Any, key: str) -> dict[str, str]:
     """The `_id` of each record, made of the moment of its first version and its key."""
     if source is None:
         return {}
-    first: dict[str, str] = {}
-    for value, stamp in zip(seeding.texts(seeding.column(source, key)), seeding.stamps(seeding.column(source, "modified_at")), strict=True):
-        assert value is not None and stamp is not None
-        if stamp < first.get(value, "9"):
-            first[value] = stamp
+    keys, stamps = seeding.texts(seeding.column(source, key)), seeding.stamps(seeding.column(source, "modified_at"))
+    assert None not in keys and None not in stamps
+    first = seeding.first_stamps([value for value in keys if value], stamps)
     return {value: object_id(stamp, f"{model}|{key}|{value}") for value, stamp in first.items()}
 
 
@@ -216,8 +213,9 @@ def _seed_model(state: State, seed: Seed, source: Any, users: dict[str, str], co
     ids = companies if seed.entity == "account" else _first_ids(seed.model, source, key)
     columns["_id"] = [ids[value] for value in columns["externalId"]]
     columns[STAMP] = seeding.stamps(seeding.column(source, "modified_at"))
-    columns["IsDeleted"] = [flag or 0 for flag in seeding.flags(seeding.column(source, "is_deleted"))]
-    columns["createdAt"] = seeding.stamps(seeding.column(source, seed.created)) if seed.created else _earliest(columns["_id"], columns[STAMP])
+    columns["IsDeleted"] = seeding.deletions(source)
+    first = seeding.first_stamps(columns["_id"], columns[STAMP])
+    columns["createdAt"] = seeding.stamps(seeding.column(source, seed.created)) if seed.created else [first[identity] for identity in columns["_id"]]
     return state.seed(seed.model, columns)
 
 
@@ -240,11 +238,3 @@ def _values(kind: str, values: Any, words: dict[str, str] | None) -> list[Any]:
 def _opportunity_status(source: Any) -> list[str]:
     closed, won = (seeding.flags(seeding.column(source, name)) for name in ("is_closed", "is_won"))
     return ["active" if not is_closed else "won" if is_won else "lost" for is_closed, is_won in zip(closed, won, strict=True)]
-
-
-def _earliest(ids: Sequence[str], stamps: Sequence[str]) -> list[str]:
-    first: dict[str, str] = {}
-    for key, stamp in zip(ids, stamps, strict=True):
-        if stamp < first.get(key, "9"):
-            first[key] = stamp
-    return [first[key] for key in ids]

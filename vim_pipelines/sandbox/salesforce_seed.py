@@ -139,26 +139,12 @@ def _seed_object(state: State, seed: Seed, path: Path) -> int:
     fields = OBJECTS[seed.object].fields
     columns: dict[str, Any] = {}
     for canonical, name in seed.fields.items():
-        values = seeding.column(source, canonical)
-        kind = fields[name].type
-        if kind in ("double", "currency"):
-            columns[name] = seeding.numbers(values)
-        elif kind == "boolean":
-            columns[name] = seeding.flags(values)
-        elif kind == "date":
-            columns[name] = seeding.dates(values)
-        elif kind == "datetime":
-            columns[name] = seeding.stamps(values)
-        else:
-            columns[name] = seeding.texts(values, seed.words.get(canonical))
+        columns[name] = seeding.cells(fields[name].type, seeding.column(source, canonical), seed.words.get(canonical))
     columns[STAMP] = seeding.stamps(seeding.column(source, "modified_at"))
-    columns["IsDeleted"] = [flag or 0 for flag in seeding.flags(seeding.column(source, "is_deleted"))]
+    columns["IsDeleted"] = seeding.deletions(source)
     if seed.created:
         columns["CreatedDate"] = seeding.stamps(seeding.column(source, seed.created))
     else:
-        first: dict[str, str] = {}
-        for key, stamp in zip(columns["Id"], columns[STAMP], strict=True):
-            if stamp < first.get(key, "9"):
-                first[key] = stamp
+        first = seeding.first_stamps(columns["Id"], columns[STAMP])
         columns["CreatedDate"] = [first[key] for key in columns["Id"]]
     return state.seed(seed.object, columns)

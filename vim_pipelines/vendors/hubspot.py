@@ -11,17 +11,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
 
 import httpx
 
+from vim_pipelines.core.dates import utc_moment
 from vim_pipelines.core.net import is_loopback
 from vim_pipelines.settings import Settings
 from vim_pipelines.vendors.client import VendorClient, json_or_none, transport_from_settings
 from vim_pipelines.vendors.http import Limiter, Safety, TransportOptions, VendorError, VendorHttp, limiter_of
+from vim_pipelines.vendors.wire import moment_text, path_segment
 
 Record = dict[str, Any]
 Item = TypeVar("Item")
@@ -161,7 +162,7 @@ class HubSpotClient(VendorClient):
 
     def describe(self, object_type: str) -> list[Record]:
         """HubSpot's definitions of an object type's properties: `name`, `type`, `fieldType`, `options`, `hasUniqueValue` and more."""
-        return _results(self._get(f"properties/{self._version}/{_segment(object_type)}"), "name")
+        return _results(self._get(f"properties/{self._version}/{path_segment(object_type)}"), "name")
 
     def records(self, object_type: str, properties: Sequence[str], *, archived: bool = False, associations: Sequence[str] = ()) -> Iterator[Record]:
         """Every record (or every archived one) in the order of its id, page by page. Not delayed, without the limits of search.
@@ -173,7 +174,7 @@ class HubSpotClient(VendorClient):
             params["associations"] = ",".join(associations)
         after: str | None = None
         while True:
-            body = self._get(f"objects/{self._version}/{_segment(object_type)}", params={**params, **({"after": after} if after else {})})
+            body = self._get(f"objects/{self._version}/{path_segment(object_type)}", params={**params, **({"after": after} if after else {})})
             yield from _results(body, "properties")
             following = _after(body)
             if following is None:
@@ -198,7 +199,7 @@ class HubSpotClient(VendorClient):
         if after:
             body["after"] = after
         self._search_limiter.acquire()
-        answer = dict(self._send("POST", f"objects/{self._version}/{_segment(object_type)}/search", Safety.READ, json=body))
+        answer = dict(self._send("POST", f"objects/{self._version}/{path_segment(object_type)}/search", Safety.READ, json=body))
         _results(answer, "properties")
         return answer
 
@@ -251,7 +252,7 @@ class HubSpotClient(VendorClient):
         if associations:
             params["associations"] = ",".join(associations)
         try:
-            return self._get(f"objects/{self._version}/{_segment(object_type)}/{_segment(record_id)}", params=params)
+            return self._get(f"objects/{self._version}/{path_segment(object_type)}/{path_segment(record_id)}", params=params)
         except VendorError as error:
             if error.status == 404:
                 return None
@@ -264,7 +265,7 @@ class HubSpotClient(VendorClient):
             body: Record = {"inputs": [{"id": item} for item in part], "properties": list(properties), "propertiesWithHistory": []}
             if id_property:
                 body["idProperty"] = id_property
-            found += _results(self._send("POST", f"objects/{self._version}/{_segment(object_type)}/batch/read", Safety.READ, json=body), "properties")
+            found += _results(self._send("POST", f"objects/{self._version}/{path_segment(object_type)}/batch/read", Safety.READ, json=body), "properties")
         return found
 
     def associated(self, from_type: str, to_type: str, ids: Sequence[str]) -> dict[str, list[Association]]:
@@ -273,7 +274,7 @@ class HubSpotClient(VendorClient):
         inputs: list[Record] = [{"id": item} for item in dict.fromkeys(ids)]
         while inputs:
             part, inputs = inputs[:ASSOCIATION_LIMIT], inputs[ASSOCIATION_LIMIT:]
-            path = f"associations/{self._version}/{_segment(from_type)}/{_segment(to_type)}/batch/read"
+            path = f"associations/{self._version}/{path_segment(from_type)}/{path_segment(to_type)}/batch/read"
             body = self._send("POST", path, Safety.READ, json={"inputs": part})
             for item in _results(body, "to"):
                 for to in item["to"]:
@@ -341,16 +342,16 @@ class HubSpotClient(VendorClient):
 
     def update(self, object_type: str, record_id: str, fields: Mapping[str, Any]) -> None:
         """Set properties of the record with this id; None clears one."""
-        path = f"objects/{self._version}/{_segment(object_type)}/{_segment(record_id)}"
+        path = f"objects/{self._version}/{path_segment(object_type)}/{path_segment(record_id)}"
         self._send("PATCH", path, Safety.IDEMPOTENT_WRITE, json={"properties": _wire(fields)})
 
     def archive(self, object_type: str, record_id: str) -> None:
         """Move the record to the recycling bin, from which a person can restore it for 90 days (undo of a create)."""
-        self._send("DELETE", f"objects/{self._version}/{_segment(object_type)}/{_segment(record_id)}", Safety.IDEMPOTENT_WRITE)
+        self._send("DELETE", f"objects/{self._version}/{path_segment(object_type)}/{path_segment(record_id)}", Safety.IDEMPOTENT_WRITE)
 
     def associate(self, from_type: str, from_id: str, to_type: str, to_id: str) -> None:
         """Make the default association between two records; one that is there already stays."""
-        path = f"objects/{self._version}/{_segment(from_type)}/{_segment(from_id)}/associations/default/{_segment(to_type)}/{_segment(to_id)}"
+        path = f"objects/{self._version}/{path_segment(from_type)}/{path_segment(from_id)}/associations/default/{path_segment(to_type)}/{path_segment(to_id)}"
         self._refuse_errors(self._send("PUT", path, Safety.IDEMPOTENT_WRITE))
 
     def associate_many(self, from_type: str, to_type: str, pairs: Sequence[tuple[str, str]], *, category: str = "", type_id: int | None = None) -> None:
@@ -359,7 +360,7 @@ class HubSpotClient(VendorClient):
             spec = {} if type_id is None else {"types": [{"associationCategory": category or "HUBSPOT_DEFINED", "associationTypeId": type_id}]}
             inputs = [{"from": {"id": first}, "to": {"id": second}, **spec} for first, second in part]
             verb = "associate/default" if type_id is None else "create"
-            path = f"associations/{self._version}/{_segment(from_type)}/{_segment(to_type)}/batch/{verb}"
+            path = f"associations/{self._version}/{path_segment(from_type)}/{path_segment(to_type)}/batch/{verb}"
             self._refuse_errors(self._send("POST", path, Safety.IDEMPOTENT_WRITE, json={"inputs": inputs}))
 
     # ---- inside
@@ -395,7 +396,7 @@ class HubSpotClient(VendorClient):
             # A trace id of its own for every input is what makes HubSpot answer each apart (207), and tells us which answer is whose.
             traced = [{**item, "objectWriteTraceId": f"vim-{place}"} for place, item in enumerate(part)]
             try:
-                body = self._send("POST", f"objects/{self._version}/{_segment(object_type)}/batch/{verb}", safety, json={"inputs": traced})
+                body = self._send("POST", f"objects/{self._version}/{path_segment(object_type)}/batch/{verb}", safety, json={"inputs": traced})
             except VendorError as error:
                 error.completed = tuple(results)
                 raise
@@ -467,11 +468,6 @@ def client_from_settings(settings: Settings, *, options: TransportOptions | None
     )
 
 
-def parse_timestamp(text: str) -> datetime:
-    """A HubSpot moment (`2026-06-29T06:00:00.123Z`) as naive UTC."""
-    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
-
-
 def _batch_results(body: Record, inputs: Sequence[Record], *, is_create: bool) -> list[WriteResult]:
     """The answer of a batch, input by input. An input that it does not name is 'unknown', whatever the others say."""
     done = {str(item["objectWriteTraceId"]): item for item in body.get("results") or [] if item.get("objectWriteTraceId")}
@@ -513,7 +509,7 @@ def _filter(name: str, operator: str, value: int | str) -> Record:
 
 
 def _modified_at(record: Record, stamp: str) -> int:
-    return _milliseconds(parse_timestamp(record["properties"].get(stamp) or record["updatedAt"]))
+    return _milliseconds(utc_moment(record["properties"].get(stamp) or record["updatedAt"]))
 
 
 def _milliseconds(moment: datetime) -> int:
@@ -540,20 +536,11 @@ def _wire_value(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds") + "Z"
     if isinstance(value, date):
-        return value.isoformat()
+        return moment_text(value)
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
     return str(value)
-
-
-def _segment(value: str) -> str:
-    """`value` as one segment of a path. Dots alone would climb out of it."""
-    if value.strip(".") == "":
-        raise ValueError(f"{value!r} cannot be part of an address")
-    return quote(value, safe="")
 
 
 def _json(response: httpx.Response) -> Record:

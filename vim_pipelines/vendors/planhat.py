@@ -14,8 +14,7 @@ import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import date, timedelta
 from enum import Enum
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +24,7 @@ import httpx
 from vim_pipelines.settings import Settings
 from vim_pipelines.vendors.client import VendorClient, json_or_none, transport_from_settings
 from vim_pipelines.vendors.http import Safety, TransportOptions, VendorError, VendorHttp
+from vim_pipelines.vendors.wire import json_value, path_segment
 
 Record = dict[str, Any]
 
@@ -237,7 +237,7 @@ class PlanhatClient(VendorClient):
 
     def get(self, model: str, key: str, by: str = "_id") -> Record | None:
         """The whole record whose `by` (`_id`, `externalId` or `sourceId`) is `key`, or None. The read-back of a write whose answer was lost."""
-        response = self._call("GET", f"{_segment(model)}/{PREFIXES[by]}{_segment(key)}", missing_is_none=True)
+        response = self._call("GET", f"{path_segment(model)}/{PREFIXES[by]}{path_segment(key)}", missing_is_none=True)
         return None if response is None else dict(self._object(response))
 
     def users(self) -> list[Record]:
@@ -309,7 +309,7 @@ class PlanhatClient(VendorClient):
                 chunk = places[start : start + BULK_LIMIT]
                 sent = [_wire(records[place]) for place in chunk]
                 try:
-                    response = self._call("PUT", _segment(model), safety=Safety.IDEMPOTENT_WRITE, json=sent, speaks_bulk=True)
+                    response = self._call("PUT", path_segment(model), safety=Safety.IDEMPOTENT_WRITE, json=sent, speaks_bulk=True)
                     assert response is not None
                     answers = read_upsert(sent, self._object(response))
                 except VendorError as error:
@@ -321,7 +321,7 @@ class PlanhatClient(VendorClient):
 
     def delete(self, model: str, key: str, by: str = "_id") -> bool:
         """Delete a record (undo of a create); False if there was none."""
-        response = self._call("DELETE", f"{_segment(model)}/{PREFIXES[by]}{_segment(key)}", safety=Safety.WRITE, missing_is_none=True)
+        response = self._call("DELETE", f"{path_segment(model)}/{PREFIXES[by]}{path_segment(key)}", safety=Safety.WRITE, missing_is_none=True)
         return response is not None and self._object(response).get("deletedCount", 1) > 0
 
     def push_dimension_data(self, metrics: Sequence[Metric]) -> int:
@@ -383,7 +383,7 @@ class PlanhatClient(VendorClient):
         return not self._page(model, {**params, "limit": size, "offset": len(ids)})
 
     def _page(self, path: str, params: Mapping[str, Any]) -> list[Record]:
-        response = self._call("GET", _segment(path), params=params)
+        response = self._call("GET", path_segment(path), params=params)
         assert response is not None
         body = self.http.body_of(response)
         if not isinstance(body, list) or not all(isinstance(item, dict) for item in body):
@@ -575,23 +575,6 @@ def _text(value: Any) -> str | None:
 
 def _wire(record: Mapping[str, Any]) -> Record:
     """A record as Planhat's JSON wants it: custom fields in `custom`, ISO dates (naive moments are UTC), numbers."""
-    plain = {name: _wire_value(value) for name, value in record.items() if not name.startswith("custom.")}
-    custom = {name.removeprefix("custom."): _wire_value(value) for name, value in record.items() if name.startswith("custom.")}
+    plain = {name: json_value(value) for name, value in record.items() if not name.startswith("custom.")}
+    custom = {name.removeprefix("custom."): json_value(value) for name, value in record.items() if name.startswith("custom.")}
     return plain | ({"custom": {**(plain.get("custom") or {}), **custom}} if custom else {})
-
-
-def _wire_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds") + "Z"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value
-
-
-def _segment(value: str) -> str:
-    """`value` as one segment of a path. Dots alone would climb out of it."""
-    if value.strip(".") == "":
-        raise ValueError(f"{value!r} cannot be a record's key")
-    return quote(value, safe="")

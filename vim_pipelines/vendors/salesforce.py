@@ -10,19 +10,19 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
+from vim_pipelines.core.dates import utc_moment
 from vim_pipelines.settings import Settings
 from vim_pipelines.vendors import soql
 from vim_pipelines.vendors.client import AccessToken, TokenKeeper, VendorClient, json_or_none, transport_from_settings
 from vim_pipelines.vendors.http import Safety, TransportOptions, VendorError, VendorHttp
 from vim_pipelines.vendors.salesforce_bulk import FINAL_STATES, csv_records
 from vim_pipelines.vendors.salesforce_login import ClientCredentials, JwtBearer, Login
+from vim_pipelines.vendors.wire import json_value, path_segment
 
 Record = dict[str, Any]
 
@@ -209,7 +209,7 @@ class SalesforceClient(VendorClient):
         A window with too many ids is read in halves. VIM-E013 with vendor_code INVALID_REPLICATION_DATE where `start` is before what Salesforce
         still knows; also look at `earliest_available`: what was deleted between `start` and it is not in the answer, and only a full read finds it.
         """
-        moments = {"start": _wire_value(start.replace(microsecond=0)), "end": _wire_value(end.replace(microsecond=0))}
+        moments = {"start": json_value(start.replace(microsecond=0)), "end": json_value(end.replace(microsecond=0))}
         try:
             answer = self._read(f"sobjects/{soql.name(object_name)}/deleted/", params=moments)
             body = self.http.object_of(answer, "deletedRecords", "earliestDateAvailable", "latestDateCovered")
@@ -219,8 +219,8 @@ class SalesforceClient(VendorClient):
                 raise
             first, second = self.deleted(object_name, start, middle), self.deleted(object_name, middle, end)
             return DeletedRecords(first.moments | second.moments, max(first.earliest_available, second.earliest_available), second.latest_covered)
-        found = {item["id"]: parse_timestamp(item["deletedDate"]) for item in body["deletedRecords"]}
-        return DeletedRecords(found, parse_timestamp(body["earliestDateAvailable"]), parse_timestamp(body["latestDateCovered"]))
+        found = {item["id"]: utc_moment(item["deletedDate"]) for item in body["deletedRecords"]}
+        return DeletedRecords(found, utc_moment(body["earliestDateAvailable"]), utc_moment(body["latestDateCovered"]))
 
     def daily_requests(self) -> ApiUsage:
         """Requests used and allowed in the rolling 24 hours, by `/limits`."""
@@ -231,7 +231,7 @@ class SalesforceClient(VendorClient):
         """One record by its Id, or None if there is none or it was deleted."""
         columns = ",".join(soql.name(column) for column in fields)
         try:
-            response = self._read(f"sobjects/{soql.name(object_name)}/{_segment(record_id)}", params={"fields": columns})
+            response = self._read(f"sobjects/{soql.name(object_name)}/{path_segment(record_id)}", params={"fields": columns})
         except VendorError as error:
             if error.vendor_code in GONE_CODES:
                 return None
@@ -250,7 +250,7 @@ class SalesforceClient(VendorClient):
 
         VIM-E013 with vendor_code MULTIPLE_CHOICES if several records carry the value, NOT_FOUND if `update_only` finds none.
         """
-        path = f"sobjects/{soql.name(object_name)}/{soql.name(external_field)}/{_segment(value)}"
+        path = f"sobjects/{soql.name(object_name)}/{soql.name(external_field)}/{path_segment(value)}"
         response = self._call("PATCH", path, Safety.IDEMPOTENT_WRITE, params={"updateOnly": "true"} if update_only else None, json=_wire(fields))
         if response.status_code == 204:  # API versions before 46 say nothing of the record they updated
             return UpsertResult(self.find(object_name, external_field, value, [])[0]["Id"], created=False)
@@ -278,11 +278,11 @@ class SalesforceClient(VendorClient):
 
     def update(self, object_name: str, record_id: str, fields: Mapping[str, Any]) -> None:
         """Set `fields` of the record with this Id; None clears a field."""
-        self._call("PATCH", f"sobjects/{soql.name(object_name)}/{_segment(record_id)}", Safety.IDEMPOTENT_WRITE, json=_wire(fields))
+        self._call("PATCH", f"sobjects/{soql.name(object_name)}/{path_segment(record_id)}", Safety.IDEMPOTENT_WRITE, json=_wire(fields))
 
     def delete(self, object_name: str, record_id: str) -> None:
         """Move the record to the recycle bin (undo of a create)."""
-        self._call("DELETE", f"sobjects/{soql.name(object_name)}/{_segment(record_id)}", Safety.WRITE)
+        self._call("DELETE", f"sobjects/{soql.name(object_name)}/{path_segment(record_id)}", Safety.WRITE)
 
     # ---- inside
 
@@ -468,12 +468,6 @@ def client_from_settings(settings: Settings, *, options: TransportOptions | None
     )
 
 
-def parse_timestamp(text: str) -> datetime:
-    """A Salesforce datetime (`2026-06-29T06:00:00.000+0000`) as naive UTC."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is None else (moment - moment.utcoffset()).replace(tzinfo=None)  # type: ignore[operator]
-
-
 def _plain(record: Record) -> Record:
     record.pop("attributes", None)
     return record
@@ -481,24 +475,7 @@ def _plain(record: Record) -> Record:
 
 def _wire(fields: Mapping[str, Any]) -> Record:
     """Field values as Salesforce's JSON wants them: naive datetimes are UTC, decimals are numbers."""
-    return {soql.name(field): _wire_value(value) for field, value in fields.items()}
-
-
-def _wire_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds") + "Z"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value
-
-
-def _segment(value: str) -> str:
-    """`value` as one segment of a path. Dots alone would climb out of it."""
-    if value.strip(".") == "":
-        raise ValueError(f"{value!r} cannot be a record's id")
-    return quote(value, safe="")
+    return {soql.name(field): json_value(value) for field, value in fields.items()}
 
 
 def _item_result(answer: Mapping[str, Any]) -> ItemResult:

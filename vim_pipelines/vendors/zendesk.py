@@ -212,11 +212,6 @@ def flatten_ticket(ticket: Mapping[str, Any], organization_keys: Mapping[int, st
     }
 
 
-def parse_timestamp(text: str) -> datetime:
-    """A Zendesk time (`2026-06-29T06:00:00Z`) as naive UTC."""
-    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
-
-
 def _epoch(moment: datetime | None) -> int:
     assert moment is not None
     return int(moment.replace(tzinfo=UTC).timestamp())

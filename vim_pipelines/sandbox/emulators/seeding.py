@@ -6,7 +6,7 @@ fails leaves the sandbox as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,3 +97,28 @@ def texts(values: Any, words: dict[str, str] | None = None) -> list[str | None]:
 
     plain = [value or None for value in values.cast(arrow.string()).to_pylist()]
     return plain if words is None else [words.get(value, value) if value else None for value in plain]
+
+
+def cells(kind: str, values: Any, words: dict[str, str] | None = None) -> list[Any]:
+    """Values as an emulator with typed cells keeps them; `words` are the vendor's for text."""
+    if kind in ("number", "double", "currency"):
+        return numbers(values)
+    if kind == "boolean":
+        return flags(values)
+    if kind == "date":
+        return dates(values)
+    return stamps(values) if kind == "datetime" else texts(values, words)
+
+
+def deletions(table: Any) -> list[int]:
+    """1 where a version says that the record is gone."""
+    return [flag or 0 for flag in flags(column(table, "is_deleted"))]
+
+
+def first_stamps(keys: Iterable[str], moments: Iterable[str | None]) -> dict[str, str]:
+    """The earliest stamp of each key."""
+    first: dict[str, str] = {}
+    for key, moment in zip(keys, moments, strict=True):
+        if moment and moment < first.get(key, "9"):
+            first[key] = moment
+    return first
