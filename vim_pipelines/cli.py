@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vim_pipelines import __version__
+from vim_pipelines.core.crms import CRMS
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
@@ -358,7 +359,7 @@ def portfolio_check(context: click.Context, path: Path | None, offline: bool, ro
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
 @click.option(
     "--crm",
-    type=click.Choice(["salesforce", "hubspot", "planhat", "google_sheets", "csv"]),
+    type=click.Choice([*CRMS, "csv"]),
     default="salesforce",
     show_default=True,
     help="Where your accounts and contracts are.",
@@ -402,7 +403,7 @@ def sandbox() -> None:
 
 
 @sandbox.command("up", context_settings={"ignore_unknown_options": True})
-@click.option("--crm", type=click.Choice(["salesforce", "hubspot", "planhat", "google_sheets"]), help="The CRM to emulate (VIMOTION_SANDBOX_CRM).")
+@click.option("--crm", type=click.Choice(CRMS), help="The CRM to emulate (VIMOTION_SANDBOX_CRM).")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def sandbox_up(state: dict[str, Any], crm: str | None, command: tuple[str, ...]) -> None:

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from vim_pipelines.core.crms import Crm
 from vim_pipelines.core.errors import VimError
 
 PACKAGE_ROOT = Path(__file__).resolve().parent
@@ -64,9 +65,7 @@ class Settings(BaseSettings):
 
     sandbox_accounts: int = Field(default=200, ge=20, le=20_000, description="Accounts of the simulated portfolio.")
     sandbox_weeks: int = Field(default=104, ge=30, le=520, description="Weeks of history of the simulated portfolio.")
-    sandbox_crm: Literal["salesforce", "hubspot", "planhat", "google_sheets"] = Field(
-        default="salesforce", description="Which emulated CRM serves the simulated portfolio."
-    )
+    sandbox_crm: Crm = Field(default="salesforce", description="Which emulated CRM serves the simulated portfolio.")
     sandbox_seed: int = Field(default=7, ge=0, description="Seed of the simulated portfolio.")
 
     anthropic_api_key: SecretStr | None = Field(

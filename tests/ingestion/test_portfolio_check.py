@@ -14,7 +14,7 @@ from vim_pipelines.cli import main
 from vim_pipelines.ingestion.probe import check_portfolio
 from vim_pipelines.portfolio.check import CheckReport, report_lines
 from vim_pipelines.portfolio.file import read_portfolio
-from vim_pipelines.portfolio.init import CRMS, start_portfolio
+from vim_pipelines.portfolio.init import STARTERS, start_portfolio
 from vim_pipelines.settings import Settings, environment_variable, load_settings, resource_path
 
 NOW = datetime(2026, 6, 29, 6)
@@ -367,7 +367,7 @@ def test_long_texts_are_folded_under_themselves(desk):
 # --- init --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("crm", CRMS)
+@pytest.mark.parametrize("crm", STARTERS)
 def test_what_init_writes_passes_the_check_at_once(tmp_path: Path, crm: str):
     folder = tmp_path / "mine"
     made = CliRunner().invoke(main, ["init", str(folder), "--crm", crm])
@@ -383,7 +383,7 @@ def test_what_init_writes_passes_the_check_at_once(tmp_path: Path, crm: str):
     assert [error.message for error in Draft202012Validator(schema).iter_errors(safe_load(text))] == []
 
 
-@pytest.mark.parametrize("crm", CRMS)
+@pytest.mark.parametrize("crm", STARTERS)
 def test_the_roles_at_the_end_are_right_once_they_are_uncommented(tmp_path: Path, crm: str):
     """Comments rot: nobody runs them."""
     start_portfolio(tmp_path, crm)
@@ -407,7 +407,7 @@ def test_init_overwrites_nothing(tmp_path: Path):
     assert not (tmp_path / "portfolio.yaml").exists()
 
 
-@pytest.mark.parametrize("crm", CRMS)
+@pytest.mark.parametrize("crm", STARTERS)
 def test_the_env_file_names_the_settings_and_holds_no_value(tmp_path: Path, crm: str):
     start_portfolio(tmp_path, crm)
     env = tmp_path / ".env"

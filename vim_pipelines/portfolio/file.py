@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from vim_pipelines.core.crms import CRMS
 from vim_pipelines.core.dates import last_complete_day
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.portfolio.mistakes import mistakes
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Portfolio", "last_data_day", "load_portfolio", "portfolio_path", "read_portfolio", "sandbox_crm_of"]
 
-CRMS = ("salesforce", "hubspot", "planhat", "google_sheets")
 #: Levels of a portfolio file; an alias that contains itself has no end.
 DEEPEST = 12
 #: Rounds of repair after which a file is given up: each round ends with at least one wrong thing less.

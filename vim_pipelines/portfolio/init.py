@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from vim_pipelines.core.crms import CRMS
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.portfolio.schema import NAME, schema_text
 from vim_pipelines.settings import Settings, environment_variable, resource_path
 
-CRMS = ("salesforce", "hubspot", "planhat", "google_sheets", "csv")
+STARTERS = (*CRMS, "csv")
 PORTFOLIO = "portfolio.yaml"
 GENERAL_SETTINGS = ("home", "portfolio", "write_mode", "anthropic_api_key")
 GITIGNORE = ".env\n.vimotion/\n"
@@ -27,7 +28,7 @@ class Started:
 
 
 def start_portfolio(folder: Path, crm: str) -> Started:
-    """Write portfolio file, schema, `.env` and `.gitignore` for a CRM (one of CRMS) into `folder`; VIM-E028 if one of the first three is there already."""
+    """Write portfolio file, schema, `.env` and `.gitignore` for a CRM (one of STARTERS) into `folder`; VIM-E028 if one of the first three is there already."""
     texts = {PORTFOLIO: starter_text(crm), NAME: schema_text(), ".env": env_text(crm)}
     there = [name for name in texts if (folder / name).exists()]
     if there:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from vim_pipelines.core.crms import CRMS, Crm
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.portfolio.entities import ENTITIES, USAGE_EVENT_COLUMNS, Column
 from vim_pipelines.portfolio.shapes import SHAPES
@@ -34,7 +35,7 @@ ENDINGS: dict[str, tuple[str, ...]] = {
     "parquet": (".parquet",),
     "jsonl": (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
 }
-SYSTEM_KINDS = ("salesforce", "hubspot", "planhat", "zendesk", "google_sheets")
+SYSTEM_KINDS = (*CRMS, "zendesk")
 #: Kinds whose rows need not say when they were changed: there `known_at` is the file's to name, or the history is a snapshot.
 UNDATED_KINDS = (*FILE_KINDS, "google_sheets")
 
@@ -147,7 +148,7 @@ class Condition(_Strict):
 class Source(_Strict):
     """A system or a folder. Vendors take their address and credentials from the settings, never from this file."""
 
-    kind: Literal["salesforce", "hubspot", "planhat", "zendesk", "google_sheets", "csv", "parquet", "jsonl", "warehouse"] = Field(
+    kind: Literal[Crm, "zendesk", "csv", "parquet", "jsonl", "warehouse"] = Field(
         description="What kind of system or file; warehouse: tables that are already there."
     )
     path: str | None = Field(default=None, description="Folder of the files; may use ${data_dir} and ${VIMOTION_HOME}.")
