@@ -10,7 +10,8 @@ import pytest
 from lifecycle_facts import AS_OF, COMPLETE, facts, override
 
 from vim_pipelines.lifecycle.phases import LifecycleMap, load_map
-from vim_pipelines.lifecycle.requirements import RULES, Finding, judge_account
+from vim_pipelines.lifecycle.requirements import Finding, judge_account
+from vim_pipelines.lifecycle.rules import RULES
 
 MAP = load_map()
 

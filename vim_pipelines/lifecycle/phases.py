@@ -15,12 +15,16 @@ PATH = Path(__file__).with_name("phases.yaml")
 
 Kind = Literal["spine", "overlay", "exception"]
 WHO = ("account_executive", "csm", "director", "customer", "support", "data")
+WAIVERS = ("csm", "director")
 MANUAL = "manual"
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """One thing that must be true. `rule` is a name of `requirements.RULES`, or `manual`; `values` are its numbers."""
+    """One thing that must be true. `rule` is a name of `rules.RULES`, or `manual`; `values` are its numbers.
+
+    `action` says what is to be done while it is not, `yields` which kind of action an approval of that executes, `document` what serves it.
+    """
 
     requirement_id: str
     phase: int
@@ -29,6 +33,9 @@ class Requirement:
     rule: str
     who_is_chased: str
     action: str
+    waived_by: str
+    yields: str
+    document: str
     values: Mapping[str, Any] = field(default_factory=dict)
     freshness_days: int | None = None
 
@@ -51,10 +58,12 @@ class Phase:
 
 @dataclass(frozen=True)
 class LifecycleMap:
-    """All phases by number, and the version of their rules."""
+    """All phases by number, the version of their rules, and the words that requirements may yield and be served by."""
 
     rule_version: str
     phases: Mapping[int, Phase]
+    actions: tuple[str, ...]
+    documents: tuple[str, ...]
 
     @property
     def first(self) -> Phase:
@@ -72,24 +81,26 @@ class LifecycleMap:
 @lru_cache
 def load_map(path: Path = PATH) -> LifecycleMap:
     """Read and check phases.yaml; VIM-E005 names the line and what is wrong there."""
-    from vim_pipelines.lifecycle.requirements import RULES
+    from vim_pipelines.lifecycle.rules import RULES
 
     data = load_with_lines(path)
     entries = data.get("phases") if isinstance(data, Mapping) else None
     if not isinstance(entries, list) or not data.get("rule_version"):
         raise VimError("VIM-E005", f"{path.name} needs `rule_version` and a list called `phases`", fix=f"Restore {path.name}")
+    actions, documents = (_words(data, name, path) for name in ("actions", "documents"))
+    vocabulary = {"who": WHO, "waived_by": WAIVERS, "yields": actions, "document": documents}
     phases: dict[int, Phase] = {}
     seen: dict[str, int] = {}
     for entry in entries:
-        phase = _phase(entry, path, RULES, seen)
+        phase = _phase(entry, path, RULES, vocabulary, seen)
         if phase.number in phases:
             raise _wrong(path, entry, f"phase {phase.number} stands there twice")
         phases[phase.number] = phase
     _check_ways(phases, entries, path)
-    return LifecycleMap(str(data["rule_version"]), dict(sorted(phases.items())))
+    return LifecycleMap(str(data["rule_version"]), dict(sorted(phases.items())), actions, documents)
 
 
-def _phase(entry: Any, path: Path, rules: Mapping[str, Any], seen: dict[str, int]) -> Phase:
+def _phase(entry: Any, path: Path, rules: Mapping[str, Any], vocabulary: Mapping[str, tuple[str, ...]], seen: dict[str, int]) -> Phase:
     _needs(entry, ("number", "name", "kind", "goal", "requirements"), ("next",), path)
     if not isinstance(entry["number"], int) or isinstance(entry["number"], bool):
         raise _wrong(path, entry, f"the number of a phase must be a whole number, not {entry['number']!r}")
@@ -97,14 +108,15 @@ def _phase(entry: Any, path: Path, rules: Mapping[str, Any], seen: dict[str, int
         raise _wrong(path, entry, f"the kind of phase {entry['number']} is {entry['kind']!r}; it must be spine, overlay or exception")
     requirements = []
     for item in entry["requirements"]:
-        _needs(item, ("id", "title", "mandatory", "rule", "who", "action"), ("with", "freshness_days"), path)
+        _needs(item, ("id", "title", "mandatory", "rule", "who", "waived_by", "action", "yields", "document"), ("with", "freshness_days"), path)
         if item["id"] in seen:
             raise _wrong(path, item, f"the requirement {item['id']} stands there twice; first in line {seen[item['id']]}")
         seen[item["id"]] = item["__line__"]
         if item["rule"] != MANUAL and item["rule"] not in rules:
             raise _wrong(path, item, f"there is no rule called {item['rule']!r}" + _near(item["rule"], [MANUAL, *rules]))
-        if item["who"] not in WHO:
-            raise _wrong(path, item, f"`who` is {item['who']!r}; it must be one of {', '.join(WHO)}")
+        for name, words in vocabulary.items():
+            if item[name] not in words:
+                raise _wrong(path, item, f"`{name}` is {item[name]!r}; it must be one of {', '.join(words)}" + _near(str(item[name]), list(words)))
         if not isinstance(item["mandatory"], bool):
             raise _wrong(path, item, f"`mandatory` of {item['id']} must be true or false")
         freshness = item.get("freshness_days")
@@ -120,10 +132,28 @@ def _phase(entry: Any, path: Path, rules: Mapping[str, Any], seen: dict[str, int
             )
         requirements.append(
             Requirement(
-                str(item["id"]), entry["number"], str(item["title"]), item["mandatory"], str(item["rule"]), item["who"], str(item["action"]), values, freshness
+                str(item["id"]),
+                entry["number"],
+                str(item["title"]),
+                item["mandatory"],
+                str(item["rule"]),
+                item["who"],
+                str(item["action"]),
+                item["waived_by"],
+                item["yields"],
+                item["document"],
+                values,
+                freshness,
             )
         )
     return Phase(entry["number"], str(entry["name"]), entry["kind"], str(entry["goal"]), entry.get("next"), tuple(requirements))
+
+
+def _words(data: Mapping[str, Any], name: str, path: Path) -> tuple[str, ...]:
+    words = data.get(name)
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        raise VimError("VIM-E005", f"{path.name} needs a list of words called `{name}`", fix=f"Restore {path.name}")
+    return tuple(words)
 
 
 def _check_ways(phases: Mapping[int, Phase], entries: list[Any], path: Path) -> None:

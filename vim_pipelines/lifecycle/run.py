@@ -15,6 +15,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.hashing import canonical_json
+from vim_pipelines.lifecycle.evidence import evidence_of
 from vim_pipelines.lifecycle.overlays import open_overlays
 from vim_pipelines.lifecycle.phases import LifecycleMap, load_map
 from vim_pipelines.lifecycle.requirements import Finding, is_in_force, judge_account
@@ -177,6 +178,7 @@ def _keep_evidence(session: Session, as_of: date) -> None:
         claims = "select account_key, rule_id, severity from computed.risks where as_of_date = ? and coalesce(risk_status, 'open') = 'open'"
         for row in session.rows(f"{claims} order by account_key, rule_id", [as_of]):
             risks[row["account_key"]].append({"rule_id": row["rule_id"], "severity": row["severity"]})
+    evidence = evidence_of(session)
     kept = [
         {
             "account_key": row["account_key"],
@@ -184,7 +186,7 @@ def _keep_evidence(session: Session, as_of: date) -> None:
             "facts": canonical_json({name: value for name, value in row.items() if value is not None and value == value}),
             "risks": canonical_json(risks.get(row["account_key"], [])),
         }
-        for row in session.rows("select * from base.int_lifecycle_evidence order by account_key")
+        for row in evidence
     ]
     session.replace_partition("computed.lifecycle_evidence", pd.DataFrame(kept, columns=list(TABLES["lifecycle_evidence"])), "as_of_date", as_of)
 

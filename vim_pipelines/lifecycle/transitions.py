@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from vim_pipelines.lifecycle.phases import LifecycleMap, Requirement
-from vim_pipelines.lifecycle.requirements import PASSING
+from vim_pipelines.lifecycle.rules.proof import PASSING
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
     'account': 'stg_crm__accounts', 'contact': 'stg_crm__contacts', 'contract_line': 'stg_crm__contract_lines',
     'opportunity': 'stg_crm__opportunities', 'document': 'stg_crm__documents', 'meeting': 'stg_crm__meetings', 'task': 'stg_crm__tasks',
     'survey_response': 'stg_crm__survey_responses', 'milestone': 'stg_crm__milestones',
-    'training_completion': 'stg_crm__training_completions', 'ebr': 'stg_crm__ebrs', 'ticket': 'stg_support__tickets',
+    'training_completion': 'stg_crm__training_completions', 'ebr': 'stg_crm__ebrs', 'campaign': 'stg_crm__campaigns',
+    'reference': 'stg_crm__customer_references', 'ticket': 'stg_support__tickets',
     'ticket_event': 'stg_support__ticket_events', 'license_assignment': 'stg_product__license_assignments',
     'fx_rate': 'stg_finance__fx_rates',
 } -%}

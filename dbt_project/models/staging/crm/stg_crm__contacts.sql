@@ -15,6 +15,8 @@ final as (
         versions.role,
         versions.is_active,
         versions.left_on,
+        versions.last_contacted_on,
+        versions.relationship_strength,
         versions.known_at
     from versions
     where not versions.is_deleted

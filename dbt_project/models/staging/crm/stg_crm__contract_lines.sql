@@ -26,6 +26,10 @@ final as (
         versions.auto_renew,
         versions.status,
         versions.notice_served_on,
+        versions.term_months,
+        versions.billing_frequency,
+        versions.sla_tier,
+        versions.discount_expires_on,
         versions.known_at,
         held.hold_reason
     from versions

@@ -12,6 +12,7 @@ final as (
         versions.held_on,
         versions.status,
         versions.outcome,
+        versions.sponsor_attended,
         versions.known_at
     from versions
     where not versions.is_deleted

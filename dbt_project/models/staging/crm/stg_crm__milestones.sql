@@ -16,6 +16,8 @@ final as (
         versions.measured_value,
         versions.due_date,
         versions.reached_on,
+        versions.measured_on,
+        versions.owner_email,
         versions.known_at
     from versions
     where not versions.is_deleted
