@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.hashing import sha256_json, sha256_text
 from vim_pipelines.evaluation.parity import Difference, Mart, compare, marts_of
+from vim_pipelines.lifecycle.outcomes import follow_plans
 from vim_pipelines.lifecycle.run import fold_states
 from vim_pipelines.lifecycle.tables import TABLES as LIFECYCLE_TABLES
 from vim_pipelines.lifecycle.tables import ensure_computed_tables as ensure_lifecycle_tables
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from vim_pipelines.store import Store
 
 #: The tables of the Python steps, compared beside the marts.
-COMPUTED = (*SIGNAL_TABLES, *LIFECYCLE_TABLES)
+COMPUTED = (*SIGNAL_TABLES, *LIFECYCLE_TABLES, "plan_outcomes")
 
 
 def prepare(settings: Settings, warehouse: Warehouse) -> None:
@@ -76,9 +77,10 @@ def keep_card(warehouse: Warehouse, as_of: date) -> None:
 
 
 def run_operations(settings: Settings, warehouse: Warehouse, store: Store, as_of: date, currency: str = "USD", *, tests: bool = True) -> None:
-    """The mirror of the operations store and the marts on it."""
+    """The mirror of the operations store, what became of the approved plans a day later (they are approved after the night), and the marts on both."""
     with warehouse.session() as session:
         mirror_store(store, session)
+        follow_plans(session, store, as_of + timedelta(days=1))
     run_dbt(settings, _selection("ops", tests), as_of, currency)
 
 

@@ -1,13 +1,14 @@
 """Prompt files are checked with the line that is wrong, and triggers decide who gets which document."""
 
 import shutil
+from datetime import date
 from decimal import Decimal
 
 import pytest
 from reasoning_cases import DOCUMENTS, risk
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.reasoning.playbooks import actions_for, load_playbook, load_playbooks
+from vim_pipelines.reasoning.playbooks import actions_for, criteria_for, load_playbook, load_playbooks
 from vim_pipelines.reasoning.triggers import cut_at_capacity, select_documents
 from vim_pipelines.settings import resource_path
 
@@ -20,7 +21,7 @@ def test_the_three_documents_ship():
 @pytest.mark.parametrize(
     ("old", "new", "expected", "slack"),
     [
-        ("version: 1\n", "version: none\n", "version", 0),
+        ("version: 2\n", "version: none\n", "version", 0),
         ("  - tier\n", "  - tears\n", "there is no fact tears", 0),
         ("approver_role: csm", "approver_role: intern", "approver_role", 0),
         ("rules: [MUDA_SHELFWARE]", "rules: [MUDA_SHELFWEAR]", "there is no risk rule MUDA_SHELFWEAR", 0),
@@ -28,6 +29,12 @@ def test_the_three_documents_ship():
         ("kind: timing", "kind: chit_chat", "kind", 0),
         ('title: "License', 'title: ["License', "expected", 1),  # YAML notices an open bracket where the next key begins
         ("{{sponsor_name}} the sponsor;", "{{phase_name}} the sponsor;", "phase_name, which is not in the list facts", 0),
+        ("measure: shelfware_seats", "measure: shelf_seats", "there is no measure shelf_seats", 0),
+        ("measure: shelfware_seats", "measure: tickets_open", "tickets_open, which is not in the list facts", 0),
+        ("measure: shelfware_seats", "measure: champion_name", "champion_name is no number", 0),
+        ("    target: 0.5\n", "    target: half\n", "target", 0),
+        ("    judged: by_due", "    judged: some_day", "judged", 0),
+        ("due: {date: opt_out_date,", "due: {date: birth_date,", "opt_out_date", 0),
     ],
 )
 def test_a_wrong_prompt_file_is_answered_with_its_line(tmp_path, old, new, expected, slack):
@@ -41,6 +48,34 @@ def test_a_wrong_prompt_file_is_answered_with_its_line(tmp_path, old, new, expec
     assert expected in str(caught.value)
     line = int(str(caught.value).split("wrong in line ")[1].split(":")[0])
     assert abs(line - wrong_line(path, new)) <= slack
+
+
+def test_a_prompt_file_whose_success_is_a_sentence_is_refused(tmp_path):
+    """`success_criteria` were sentences once; nobody could say afterwards whether one had come true."""
+    path = tmp_path / "license_optimization_plan.yaml"
+    head, _, rest = (resource_path("prompts") / path.name).read_text().partition("success_criteria:\n")
+    after = rest[rest.index("facts:\n") :]
+    path.write_text(f"{head}success_criteria:\n  - The customer is happy.\n{after}")
+    with pytest.raises(VimError, match=rf"line {head.count(chr(10)) + 2}: success_criteria.0: a sentence alone cannot be followed"):
+        load_playbook(path)
+    path.write_text(f"{head}success_criteria: []\n{after}")
+    with pytest.raises(VimError, match="success_criteria: .*at least 1 item"):
+        load_playbook(path)
+
+
+def test_a_due_date_that_the_document_does_not_show_is_refused(tmp_path):
+    path = tmp_path / "value_realization_roadmap.yaml"
+    path.write_text((resource_path("prompts") / path.name).read_text().replace("{date: renewal_date,", "{date: opt_out_date,"))
+    with pytest.raises(VimError, match="due by opt_out_date, which is not in the list facts"):
+        load_playbook(path)
+
+
+def test_every_document_that_ships_is_judged_by_what_it_shows():
+    for playbook in load_playbooks().values():
+        facts = [{"metric": name, "scope": "account", "status": "ok", "value_number": "10", "value_text": "2026-12-01"} for name in playbook.facts]
+        for row in criteria_for(playbook, facts, date(2026, 6, 28)):
+            assert row["baseline"] is not None and row["baseline_on"] == "2026-06-28" and row["sentence"].endswith(".")
+            assert row["due_date"] == ("2026-12-01" if row["due_fact"] else None)
 
 
 def wrong_line(path, new):

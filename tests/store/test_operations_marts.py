@@ -16,13 +16,16 @@ from stores import settings_for
 from vim_pipelines.approvals.policy import load_policy
 from vim_pipelines.approvals.queue import decide, list_requests, request_approvals
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.lifecycle.outcomes import follow_plans
 from vim_pipelines.store import open_store
 from vim_pipelines.store.mirror import mirror_store
 from vim_pipelines.store.models import LlmCall, OutboxEntry
 from vim_pipelines.transform.project import RESERVED_SELECTIONS, run_dbt, write_profile
 from vim_pipelines.warehouse import open_warehouse
 
-MARTS = ("fct_plans", "fct_approvals", "fct_write_backs", "fct_llm_calls")
+MARTS = ("fct_plans", "fct_approvals", "fct_write_backs", "fct_llm_calls", "fct_plan_outcomes", "fct_plan_outcome_counts")
+#: The requests are decided on the morning after AS_OF: a day later they are known.
+NEXT_DAY = AS_OF + timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,8 @@ def build(night) -> dict[str, list[dict]]:
     settings, warehouse, store = night
     with warehouse.session() as session:
         mirror_store(store, session)
-    run_dbt(settings, RESERVED_SELECTIONS["ops"], AS_OF, "USD")
+        follow_plans(session, store, NEXT_DAY)
+    run_dbt(settings, ["signal_thresholds", *RESERVED_SELECTIONS["ops"]], NEXT_DAY, "USD")
     with warehouse.session(read_only=True) as session:
         return {mart: session.rows(f"select * from marts.{mart}") for mart in MARTS}
 
@@ -100,6 +104,13 @@ def test_an_empty_store_builds_empty_marts_and_a_full_one_shows_every_decision_c
     assert approvals[rejected]["minutes_to_decision"] == 90
     assert approvals[approved]["writes_intended"] == 1
     assert [str(row["cost_usd"]) for row in marts["fct_llm_calls"]] == ["0.012500"]
+    outcomes = {row["criterion"]: row for row in marts["fct_plan_outcomes"]}
+    assert set(outcomes) == {"gap_halved", "seats_taken_up"} and {row["request_id"] for row in outcomes.values()} == {approved}
+    taken_up = outcomes["seats_taken_up"]
+    assert (taken_up["state"], taken_up["baseline"], taken_up["bar"], taken_up["due_on"]) == ("open", 150, 135, NEXT_DAY + timedelta(days=91))
+    assert (outcomes["gap_halved"]["state"], outcomes["gap_halved"]["plan_state"]) == ("unknown", "open")  # the draft's facts did not know the gap
+    [counts] = marts["fct_plan_outcome_counts"]
+    assert (counts["plans"], counts["plans_open"], counts["segment"], counts["met_share"]) == (1, 1, "unknown", None)
     assert [(row["approved_by"], row["document"]) for row in marts["fct_write_backs"]] == [("dora", "license_optimization_plan")]
 
 

@@ -1,4 +1,5 @@
-"""What a person is asked to approve: the exact text, the facts and evidence behind it, and every action that a yes sets in motion.
+"""What a person is asked to approve: the exact text, the facts and evidence behind it, every action that a yes sets in motion,
+and by what the plan will be judged.
 
 All of it is hashed together and travels with the request, so that inbox, re-plan and write-back never open the warehouse, and
 nothing can be written that was not on the page. Pure.
@@ -53,14 +54,23 @@ def request_id_of(draft_id: str, version: int) -> str:
     return f"req-{sha256_json([draft_id, version])[:12]}"
 
 
-def build_payload(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str, planned: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """The payload as plain JSON values: what is hashed is what a database gives back. `planned` as for `actions`."""
+def build_payload(
+    draft: Draft,
+    policy: Policy,
+    info: AccountInfo,
+    *,
+    request_id: str,
+    planned: Sequence[Mapping[str, Any]] = (),
+    criteria: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """The payload as plain JSON values: what is hashed is what a database gives back. `planned` as for `actions`, `criteria` of `planned_criteria`."""
     payload = {
         "text": draft.rendered_text,
         "facts": draft.facts,
         "facts_sha256": draft.facts_sha256,
         "evidence": capped(draft.evidence, policy.evidence_rows_per_fact),
         "actions": actions(draft, policy, info, request_id=request_id, planned=planned),
+        "criteria": list(criteria),
         "policy_version": policy.version,
     }
     return json.loads(canonical_json(payload))  # type: ignore[no-any-return]
@@ -129,6 +139,14 @@ def planned_actions(draft: Draft, policy: Policy) -> list[dict[str, Any]]:
         playbook, account_key=draft.account_key, draft_key=draft.draft_key, title=f"{policy.title(draft.document)}: {draft.account_name}", text=draft.rendered_text,
         sha256=sha256_text(draft.rendered_text), steps=draft.structured.get("rendered_steps") or (), names=names,
     )  # fmt: skip
+
+
+def planned_criteria(draft: Draft) -> list[dict[str, Any]]:
+    """By what the plan will be judged, with the baselines of the draft's own facts; empty for a document that has no playbook."""
+    from vim_pipelines.reasoning.playbooks import criteria_for, load_playbooks
+
+    playbook = load_playbooks().get(draft.document)
+    return [] if playbook is None else criteria_for(playbook, draft.facts, draft.as_of_date)
 
 
 def task_marker(request_id: str) -> str:

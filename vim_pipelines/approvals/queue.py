@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, defer
 
 from vim_pipelines.approvals import events
 from vim_pipelines.approvals.events import SYSTEM, append, chained, step, verify_chain
-from vim_pipelines.approvals.payload import account_info, build_payload, payload_sha256, planned_actions, request_id_of
+from vim_pipelines.approvals.payload import account_info, build_payload, payload_sha256, planned_actions, planned_criteria, request_id_of
 from vim_pipelines.approvals.policy import Actor, Policy, load_policy
 from vim_pipelines.approvals.states import DECISIONS, NOTE_NEEDED
 from vim_pipelines.core.errors import VimError
@@ -120,6 +120,7 @@ class RequestDetail(Request):
     facts: list[dict[str, Any]]
     evidence: list[dict[str, Any]]
     actions: list[dict[str, Any]]
+    criteria: list[dict[str, Any]]
     written_by: str
     previous_text: str | None
     events: tuple[EventView, ...]
@@ -214,7 +215,7 @@ def insert_request(
         known = {"arr_amount": latest.arr_amount, "currency": latest.currency, "risk_band": latest.risk_band, "csm_email": _task_owner(latest)}
     info = account_info(draft, signals if signals is not None else known)
     request_id = request_id_of(draft.draft_id, version)
-    payload = build_payload(draft, policy, info, request_id=request_id, planned=planned_actions(draft, policy))
+    payload = build_payload(draft, policy, info, request_id=request_id, planned=planned_actions(draft, policy), criteria=planned_criteria(draft))
     request = ApprovalRequest(
         request_id=request_id,
         draft_id=draft.draft_id,
@@ -465,6 +466,7 @@ def show_request(store: Store, request_id: str) -> RequestDetail:
             facts=request.payload["facts"],
             evidence=request.payload["evidence"],
             actions=request.payload["actions"],
+            criteria=request.payload.get("criteria", []),  # a request of an earlier version has none
             written_by=draft.written_by,
             previous_text=previous.payload["text"] if previous else None,
             events=tuple(_view(EventView, event) for event in history),

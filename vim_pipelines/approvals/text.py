@@ -48,6 +48,7 @@ def request_lines(request: RequestDetail, *, with_facts: bool) -> list[str]:
         "-" * 100,
         "Approval will:",
         *[f"  {_action(action)}" for action in request.actions],
+        *(["It has worked when:", *[f"  {_criterion(row)}" for row in request.criteria]] if request.criteria else []),
     ]
     if with_facts:
         lines += ["", "Facts:", *[f"  {_fact(fact)}" for fact in request.facts]]
@@ -84,6 +85,12 @@ def _action(action: dict[str, Any]) -> str:
     subject = fields.get("Subject") or fields.get("Title__c") or ""
     record = {"crm_task": "create a task in the CRM", "crm_note": "store the text in the CRM (VIM_Draft__c)", "crm_fields": "set fields of the account"}
     return f"{record.get(action['action'], action['action'])}{': ' + subject if subject else ''}"
+
+
+def _criterion(row: dict[str, Any]) -> str:
+    baseline = row["baseline"] or row["baseline_text"] or "unknown"
+    due = f"by {row['due_date']}" if row["due_date"] else f"within {row['days_after_approval']} days of approval"
+    return f"{row['sentence']}   [{row['measure']}, {baseline} on {row['baseline_on']}; {due}]"
 
 
 def _fact(fact: dict[str, Any]) -> str:

@@ -41,3 +41,25 @@ def lifecycle(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResul
         report = fold_states(session, overrides, as_of)
     for table in COMPUTED_LIFECYCLE:
         yield dg.MaterializeResult(asset_key=["computed", table], metadata={"dagster/row_count": report.rows[table]})
+
+
+@dg.asset(
+    key=["computed", "plan_outcomes"],
+    # After the requests, so that it runs when the night's marts stand, and before dbt's third step, whose marts read it.
+    deps=[["marts", "fct_account_facts"], ["marts", "fct_account_signals"], ["marts", "fct_risks"], ["ops", "approval_requests"]],
+    description="What each success criterion of each approved plan stands at: open, met, missed, expired or unknown.",
+    partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_A_RUN,
+    group_name="computed",
+    kinds={"python"},
+    required_resource_keys={"settings", "store"},
+)
+def plan_outcomes(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """Follow the approved plans up to the as-of date."""
+    from vim_pipelines.lifecycle.outcomes import follow_plans
+    from vim_pipelines.warehouse import Work, open_warehouse
+
+    as_of = as_of_date(context)
+    with open_warehouse(context.resources.settings, Work("lifecycle", as_of, context.run_id)).session() as session:
+        report = follow_plans(session, context.resources.store, as_of)
+    return dg.MaterializeResult(metadata={"dagster/row_count": report.rows, "plans": report.plans_by_state, "dates": len(report.dates)})

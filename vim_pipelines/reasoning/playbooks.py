@@ -18,12 +18,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_text
-from vim_pipelines.reasoning.facts import METRIC_NAMES, METRIC_OF_HANDLE, RISK_WORDS
+from vim_pipelines.lifecycle.outcomes import HIGH_RISKS, Criterion, bind
+from vim_pipelines.reasoning.facts import ACCOUNT_METRICS, METRIC_NAMES, METRIC_OF_HANDLE, RISK_WORDS
 from vim_pipelines.reasoning.schema import OwnerRole, ParagraphKind, RelativeDue, SectionKind
 from vim_pipelines.settings import resource_path
 
 #: Facts a sentence pattern may name: metrics, and `group.` or `risk` inside a loop over them.
 _SHARED_NAMES = {metric.name for metric in METRIC_OF_HANDLE.values() if metric.may_be_shared}
+#: What a success criterion may follow: facts of the account as a whole (names and dates can only be recorded), and the count of severe risks.
+_ACCOUNT_NAMES = {metric.name for metric in ACCOUNT_METRICS}
+_WORDS_AND_DATES = {name for name in _ACCOUNT_NAMES if name.endswith(("_name", "_date", "_on"))} | {"tier", "blocking_requirement"}
 
 
 class _Strict(BaseModel):
@@ -194,7 +198,7 @@ class Playbook(_Strict):
     schema_ref: Literal["DraftDocument"]
     approver_role: Literal["csm", "director"]
     on_approve: tuple[Action, ...] = Field(min_length=1)
-    success_criteria: tuple[str, ...] = Field(min_length=1)
+    success_criteria: tuple[Criterion, ...] = Field(min_length=1)
     facts: tuple[str, ...] = Field(min_length=1)
     max_words: int = Field(gt=100, le=3000)
     cite_risks_from: Literal["low", "medium", "high", "critical"] | None = None
@@ -221,9 +225,26 @@ class Playbook(_Strict):
                 plain = name.removeprefix("group.")
                 if plain not in self.facts:
                     raise _Misplaced(f"{where} uses the fact {name}, which is not in the list facts", name)
+        self._criteria_can_be_followed()
         if self.changelog[-1].version != self.version:
             raise _Misplaced(f"the changelog ends with version {self.changelog[-1].version}, the file says {self.version}", "changelog:")
         return self
+
+    def _criteria_can_be_followed(self) -> None:
+        """The baseline and the due date of a criterion come from the facts that the document sees: what is signed is what was on the page."""
+        for number, criterion in enumerate(self.success_criteria):
+            measure, needle = criterion.measure, f"measure: {criterion.measure}"
+            needed = {"risk", "risk_score"} if measure == HIGH_RISKS else {measure}
+            if measure != HIGH_RISKS and measure not in _ACCOUNT_NAMES:
+                raise _Misplaced(f"there is no measure {measure}; a criterion follows {HIGH_RISKS} or a fact of the account", needle)
+            if missing := needed - set(self.facts):
+                raise _Misplaced(f"the criterion {criterion.id} follows {sorted(missing)[0]}, which is not in the list facts", needle)
+            if (measure in _WORDS_AND_DATES) != (criterion.comparison == "is_recorded"):
+                raise _Misplaced(f"{measure} is {'no number' if measure in _WORDS_AND_DATES else 'a number'}: {criterion.comparison} does not fit it", needle)
+            if criterion.due.date is not None and criterion.due.date not in self.facts:
+                raise _Misplaced(f"the criterion {criterion.id} is due by {criterion.due.date}, which is not in the list facts", f"date: {criterion.due.date}")
+            if criterion.id in {other.id for other in self.success_criteria[:number]}:
+                raise _Misplaced(f"two criteria are called {criterion.id}", f"id: {criterion.id}")
 
     def _patterns(self) -> list[tuple[str, str]]:
         found = [(self.title, "title")]
@@ -319,3 +340,8 @@ def actions_for(
         }
         for action in playbook.on_approve
     ]  # fmt: skip
+
+
+def criteria_for(playbook: Playbook, facts: Sequence[Mapping[str, Any]], facts_as_of: datetime.date) -> list[dict[str, Any]]:
+    """The success criteria with baseline and due date from a draft's facts (`Fact.row`): part of what the approver signs."""
+    return [bind(criterion, facts, facts_as_of) for criterion in playbook.success_criteria]

@@ -13,6 +13,7 @@ PUBLISHED_INPUTS = (
     "fct_approvals",
     "fct_write_backs",
     "fct_llm_calls",
+    "fct_plan_outcome_counts",
 )
 
 

@@ -13,6 +13,7 @@ from vim_pipelines.core.money import format_money
 if TYPE_CHECKING:
     from vim_pipelines.store.engine import Store
     from vim_pipelines.warehouse import Warehouse
+    from vim_pipelines.warehouse.base import Session
 
 BAND_ORDER = ("red", "yellow", "green", "unknown")
 
@@ -38,6 +39,8 @@ class NightSummary:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     accounts_held: int = 0
+    #: Approved plans by what came of them; empty before the first.
+    plans_by_outcome: dict[str, int] = field(default_factory=dict)
 
     def timed(self, seconds: float, cpu_seconds: float) -> NightSummary:
         """The same figures with the time that the command took."""
@@ -74,6 +77,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
             "select entity, metric, value, detail from marts.fct_data_quality where as_of_date = ? and (status in ('warn', 'stale') or metric = 'is_fed') order by entity, metric",
             [as_of],
         )
+        outcomes = plan_outcomes(session, as_of)
     with store.session() as operations:
         found_drafts = operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of).group_by(Draft.status))
         drafts = {status: count for status, count in found_drafts}
@@ -98,9 +102,23 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         cost_usd=None if unpriced and not cost else Decimal(cost or 0) if calls else Decimal(0),
         attention=held_lines(held) + attention_lines(quality),
         accounts_held=len(held),
+        plans_by_outcome=outcomes,
         seconds=seconds,
         cpu_seconds=cpu_seconds,
     )
+
+
+#: States of a plan, in the order in which a person asks for them.
+OUTCOME_ORDER = ("met", "missed", "expired", "open", "unknown")
+
+
+def plan_outcomes(session: Session, as_of: date) -> dict[str, int]:
+    """Approved plans by state on `as_of`; empty if there are none, or if the warehouse is from before they were followed."""
+    if not session.table_exists("marts.fct_plan_outcome_counts"):
+        return {}
+    sums = ", ".join(f"sum(plans_{state}) as plans_{state}" for state in OUTCOME_ORDER)
+    [row] = session.rows(f"select count(*) as groups, {sums} from marts.fct_plan_outcome_counts where as_of_date = ?", [as_of])
+    return {state: int(row[f"plans_{state}"]) for state in OUTCOME_ORDER} if row["groups"] else {}
 
 
 #: Accounts that the summary names when gates hold them.
@@ -158,6 +176,11 @@ def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
         *phases,
         f"  Accounts by risk band {bands}",
         f"  Drafts                written {summary.drafts_written}   held back by a gate {summary.drafts_held}   awaiting approval {summary.awaiting_approval}",
+        *(
+            [f"  Approved plans        {'   '.join(f'{state} {count}' for state, count in summary.plans_by_outcome.items())}"]
+            if summary.plans_by_outcome
+            else []
+        ),
         f"  Cost                  {cost} of language-model calls",
         f"  Time                  {summary.seconds:.0f} s ({summary.cpu_seconds:.0f} s of CPU in this process and its children)",
         *(["  Data that needs a look", *attention] if attention else []),

@@ -102,7 +102,7 @@ class LlmCall(Base):
 class ApprovalRequest(Base):
     """A question to a human: may this exact text, from these exact facts, under this policy, be carried out?
 
-    `payload_sha256` = sha256 of rendered text + facts + policy version + actions; an approval stores the same hash in `approved_sha256`,
+    `payload_sha256` = sha256 of rendered text + facts + policy version + actions + success criteria; an approval stores the same hash in `approved_sha256`,
     and no write happens unless they are equal.
     """
 
@@ -114,7 +114,7 @@ class ApprovalRequest(Base):
     document: Mapped[str] = mapped_column(String(64))
     version: Mapped[int] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(24), index=True)
-    payload: Mapped[dict[str, Any]]  # {"text", "facts", "evidence", "actions", "policy_version"}
+    payload: Mapped[dict[str, Any]]  # {"text", "facts", "evidence", "actions", "criteria", "policy_version"}
     payload_sha256: Mapped[str] = mapped_column(String(64))
     approved_sha256: Mapped[str | None] = mapped_column(String(64))
     policy_version: Mapped[str] = mapped_column(String(64))
