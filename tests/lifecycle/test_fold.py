@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from lifecycle_facts import AS_OF, COMPLETE, facts, override
 
+from vim_pipelines.lifecycle.evidence import EVIDENCE_MODELS
+from vim_pipelines.lifecycle.phases import load_map
 from vim_pipelines.lifecycle.run import LifecycleReport, ensure_computed_tables, fold_states
 from vim_pipelines.warehouse import Session
 from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
@@ -40,6 +42,8 @@ def stand_at(session: Session, accounts: list[Mapping[str, Any]]) -> None:
     session.execute("create schema if not exists base")
     session.execute("drop table if exists base.int_lifecycle_evidence")
     session.ensure_table("base.int_lifecycle_evidence", {name: column_type(name) for name in COMPLETE})
+    for model in EVIDENCE_MODELS[1:]:
+        session.ensure_table(f"base.{model}", {"account_key": "varchar"})
     if accounts:
         session.append("base.int_lifecycle_evidence", pd.DataFrame(accounts, columns=list(COMPLETE)).astype(object).where(lambda frame: frame.notna(), None))
 
@@ -196,4 +200,4 @@ def test_a_portfolio_without_accounts_and_a_first_night_without_tables_pass(sess
 def test_the_report_counts_the_requested_day(session: Session) -> None:
     report = night(session, AS_OF, facts(), facts(account_key="ACC-2", fttv_reached_on=None))
     assert report.accounts_by_phase == {4: 1, 8: 1}
-    assert report.rows == {"requirements": 94, "account_state": 2, "phase_transitions": 9}
+    assert report.rows == {"requirements": 2 * len(load_map().requirements), "account_state": 2, "phase_transitions": 9}

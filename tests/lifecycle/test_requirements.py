@@ -22,9 +22,9 @@ def judged(account: dict[str, Any], *waivers: dict[str, Any], lifecycle: Lifecyc
 
 def test_a_complete_account_meets_everything_that_is_proven_by_rules() -> None:
     found = judged(facts())
-    proven = {name: finding.status for name, finding in found.items() if finding.requirement.rule != "manual" and name != "p11_win_back"}
-    assert set(proven.values()) == {"met"}
-    assert {finding.status for finding in found.values() if finding.requirement.rule == "manual"} == {"unknown"}
+    later = ("p3_success_agreement", "p4_campaigns")  # of other evidence: test_rules_realization.py, as phases 5 to 11 in test_rules_*.py
+    statuses = {finding.status for name, finding in found.items() if finding.requirement.phase <= 4 and name not in later}
+    assert statuses == {"met"}
 
 
 UNMET = [

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.hashing import canonical_json
-from vim_pipelines.lifecycle.evidence import evidence_of
+from vim_pipelines.lifecycle.evidence import evidence_of, risk_facts
 from vim_pipelines.lifecycle.overlays import open_overlays
 from vim_pipelines.lifecycle.phases import LifecycleMap, load_map
 from vim_pipelines.lifecycle.requirements import Finding, is_in_force, judge_account
@@ -89,7 +89,7 @@ def fold_day(
     state_rows: list[dict[str, Any]] = []
     transition_rows: list[dict[str, Any]] = []
     for account_key in sorted(day.facts):
-        facts = day.facts[account_key]
+        facts = day.facts[account_key] | risk_facts(day.risks.get(account_key, []))
         mine = overrides.get(account_key, ())
         findings = judge_account(lifecycle, facts, mine, day.as_of)
         statuses = {finding.requirement.requirement_id: finding.status for finding in findings}
@@ -178,7 +178,7 @@ def _keep_evidence(session: Session, as_of: date) -> None:
         claims = "select account_key, rule_id, severity from computed.risks where as_of_date = ? and coalesce(risk_status, 'open') = 'open'"
         for row in session.rows(f"{claims} order by account_key, rule_id", [as_of]):
             risks[row["account_key"]].append({"rule_id": row["rule_id"], "severity": row["severity"]})
-    evidence = evidence_of(session)
+    evidence = evidence_of(session, as_of)
     kept = [
         {
             "account_key": row["account_key"],

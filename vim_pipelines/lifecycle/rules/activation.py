@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from vim_pipelines.lifecycle.rules.proof import Facts, Proof, Rule, Status, count, not_fed, percent, row_of
@@ -37,6 +37,24 @@ def _used_every_week(facts: Facts, values: Mapping[str, Any], _as_of: date, _wai
     return Proof(status, f"In use in {int(used)} of {int(seen)} complete weeks.")
 
 
+def _campaign_run(facts: Facts, values: Mapping[str, Any], as_of: date, _waived: frozenset[str]) -> Proof:
+    """A campaign for those who do not come; where enough of them come, none is called for."""
+    if not facts.get("is_campaign_fed"):
+        return not_fed("campaigns")
+    started, days = facts.get("campaign_started_on"), int(values["started_within_days"])
+    if started is not None and started >= as_of - timedelta(days=days):
+        targeted, responded = facts.get("campaign_users_targeted"), facts.get("campaign_users_responded")
+        answer = f"; {int(responded)} of {int(targeted)} users responded" if targeted and responded is not None else ""
+        return Proof("met", f"A campaign began on {started.isoformat()}{answer}.", row_of("campaign", facts.get("campaign_key")), started)
+    used = facts.get("utilization_28d")
+    if facts.get("usage_status") != "ok" or used is None:
+        return Proof("unknown", "Whether there are users who do not come cannot be seen.")
+    if used >= values["share_in_use"]:
+        return Proof("met", f"{percent(used)} of the seats are in use; no campaign is called for.")
+    last = f"the last campaign began on {started.isoformat()}" if started else "no campaign was run"
+    return Proof("unmet", f"{percent(used)} of the seats are in use and {last}.", row_of("campaign", facts.get("campaign_key")))
+
+
 def _fttv_not_overdue(facts: Facts, _values: Mapping[str, Any], as_of: date, _waived: frozenset[str]) -> Proof:
     if not facts.get("is_fttv_fed"):
         return not_fed("first-value milestones")
@@ -47,7 +65,8 @@ def _fttv_not_overdue(facts: Facts, _values: Mapping[str, Any], as_of: date, _wa
         return Proof("unknown", "First value has no date to be late against.", rows)
     if due >= as_of:
         return Proof("met", f"First value is due on {due.isoformat()}; no pivot is needed yet.", rows)
-    return Proof("unmet", f"First value was due on {due.isoformat()} and is not reached.", rows)
+    so_far = f" after {int(facts['ttv_days'])} days" if facts.get("ttv_days") is not None else ""
+    return Proof("unmet", f"First value was due on {due.isoformat()} and is not reached{so_far}.", rows)
 
 
 def _fttv_reached(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
@@ -75,6 +94,7 @@ RULES: dict[str, Rule] = {
     "users_trained": Rule(_users_trained, frozenset({"share_of_active_users"})),
     "no_usage_gap": Rule(_no_usage_gap, frozenset({"gap_days"})),
     "used_every_week": Rule(_used_every_week, frozenset({"share_of_weeks", "min_weeks"})),
+    "campaign_run": Rule(_campaign_run, frozenset({"started_within_days", "share_in_use"})),
     "fttv_not_overdue": Rule(_fttv_not_overdue),
     "fttv_reached": Rule(_fttv_reached),
     "adoption_band": Rule(_adoption_band, frozenset({"bands"})),

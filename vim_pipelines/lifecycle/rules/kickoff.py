@@ -21,6 +21,22 @@ def _kickoff_held(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waive
     return meeting_held(facts, "kickoff", "kickoff")
 
 
+def _success_agreed(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
+    """The plan alone is ours; it is mutual once the customer's word stands in it with a day, or a task says that it was obtained."""
+    if not facts.get("is_success_plan_fed"):
+        return not_fed("success plans")
+    plan = row_of("document", facts.get("success_plan_key"))
+    if not plan:
+        return Proof("unmet", "There is no success plan to agree to.")
+    if not facts.get("is_success_agreement_fed"):
+        return Proof("unknown", "The success plan is written; no source records that a customer agreed to one.", plan)
+    if facts.get("success_agreement_key") is None:
+        return Proof("unmet", "The customer's agreement to the success plan is not recorded.", plan)
+    on = facts.get("success_agreement_on")
+    rows = tuple(dict.fromkeys(plan + row_of(facts["success_agreement_entity"], facts["success_agreement_key"])))
+    return Proof("met", f"The customer agreed to the success plan{f' by {on.isoformat()}' if on else ''}.", rows, on)
+
+
 def _fttv_defined_and_dated(facts: Facts, _values: Mapping[str, Any], _as_of: date, _waived: frozenset[str]) -> Proof:
     if not facts.get("is_fttv_fed"):
         return not_fed("first-value milestones")
@@ -48,6 +64,7 @@ def _cadence_set(facts: Facts, values: Mapping[str, Any], as_of: date, _waived: 
 RULES: dict[str, Rule] = {
     "questionnaire_answered": Rule(_questionnaire_answered),
     "kickoff_held": Rule(_kickoff_held),
+    "success_agreed": Rule(_success_agreed),
     "fttv_defined_and_dated": Rule(_fttv_defined_and_dated),
     "cadence_set": Rule(_cadence_set, frozenset({"held_within_days"})),
 }

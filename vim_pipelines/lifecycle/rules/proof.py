@@ -65,3 +65,20 @@ def meeting_held(facts: Facts, kind: str, name: str) -> Proof:
     if held is None:
         return Proof("unmet", f"No {name} was held.")
     return Proof("met", f"The {name} was held on {held.isoformat()}.", row_of("meeting", facts.get(f"{kind}_meeting_key")), held)
+
+
+def number(value: Any) -> str:
+    """A measured value without trailing zeros: 12, 6.5."""
+    return f"{float(value):.4f}".rstrip("0").rstrip(".")
+
+
+def by_segment(facts: Facts, days: Mapping[str, Any]) -> int:
+    """The number of the account's segment, or that of `other`."""
+    return int(days.get(str(facts.get("account_segment")), days["other"]))
+
+
+def serious_risks(facts: Facts) -> str:
+    """The serious open risks in words, for a sentence of proof."""
+    if not facts.get("is_risk_judged"):
+        return "the risks of the day were not judged"
+    return f"Serious risks open: {facts.get('serious_risk_rules')}" if count(facts, "serious_risks_open") else "No serious risk is open"
