@@ -139,6 +139,8 @@ create or replace temp table tasks as select * from (from raw.tasks where known_
 create or replace temp table survey_responses as select * from (from raw.survey_responses where known_at < tomorrow() qualify row_number() over (partition by survey_response_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
 create or replace temp table training_completions as select * from (from raw.training_completions where known_at < tomorrow() qualify row_number() over (partition by training_completion_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
 create or replace temp table ebrs as select * from (from raw.ebrs where known_at < tomorrow() qualify row_number() over (partition by ebr_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table campaigns as select * from (from raw.campaigns where known_at < tomorrow() qualify row_number() over (partition by campaign_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
+create or replace temp table customer_references as select * from (from raw.customer_references where known_at < tomorrow() qualify row_number() over (partition by reference_key order by known_at desc, captured_at desc, content_hash desc) = 1) where not is_deleted;
 
 -- Contract lines with their rate and dates.
 create or replace temp table lines as
@@ -604,6 +606,8 @@ with counted as (
     union all select 'milestone', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from milestones
     union all select 'training_completion', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from training_completions
     union all select 'ebr', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from ebrs
+    union all select 'campaign', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from campaigns
+    union all select 'reference', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from customer_references
     union all select 'ticket', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from tickets
     union all select 'license_assignment', count(*), count(*) filter (not coalesce(account_key in (select account_key from accounts), false)), max(known_at)::date from plain_state.assignments where not is_deleted
     union all select 'usage_event', coalesce(sum(events), 0), coalesce(sum(events) filter (not coalesce(account_key in (select account_key from accounts), false)), 0), max(last_day)
@@ -1120,7 +1124,7 @@ delete from plain.fct_requirements where as_of_date = d();
 insert into plain.fct_requirements by name from today;
 create or replace temp view today as
 select s.account_key, d() as as_of_date, a.account_name, s.phase::bigint as phase, s.phase_name, s.entered_on, d() - s.entered_on as days_in_phase, s.blocking_requirement_id,
-    r.title as blocking_requirement, r.status as blocking_status, r.who_is_chased, r.action, s.exception_phase::bigint as exception_phase, s.open_overlays, s.rule_version
+    r.title as blocking_requirement, r.status as blocking_status, r.who_is_chased, r.action, s.spine_phase::bigint as spine_phase, s.exception_phase::bigint as exception_phase, s.open_overlays, s.snoozed_until, s.rule_version
 from computed.account_state as s left join accounts as a on s.account_key = a.account_key
 left join computed.requirements as r on r.as_of_date = d() and s.account_key = r.account_key and s.blocking_requirement_id = r.requirement_id
 where s.as_of_date = d();
@@ -1128,7 +1132,7 @@ create table if not exists plain.fct_account_state as from today limit 0;
 delete from plain.fct_account_state where as_of_date = d();
 insert into plain.fct_account_state by name from today;
 create or replace temp view today as
-select t.account_key, d() as as_of_date, a.account_name, t.from_phase::bigint as from_phase, t.to_phase::bigint as to_phase, t.reason, t.evidence, t.rule_version
+select t.account_key, d() as as_of_date, a.account_name, t.region, t.change, t.from_phase::bigint as from_phase, t.to_phase::bigint as to_phase, t.reason, t.evidence, t.rule_version
 from computed.phase_transitions as t left join accounts as a on t.account_key = a.account_key where t.as_of_date = d();
 create table if not exists plain.fct_phase_transitions as from today limit 0;
 delete from plain.fct_phase_transitions where as_of_date = d();

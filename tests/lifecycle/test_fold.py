@@ -42,7 +42,7 @@ def stand_at(session: Session, accounts: list[Mapping[str, Any]]) -> None:
     session.execute("create schema if not exists base")
     session.execute("drop table if exists base.int_lifecycle_evidence")
     session.ensure_table("base.int_lifecycle_evidence", {name: column_type(name) for name in COMPLETE})
-    for model in EVIDENCE_MODELS[1:]:
+    for model in EVIDENCE_MODELS[1:]:  # the other parts of the evidence have nothing to say, unless a test fills them
         session.ensure_table(f"base.{model}", {"account_key": "varchar"})
     if accounts:
         session.append("base.int_lifecycle_evidence", pd.DataFrame(accounts, columns=list(COMPLETE)).astype(object).where(lambda frame: frame.notna(), None))
@@ -185,9 +185,9 @@ def test_overlays_list_their_open_items(session: Session) -> None:
     night(session, AS_OF, facts(usage_status="stale", utilization_28d=None, csm_name=None, cadence_meetings_ahead=0, last_cadence_on=date(2026, 1, 5)))
     found = json.loads(session.scalar("select open_overlays from computed.account_state"))
     assert found == [
-        {"phase": 5, "name": "Orchestration", "items": ["csm_name missing", "no regular meeting held or planned"]},
-        {"phase": 6, "name": "Observability", "items": ["use stale"]},
-        {"phase": 7, "name": "Risk Mitigation", "items": ["SPONSOR_LOST"]},
+        {"phase": 5, "name": "Orchestration", "since": "2026-06-28", "items": ["csm_name missing", "no regular meeting held or planned"]},
+        {"phase": 6, "name": "Observability", "since": "2026-06-28", "items": ["use stale"]},
+        {"phase": 7, "name": "Risk Mitigation", "since": "2026-06-28", "items": ["SPONSOR_LOST"]},
     ]
 
 

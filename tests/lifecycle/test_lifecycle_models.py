@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from lifecycle_facts import AS_OF
 
+from vim_pipelines.lifecycle.evidence import EVIDENCE_MODELS
 from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.settings import Settings
 from vim_pipelines.warehouse import Session, open_warehouse
@@ -121,6 +122,15 @@ def stories() -> Raw:
     raw.line("lr-1", "late renewal", date(2024, 1, 1), date(2024, 12, 31))
     raw.line("lr-2", "late renewal", date(2025, 1, 20), ends)
 
+    # Analytics is bought two months and a day in, renewed, given up, and bought again; the draft of a third product is no contract.
+    raw.customer("more products")
+    raw.line("mp-1", "more products", date(2024, 1, 1), ends)
+    raw.line("mp-2", "more products", date(2024, 2, 1), date(2024, 12, 31), product="automation")
+    raw.line("mp-3", "more products", date(2024, 3, 2), date(2025, 3, 1), product="analytics")
+    raw.line("mp-4", "more products", date(2025, 3, 2), date(2025, 9, 1), product="analytics")
+    raw.line("mp-5", "more products", date(2026, 6, 1), ends, product="analytics")
+    raw.line("mp-6", "more products", date(2026, 6, 10), ends, product="forecast", status="draft")
+
     raw.customer("people")
     raw.line("pe-1", "people", began, ends)
     for number, (role, active, left) in enumerate(
@@ -162,7 +172,7 @@ def evidence(home: Path) -> dict[str, dict[str, Any]]:
     with warehouse.session() as session:
         stories().write(session)
     write_profile(settings, warehouse)
-    run_dbt(settings, ["+int_lifecycle_evidence"], AS_OF, "USD")
+    run_dbt(settings, [f"+{model}" for model in EVIDENCE_MODELS], AS_OF, "USD")
     with warehouse.session(read_only=True) as session:
         return {row["account_key"]: row for row in session.rows("select * from base.int_lifecycle_evidence")}
 
@@ -191,6 +201,26 @@ def test_a_win_back_begins_a_new_relation(evidence: dict[str, dict[str, Any]]) -
     assert row["notice_is_open"] is False
     assert (row["handoff_document_key"], row["kickoff_meeting_held_on"], row["fttv_reached_on"]) == (None, None, None)
     assert row["handoff_meeting_held_on"] == date(2026, 2, 20), "held before the first day of the new contract, within the grace"
+
+
+@pytest.mark.parametrize(
+    ("account", "new"),
+    [
+        ("one product less", (date(2025, 6, 1), "op-4", "automation")),
+        ("more products", (date(2026, 6, 1), "mp-5", "analytics")),
+        ("late renewal", None),
+        ("won back", None),
+        ("all lines noticed", None),
+        ("form", None),
+    ],
+)
+def test_a_new_product_line_is_a_new_contract_and_a_renewal_is_none(
+    evidence: dict[str, dict[str, Any]], home: Path, account: str, new: tuple[date, str, str] | None
+) -> None:
+    """A renewal that sent the account back to the handoff would ask sales every year for what it handed over in the first."""
+    with open_warehouse(Settings(home=home)).session(read_only=True) as session:
+        rows = session.rows("select * from base.int_evidence_new_contracts where account_key = ?", [account])
+    assert [(row["new_contract_on"], row["new_contract_line_key"], row["new_contract_product"]) for row in rows] == ([new] if new else [])
 
 
 def test_giving_up_one_product_is_neither_notice_nor_win_back(evidence: dict[str, dict[str, Any]]) -> None:

@@ -77,7 +77,7 @@ def test_everybody_knows_who_is_chased_and_what_for() -> None:
         ("title: Audit sales docs", "titel: Audit sales docs", "has no `title`"),
         ("        action: Hold the internal handoff meeting", "        action: Hold it\n        freshness: 3", "did you mean 'freshness_days'"),
         ("    next: 1\n", "    next: 2\n", "leads back to phase 1"),
-        ("rule_version: lifecycle-2\n", "", "`rule_version`"),
+        ("rule_version: lifecycle-3\n", "", "`rule_version`"),
         ("    goal: alignment and roadmap\n", "    goal: alignment: and roadmap\n", "line"),
         ("    name: Advocacy\n", "    name: Advocacy\n    name: Other\n", "the key 'name' stands there twice"),
     ],
@@ -91,5 +91,5 @@ def test_a_wrong_map_is_refused_with_the_reason_and_the_line(tmp_path: Path, bef
         phases.load_map(wrong)
     assert caught.value.code == "VIM-E005"
     assert why in str(caught.value)
-    if before != "rule_version: lifecycle-2\n":
+    if before != "rule_version: lifecycle-3\n":
         assert "phases.yaml line " in str(caught.value)

@@ -37,7 +37,7 @@ def test_a_missing_survey_does_not_send_an_account_back() -> None:
 
 
 def test_what_was_met_and_is_now_unmet_in_an_earlier_phase_does_not_send_an_account_back() -> None:
-    """The champion leaves in phase 8: that is a risk (overlay 7), not a second kickoff."""
+    """A status is no event: a deleted row, a new rule, a lapsed waiver. Only what is known to have happened sends back."""
     assert next_phase(MAP, in_phase(8), dict.fromkeys(IDS, "unmet"), TODAY) is None
 
 

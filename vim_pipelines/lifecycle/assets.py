@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from vim_pipelines.lifecycle.evidence import EVIDENCE_MODELS
 from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 
 COMPUTED_LIFECYCLE = {
     "requirements": "Each requirement of the account's open phases: met, unmet, waived, unknown or stale, with its proof.",
     "account_state": "The phase of each account, since when, and what blocks the next.",
-    "phase_transitions": "Each step from phase to phase, with reason and evidence; append-only.",
+    "phase_transitions": "Each step in each region of the state chart, with reason and evidence; append-only.",
 }
 
 
@@ -18,7 +19,7 @@ COMPUTED_LIFECYCLE = {
     specs=[
         dg.AssetSpec(
             ["computed", table],
-            deps=[["base", "int_lifecycle_evidence"], ["computed", "risks"]],
+            deps=[*(["base", model] for model in EVIDENCE_MODELS), ["computed", "risks"]],
             description=description,
             group_name="computed",
             kinds={"python"},
@@ -39,6 +40,8 @@ def lifecycle(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResul
     as_of = as_of_date(context)
     with open_warehouse(context.resources.settings, Work("lifecycle", as_of, context.run_id)).session() as session:
         report = fold_states(session, overrides, as_of)
+    for word, reason in report.words_ignored.items():
+        context.log.warning("the word %s changes nothing: %s", word, reason)
     for table in COMPUTED_LIFECYCLE:
         yield dg.MaterializeResult(asset_key=["computed", table], metadata={"dagster/row_count": report.rows[table]})
 

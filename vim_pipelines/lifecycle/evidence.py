@@ -21,6 +21,7 @@ EVIDENCE_MODELS = (
     "int_evidence_growth",
     "int_evidence_advocacy_churn",
     "int_evidence_overlays",
+    "int_evidence_new_contracts",
 )
 #: How the label begins of cards on the tenant's own portfolio (evaluation.backtest_portfolio); other cards are about activity histories.
 PORTFOLIO_LABEL = "the term ends without a renewal"

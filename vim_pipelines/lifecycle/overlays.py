@@ -1,33 +1,71 @@
-"""The always-on phases 5, 6 and 7: which of them have something open, and what.
+"""The always-on phases 5, 6 and 7: which of them have something open, since when, and what.
 
-They never end and never hold an account; what stands here is a list of work, not a gate.
+They never end, never hold an account and never move it on the spine; what stands here is a list of work, not a gate. Each is a region of
+its own: open or clear, with a row for each time it opens and each time it is cleared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from vim_pipelines.lifecycle.phases import LifecycleMap
 
+#: The regions of the state chart that the overlays are.
+REGIONS = {5: "orchestration", 6: "observability", 7: "risk"}
 #: Severities of a risk that open phase 7; lower ones are work of the ordinary week.
 SERIOUS = frozenset({"high", "critical"})
 #: Days without a regular meeting, held or planned, after which the rhythm counts as lost.
 CADENCE_DAYS = 90
 
 
-def open_overlays(lifecycle: LifecycleMap, facts: Mapping[str, Any], risks: Sequence[Mapping[str, Any]], as_of: date) -> list[dict[str, Any]]:
-    """Phases with open items: `{"phase": 7, "name": ..., "items": [...]}`, in the order of the map.
+@dataclass(frozen=True)
+class OverlayStep:
+    """An overlay that opened, with its items, or was cleared, with the day since which it had been open."""
 
-    `risks`: the account's risks of the day, each with `rule_id` and `severity`.
+    phase: int
+    change: Literal["opened", "cleared"]
+    reason: str
+    items: tuple[str, ...] = ()
+
+
+def open_overlays(
+    lifecycle: LifecycleMap,
+    facts: Mapping[str, Any],
+    risks: Sequence[Mapping[str, Any]],
+    as_of: date,
+    unmet: Iterable[str] = (),
+    since: Mapping[int, date] | None = None,
+) -> list[dict[str, Any]]:
+    """Phases with open items: `{"phase": 7, "name": ..., "since": ..., "items": [...]}`, in the order of the map.
+
+    `risks`: the account's risks of the day, each with `rule_id` and `severity`. `unmet`: ids of requirements known to be unmet; those of an
+    overlay are items of it. `since`: the overlays that were open the day before, and since when.
     """
     items = {5: _hygiene(facts, as_of), 6: _blind_spots(facts), 7: sorted(str(risk["rule_id"]) for risk in risks if risk["severity"] in SERIOUS)}
+    for requirement_id in unmet:
+        requirement = lifecycle.by_id[requirement_id]
+        if requirement.phase in items:
+            items[requirement.phase].append(requirement.title)
+    before = since or {}
     return [
-        {"phase": phase.number, "name": phase.name, "items": items[phase.number]}
-        for phase in lifecycle.phases.values()
-        if phase.kind == "overlay" and items.get(phase.number)
+        {"phase": number, "name": lifecycle.phases[number].name, "since": before.get(number, as_of), "items": found} for number, found in items.items() if found
     ]
+
+
+def overlay_steps(before: Mapping[int, date], open_now: Sequence[Mapping[str, Any]]) -> list[OverlayStep]:
+    """What changed since the day before: `before` are the overlays open then and since when, `open_now` those of `open_overlays`."""
+    now = {int(overlay["phase"]): overlay for overlay in open_now}
+    steps = []
+    for number in REGIONS:
+        if number in now and number not in before:
+            items = tuple(now[number]["items"])
+            steps.append(OverlayStep(number, "opened", f"open: {', '.join(items)}", items))
+        elif number in before and number not in now:
+            steps.append(OverlayStep(number, "cleared", f"nothing is open any more; it had been since {before[number].isoformat()}"))
+    return steps
 
 
 def _hygiene(facts: Mapping[str, Any], as_of: date) -> list[str]:

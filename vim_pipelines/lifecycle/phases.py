@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,10 @@ Kind = Literal["spine", "overlay", "exception"]
 WHO = ("account_executive", "csm", "director", "customer", "support", "data")
 WAIVERS = ("csm", "director")
 MANUAL = "manual"
+#: Words of persons that the map has a rule for; a waiver's role stands at each requirement.
+WORDS = ("phase", "exception", "answer", "dispute", "snooze")
+#: Events that send an account back on the spine (`transitions.re_entry`).
+RE_ENTRIES = ("new_contract", "sponsor_left")
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,62 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Action:
+    """Something to be done for an account. The only way to one is `LifecycleMap.action`: what the map does not yield cannot be made."""
+
+    requirement_id: str
+    text: str
+    yields: str
+    document: str
+    who: str
+
+
+@dataclass(frozen=True)
+class WordRule:
+    """Who may say a word about an account (the lowest role), and after how many days it runs out where no end is said."""
+
+    by: str
+    days: int | None = None
+
+
+@dataclass(frozen=True)
+class ReEntry:
+    """What sends an account back: from phase `start` of the spine on to phase `to`, where the named requirements are asked again."""
+
+    event: str
+    start: int
+    to: int
+    asks_again: tuple[str, ...]
+    days_before: int
+
+
+@dataclass(frozen=True)
 class LifecycleMap:
-    """All phases by number, the version of their rules, and the words that requirements may yield and be served by."""
+    """All phases by number, the version of their rules, the words that requirements may yield and be served by, and what persons and events may do."""
 
     rule_version: str
     phases: Mapping[int, Phase]
     actions: tuple[str, ...]
     documents: tuple[str, ...]
+    words: Mapping[str, WordRule]
+    re_entries: Mapping[str, ReEntry]
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Requirement]:
+        return {requirement.requirement_id: requirement for requirement in self.requirements}
+
+    @cached_property
+    def spine(self) -> tuple[int, ...]:
+        """Numbers of the spine's phases in their order."""
+        walked = [self.first]
+        while walked[-1].successor is not None:
+            walked.append(self.phases[walked[-1].successor])
+        return tuple(phase.number for phase in walked)
+
+    def action(self, requirement_id: str) -> Action:
+        """What is to be done for a requirement. KeyError for one that the map does not have: there is no other source of actions."""
+        requirement = self.by_id[requirement_id]
+        return Action(requirement.requirement_id, requirement.action, requirement.yields, requirement.document, requirement.who_is_chased)
 
     @property
     def first(self) -> Phase:
@@ -73,7 +126,7 @@ class LifecycleMap:
     def exception(self) -> Phase:
         return next(phase for phase in self.phases.values() if phase.kind == "exception")
 
-    @property
+    @cached_property
     def requirements(self) -> tuple[Requirement, ...]:
         return tuple(requirement for phase in self.phases.values() for requirement in phase.requirements)
 
@@ -97,7 +150,58 @@ def load_map(path: Path = PATH) -> LifecycleMap:
             raise _wrong(path, entry, f"phase {phase.number} stands there twice")
         phases[phase.number] = phase
     _check_ways(phases, entries, path)
-    return LifecycleMap(str(data["rule_version"]), dict(sorted(phases.items())), actions, documents)
+    lifecycle = LifecycleMap(str(data["rule_version"]), dict(sorted(phases.items())), actions, documents, _word_rules(data, path), _re_entries(data, path))
+    _check_re_entries(lifecycle, data["re_entries"], path)
+    return lifecycle
+
+
+def _word_rules(data: Mapping[str, Any], path: Path) -> dict[str, WordRule]:
+    entries = _block(data, "words", WORDS, path)
+    rules = {}
+    for name in WORDS:
+        entry = entries[name]
+        _needs(entry, ("by",), ("days",), path)
+        if entry["by"] not in WAIVERS:
+            raise _wrong(path, entry, f"`by` of {name} is {entry['by']!r}; it must be one of {', '.join(WAIVERS)}")
+        if entry.get("days") is not None and not _is_count(entry["days"]):
+            raise _wrong(path, entry, f"`days` of {name} must be a positive whole number")
+        rules[name] = WordRule(entry["by"], entry.get("days"))
+    return rules
+
+
+def _re_entries(data: Mapping[str, Any], path: Path) -> dict[str, ReEntry]:
+    entries = _block(data, "re_entries", RE_ENTRIES, path)
+    for name in RE_ENTRIES:
+        _needs(entries[name], ("from", "to", "asks_again", "days_before"), (), path)
+    return {
+        name: ReEntry(name, entry["from"], entry["to"], tuple(entry["asks_again"]), entry["days_before"])
+        for name, entry in ((name, entries[name]) for name in RE_ENTRIES)
+    }
+
+
+def _check_re_entries(lifecycle: LifecycleMap, entries: Mapping[str, Any], path: Path) -> None:
+    """Each leads backwards on the spine, and asks again only what its phase holds: anything else would ask it where nobody can answer."""
+    for name, entry in lifecycle.re_entries.items():
+        places = {number: place for place, number in enumerate(lifecycle.spine)}
+        if entry.start not in places or entry.to not in places or places[entry.to] >= places[entry.start]:
+            raise _wrong(path, entries[name], f"{name} leads from phase {entry.start} to {entry.to}, which is not backwards on the spine")
+        for requirement_id in entry.asks_again:
+            requirement = lifecycle.by_id.get(requirement_id)
+            if requirement is None or requirement.phase != entry.to:
+                raise _wrong(path, entries[name], f"phase {entry.to} has no requirement {requirement_id}" + _near(str(requirement_id), list(lifecycle.by_id)))
+        if not isinstance(entry.days_before, int) or entry.days_before < 0:
+            raise _wrong(path, entries[name], f"`days_before` of {name} must be a whole number of days, 0 or more")
+
+
+def _block(data: Mapping[str, Any], name: str, expected: tuple[str, ...], path: Path) -> Mapping[str, Any]:
+    block = data.get(name)
+    if not isinstance(block, Mapping) or set(block) - {"__line__"} != set(expected):
+        raise VimError("VIM-E005", f"{path.name} needs `{name}` with {', '.join(expected)}, and no other", fix=f"Restore {path.name}")
+    return block
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _phase(entry: Any, path: Path, rules: Mapping[str, Any], vocabulary: Mapping[str, tuple[str, ...]], seen: dict[str, int]) -> Phase:
@@ -120,7 +224,7 @@ def _phase(entry: Any, path: Path, rules: Mapping[str, Any], vocabulary: Mapping
         if not isinstance(item["mandatory"], bool):
             raise _wrong(path, item, f"`mandatory` of {item['id']} must be true or false")
         freshness = item.get("freshness_days")
-        if freshness is not None and (not isinstance(freshness, int) or isinstance(freshness, bool) or freshness <= 0):
+        if freshness is not None and not _is_count(freshness):
             raise _wrong(path, item, f"`freshness_days` of {item['id']} must be a positive whole number")
         values = _without_lines(item.get("with", {}))
         expected = set() if item["rule"] == MANUAL else rules[item["rule"]].needs

@@ -1,25 +1,30 @@
 """Whether each requirement of the map is met, judged from the evidence of one account on one day.
 
 Five answers and no sixth: met, unmet (known to be missing), waived (by a person, by name), unknown (nobody looks or nobody can
-see), stale (was met, but the proof is too old). A rule returns met, unmet or unknown; waivers and age are the same for all rules.
+see), stale (was met, but the proof is too old). A rule returns met, unmet or unknown; words of persons and age are the same for all rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from vim_pipelines.core.dates import end_of_day
+from vim_pipelines.lifecycle.phases import MANUAL
 from vim_pipelines.lifecycle.rules import RULES
 from vim_pipelines.lifecycle.rules.proof import Facts, Proof, Status
+from vim_pipelines.lifecycle.words import SILENCE, Standing, answers_for, said_by, standing, word_of
 
 if TYPE_CHECKING:
     from vim_pipelines.lifecycle.phases import LifecycleMap, Requirement
 
+NOTHING_ASKED_AGAIN: Mapping[str, date] = {}
+_NOTHING_RECORDED = Proof("unknown", "A person judges this; nothing is recorded yet.")
+_NO_FIELDS: frozenset[str] = frozenset()
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The judgement of one requirement of one account."""
 
@@ -29,45 +34,81 @@ class Finding:
     rows: tuple[tuple[str, str], ...] = ()
 
 
-def judge_account(lifecycle: LifecycleMap, facts: Facts, waivers: Sequence[Mapping[str, Any]], as_of: date) -> list[Finding]:
+class Watched(Mapping[str, Any]):
+    """Facts that remember which of them a rule looked at: what rests on a disputed fact is not known, whatever the rule makes of a gap."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts, self.read = facts, set[str]()
+
+    def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
+        return self.facts[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.read.add(name)
+        return self.facts.get(name, default)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.facts)
+
+    def __len__(self) -> int:
+        return len(self.facts)
+
+
+def judge_account(
+    lifecycle: LifecycleMap, facts: Facts, words: Sequence[Mapping[str, Any]], as_of: date, *, asked_again: Mapping[str, date] = NOTHING_ASKED_AGAIN
+) -> list[Finding]:
     """Every requirement of the map for one account, in the order of the map.
 
-    `facts`: a row of base.int_lifecycle_evidence, dates as dates, unknown as None. `waivers`: the account's rows of lifecycle overrides
-    that name a requirement; only those in force on `as_of` count. `ID.FIELD` waives one field of a requirement that has fields.
+    `facts`: the account's evidence, dates as dates, unknown as None. `words`: the account's rows of lifecycle overrides; only those in force on
+    `as_of` count. `asked_again`: requirements whose proofs and waivers count from a day on, since a re-entry.
     """
-    in_force = {str(row["requirement_id"]): row for row in sorted(waivers, key=_age) if row.get("requirement_id") and is_in_force(row, as_of)}
-    findings = []
-    for requirement in lifecycle.requirements:
-        waiver = in_force.get(requirement.requirement_id)
-        if waiver is not None:
-            findings.append(Finding(requirement, "waived", _waived(waiver), (("lifecycle_override", str(waiver["override_id"])),)))
-            continue
-        proof = _proof(requirement, facts, as_of, in_force)
-        findings.append(Finding(requirement, _aged(requirement, proof, as_of), proof.text, proof.rows))
-    return findings
+    in_force = standing([word_of(row) for row in words], as_of)
+    return [judge(requirement, facts, in_force, as_of, asked_again.get(requirement.requirement_id)) for requirement in lifecycle.requirements]
 
 
-def is_in_force(override: Mapping[str, Any], as_of: date) -> bool:
-    """Whether a person's word was given by the end of `as_of` and has not run out."""
-    created, expires = override["created_at"], override.get("expires_on")
-    return created < end_of_day(as_of) and (expires is None or expires >= as_of)
+def judge(requirement: Requirement, facts: Facts, words: Standing, as_of: date, since: date | None = None) -> Finding:
+    """One requirement of one account. A waiver stands above the evidence, the evidence above an answer, a dispute above what rests on its fact."""
+    if words is SILENCE and since is None:  # nearly every account on nearly every night
+        proof = _NOTHING_RECORDED if requirement.rule == MANUAL else RULES[requirement.rule].judge(facts, requirement.values, as_of, _NO_FIELDS)
+        return Finding(requirement, _aged(requirement, proof, as_of), proof.text, proof.rows)
+
+    waivers = {name: word for name, word in words.waivers.items() if since is None or word["created_at"].date() >= since}
+    waiver = waivers.get(requirement.requirement_id)
+    if waiver is not None:
+        return Finding(requirement, "waived", f"Waived {said_by(waiver)}", (("lifecycle_override", str(waiver["override_id"])),))
+    proof = _proof(requirement, facts, words, waivers, as_of)
+    if since is not None and proof.status == "met" and proof.seen_on is not None and proof.seen_on < since:
+        proof = Proof("unmet", f"{proof.text} That is from before {since.isoformat()}; since then it is asked again.", proof.rows, proof.seen_on)
+    answer = words.answers.get(requirement.requirement_id)
+    if answer is not None and answers_for(requirement, proof.status) and (since is None or answer["created_at"].date() >= since):
+        said = Proof(answer["value"], f"Answered {answer['value']} {said_by(answer)}", (("lifecycle_override", str(answer["override_id"])),))
+        proof = Proof(said.status, said.text, said.rows, answer["created_at"].date())
+    return Finding(requirement, _aged(requirement, proof, as_of), proof.text, proof.rows)
 
 
-def _age(override: Mapping[str, Any]) -> tuple[datetime, str]:
-    return override["created_at"], str(override["override_id"])
+def without_disputed(facts: Facts, words: Standing) -> Facts:
+    """The facts with the disputed ones unknown."""
+    return {name: None if name in words.disputes else value for name, value in facts.items()} if words.disputes else facts
 
 
-def _waived(waiver: Mapping[str, Any]) -> str:
-    until = f" until {waiver['expires_on'].isoformat()}" if waiver.get("expires_on") else ""
-    return f"Waived by {waiver['actor']} ({waiver['role']}){until}: {waiver['note']}"
-
-
-def _proof(requirement: Requirement, facts: Facts, as_of: date, in_force: Mapping[str, Mapping[str, Any]]) -> Proof:
-    if requirement.rule == "manual":
-        return Proof("unknown", "A person judges this; nothing is recorded yet.")
+def _proof(requirement: Requirement, facts: Facts, words: Standing, waivers: Mapping[str, Mapping[str, Any]], as_of: date) -> Proof:
+    if requirement.rule == MANUAL:
+        return _NOTHING_RECORDED
     prefix = requirement.requirement_id + "."
-    fields = frozenset(name.removeprefix(prefix) for name in in_force if name.startswith(prefix))
-    return RULES[requirement.rule].judge(facts, requirement.values, as_of, fields)
+    fields = frozenset(name.removeprefix(prefix) for name in waivers if name.startswith(prefix))
+    rule = RULES[requirement.rule]
+    if not words.disputes:
+        return rule.judge(facts, requirement.values, as_of, fields)
+    watched = Watched(facts)
+    proof = rule.judge(watched, requirement.values, as_of, fields)
+    disputed = sorted(watched.read & set(words.disputes))
+    if not disputed:
+        return proof
+    word = words.disputes[disputed[0]]
+    right = f" It should be {word['value']}." if word.get("value") else ""
+    text = f"{disputed[0]} is disputed {said_by(word)}{'' if str(word['note']).endswith('.') else '.'}{right}"
+    return Proof("unknown", text, (*proof.rows, ("lifecycle_override", str(word["override_id"]))))
 
 
 def _aged(requirement: Requirement, proof: Proof, as_of: date) -> Status:

@@ -12,11 +12,11 @@ TABLES: dict[str, dict[str, str]] = {
         "action": "varchar", "evidence": "varchar", "evidence_rows": "varchar", "rule_version": "varchar",
     },
     "account_state": {
-        **_KEY, "phase": "bigint", "phase_name": "varchar", "entered_on": "date", "blocking_requirement_id": "varchar", "exception_phase": "bigint",
-        "open_overlays": "varchar", "rule_version": "varchar",
+        **_KEY, "phase": "bigint", "phase_name": "varchar", "entered_on": "date", "blocking_requirement_id": "varchar", "spine_phase": "bigint",
+        "exception_phase": "bigint", "open_overlays": "varchar", "snoozed_until": "date", "memory": "varchar", "rule_version": "varchar",
     },
     "phase_transitions": {
-        **_KEY, "from_phase": "bigint", "to_phase": "bigint", "reason": "varchar", "evidence": "varchar", "rule_version": "varchar",
+        **_KEY, "region": "varchar", "change": "varchar", "from_phase": "bigint", "to_phase": "bigint", "reason": "varchar", "evidence": "varchar", "rule_version": "varchar",
     },
     # What the requirements of a day were judged from, kept so that a late day can be folded forward without rebuilding dbt for each day after it.
     "lifecycle_evidence": {**_KEY, "facts": "varchar", "risks": "varchar"},

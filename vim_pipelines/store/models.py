@@ -201,13 +201,23 @@ class OutboxEntry(Base):
 
 
 class LifecycleOverride(Base):
-    """A person's word against the rules: a requirement waived or a phase set, by name, with a note and an end."""
+    """A person's word about an account, by name, with a note and an end. Append-only: a word is taken back by a later word, never edited.
+
+    `kind` says which columns carry the word:
+    `waive` requirement_id (or REQUIREMENT.FIELD); `phase` phase; `answer` requirement_id and value (met, unmet); `dispute` fact, value (what the
+    person says is right, may be empty) and seen_on (as-of date of what the person read); `snooze` expires_on; `withdraw` withdraws.
+    """
 
     __tablename__ = "lifecycle_overrides"
     override_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     account_key: Mapped[str] = mapped_column(String(255), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
     requirement_id: Mapped[str | None] = mapped_column(String(64))
     phase: Mapped[int | None] = mapped_column(Integer)
+    fact: Mapped[str | None] = mapped_column(String(128))
+    value: Mapped[str | None] = mapped_column(Text)
+    seen_on: Mapped[date | None] = mapped_column(Date)
+    withdraws: Mapped[str | None] = mapped_column(String(64))
     note: Mapped[str] = mapped_column(Text)
     actor: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(32))

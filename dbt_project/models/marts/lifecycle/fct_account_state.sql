@@ -33,8 +33,10 @@ final as (
         requirements.status as blocking_status,
         requirements.who_is_chased,
         requirements.action,
+        cast(states.spine_phase as bigint) as spine_phase,
         cast(states.exception_phase as bigint) as exception_phase,
         states.open_overlays,
+        states.snoozed_until,
         states.rule_version
     from states
     left join accounts on states.account_key = accounts.account_key

@@ -17,6 +17,8 @@ final as (
         transitions.account_key,
         {{ as_of_date() }} as as_of_date,
         accounts.account_name,
+        transitions.region,
+        transitions.change,
         cast(transitions.from_phase as bigint) as from_phase,
         cast(transitions.to_phase as bigint) as to_phase,
         transitions.reason,

@@ -1,4 +1,4 @@
-{#- The step by which each account came to where it stands; a night without a step must not leave this empty. -#}
+{#- The step by which each account came to where it stands on the spine or in the exception; a night without a step must not leave this empty. -#}
 {{ config(materialized='view', contract={'enforced': false}) }}
 
 with transitions as (
@@ -22,6 +22,7 @@ final as (
             transitions.account_key = states.account_key
             and transitions.as_of_date = states.as_of_date
             and transitions.to_phase = states.phase
+    where transitions.region in ('spine', 'exception')
     qualify row_number() over (
         partition by transitions.account_key
         order by transitions.as_of_date desc nulls last
