@@ -46,7 +46,9 @@ def from_salesforce(kind: str, value: Any, words: dict[str, str]) -> Any:
     if kind == "timestamp":
         return utc_moment(value)
     if kind == "date":
-        return date.fromisoformat(value)
+        return date.fromisoformat(value[:10])
+    if kind == "boolean" and isinstance(value, str):
+        return words[value] == "true"
     return words.get(value, value) if kind == "text" else value
 
 

@@ -22,12 +22,18 @@ from vim_pipelines.portfolio.model import as_word
 
 #: Clocks differ: a source may be this much ahead of ours before a time counts as being in the future.
 CLOCK_TOLERANCE = timedelta(minutes=10)
-#: Columns that tell of something that happened. Others (a planned meeting, a due date) may well lie ahead.
+#: A date is the day of whoever wrote it, and the first time zone is fourteen hours ahead of UTC.
+MOST_AHEAD = timedelta(hours=14)
+#: Columns that tell of something that happened. Others (a planned meeting, a due date) may well lie ahead, and so may a contact's last
+#: contact: Salesforce's LastActivityDate is the due date of an activity. A sponsor must not be set aside for it; the gates warn instead.
 PAST_ONLY = {
     "ticket": ("opened_at", "solved_at"),
     "ticket_event": ("occurred_at",),
     "survey_response": ("responded_at",),
     "training_completion": ("completed_at",),
+    "task": ("created_on", "completed_on"),
+    "milestone": ("measured_on",),
+    "reference": ("consented_on", "given_on"),
 }
 
 
@@ -129,7 +135,8 @@ def _row(entity: Entity, columns: list[tuple[str, Any, bool, frozenset[str], Col
         if modified_at > latest:
             raise _Wrong("future_timestamp", f"modified at {modified_at}, after it was read")
     for name in PAST_ONLY.get(entity.name, ()):
-        if values[name] is not None and values[name] > latest:
+        value = values[name]
+        if value is not None and value > (latest if isinstance(value, datetime) else (latest + MOST_AHEAD).date()):
             raise _Wrong("future_timestamp", f"{name} {values[name]} lies after the moment it was read")
     return Row(values[entity.key], values, modified_at, is_deleted, sha256_json(values))
 

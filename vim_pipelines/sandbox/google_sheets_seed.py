@@ -33,10 +33,12 @@ SEEDS = (
         "account_key", "account_name", "domain", "segment", "tier", "parent_account_key", "owner_name", "owner_email", "csm_name", "csm_email",
         "director_email", "arr_amount", "currency", "customer_since", "notice_received_on",
     )),
-    Seed("contact", "Contacts", ("contact_key", "account_key", "full_name", "email", "title", "role", "is_active", "left_on")),
+    Seed("contact", "Contacts", (
+        "contact_key", "account_key", "full_name", "email", "title", "role", "is_active", "left_on", "last_contacted_on", "relationship_strength",
+    )),
     Seed("contract_line", "Contracts", (
         "contract_line_key", "account_key", "product", "seats", "list_unit_price_annual", "net_unit_price_annual", "currency", "start_date", "end_date",
-        "notice_days", "auto_renew", "status", "notice_served_on",
+        "notice_days", "auto_renew", "status", "notice_served_on", "term_months", "billing_frequency", "sla_tier", "discount_expires_on",
     ), {"status": {"active": "Active", "draft": "Draft", "terminated": "Terminated"}}),
     Seed("opportunity", "Opportunities", (
         "opportunity_key", "account_key", "opportunity_name", "opportunity_type", "stage", "amount", "currency", "created_on", "close_date", "is_closed",
@@ -44,13 +46,22 @@ SEEDS = (
     ), {"opportunity_type": {"new": "New Business", "renewal": "Renewal", "expansion": "Expansion", "other": "Other"}}),
     Seed("document", "Documents", ("document_key", "account_key", "document_kind", "title", "body", "authored_on", "author_email")),
     Seed("meeting", "Meetings", ("meeting_key", "account_key", "meeting_kind", "subject", "held_at", "status", "notes")),
-    Seed("task", "Tasks", ("task_key", "account_key", "subject", "status", "priority", "due_date", "owner_email")),
+    Seed("task", "Tasks", (
+        "task_key", "account_key", "subject", "status", "priority", "due_date", "owner_email", "task_kind", "created_on", "completed_on", "meeting_key",
+    )),
     Seed("survey_response", "Surveys", ("survey_response_key", "account_key", "contact_key", "survey_kind", "score", "comment", "responded_at")),
     Seed("milestone", "Milestones", (
         "milestone_key", "account_key", "milestone_kind", "metric_name", "baseline_value", "target_value", "measured_value", "due_date", "reached_on",
+        "measured_on", "owner_email",
     )),
     Seed("training_completion", "Trainings", ("training_completion_key", "account_key", "user_key", "course", "completed_at")),
-    Seed("ebr", "EBRs", ("ebr_key", "account_key", "held_on", "status", "outcome")),
+    Seed("ebr", "EBRs", ("ebr_key", "account_key", "held_on", "status", "outcome", "sponsor_attended")),
+    Seed("campaign", "Campaigns", (
+        "campaign_key", "account_key", "campaign_kind", "campaign_name", "started_on", "ended_on", "users_targeted", "users_responded",
+    )),
+    Seed("reference", "References", (
+        "reference_key", "account_key", "contact_key", "reference_kind", "status", "consented_on", "expires_on", "given_on",
+    )),
 )  # fmt: skip
 
 

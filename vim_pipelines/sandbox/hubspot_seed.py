@@ -56,7 +56,8 @@ SEEDS = (
         "contacts",
         {
             "contact_key": "crm_contact_id", "full_name": "hs_full_name_or_email", "email": "email", "title": "jobtitle", "role": "acct_role",
-            "is_active": "acct_is_active", "left_on": "acct_left_on",
+            "is_active": "acct_is_active", "left_on": "acct_left_on", "last_contacted_on": "notes_last_contacted",
+            "relationship_strength": "acct_relationship_strength",
         },
     ),
     Seed(
@@ -67,6 +68,8 @@ SEEDS = (
             "list_unit_price_annual": "acct_list_price", "net_unit_price_annual": "price", "currency": "hs_line_item_currency_code",
             "start_date": "hs_recurring_billing_start_date", "end_date": "hs_recurring_billing_end_date", "notice_days": "acct_notice_days",
             "auto_renew": "acct_auto_renew", "status": "acct_status", "notice_served_on": "acct_notice_served_on",
+            "term_months": "acct_term_months", "billing_frequency": "recurringbillingfrequency", "sla_tier": "acct_sla_tier",
+            "discount_expires_on": "acct_discount_expires_on",
         },
         {"status": {"active": "Active", "draft": "Draft", "terminated": "Terminated"}},
         is_associated=False,
@@ -98,18 +101,22 @@ SEEDS = (
             "status": "hs_meeting_outcome", "notes": "hs_meeting_body",
         },
         {
-            "meeting_kind": {"handoff": "Handoff", "kickoff": "Kickoff", "cadence": "Cadence", "ebr": "EBR", "other": "Other"},
+            "meeting_kind": {"handoff": "Handoff", "kickoff": "Kickoff", "cadence": "Cadence", "ebr": "EBR", "internal": "Internal", "other": "Other"},
             "status": {"planned": "SCHEDULED", "held": "COMPLETED", "cancelled": "CANCELED"},
         },
     ),
     Seed(
         "task",
         "tasks",
-        {"task_key": "crm_task_id", "subject": "hs_task_subject", "status": "hs_task_status", "priority": "hs_task_priority", "due_date": "hs_timestamp"},
+        {
+            "task_key": "crm_task_id", "subject": "hs_task_subject", "status": "hs_task_status", "priority": "hs_task_priority", "due_date": "hs_timestamp",
+            "task_kind": "acct_task_kind", "completed_on": "hs_task_completion_date", "meeting_key": "crm_meeting_id",
+        },
         {
             "status": {"open": "NOT_STARTED", "done": "COMPLETED", "cancelled": "DEFERRED"},
             "priority": {"High": "HIGH", "Normal": "MEDIUM", "Low": "LOW"},
         },
+        created="created_on",
         owner="owner_email",
     ),
     Seed(
@@ -126,6 +133,7 @@ SEEDS = (
         {
             "milestone_key": "crm_milestone_id", "milestone_kind": "acct_kind", "metric_name": "acct_metric", "baseline_value": "acct_baseline",
             "target_value": "acct_target", "measured_value": "acct_measured", "due_date": "acct_due", "reached_on": "acct_reached",
+            "measured_on": "acct_measured_on", "owner_email": "acct_owner_email",
         },
     ),
     Seed(
@@ -133,7 +141,30 @@ SEEDS = (
         "p_training_completions",
         {"training_completion_key": "crm_training_completion_id", "user_key": "acct_user_key", "course": "acct_course", "completed_at": "acct_completed_at"},
     ),
-    Seed("ebr", "p_ebrs", {"ebr_key": "crm_ebr_id", "held_on": "acct_held_on", "status": "acct_status", "outcome": "acct_outcome"}),
+    Seed(
+        "ebr",
+        "p_ebrs",
+        {
+            "ebr_key": "crm_ebr_id", "held_on": "acct_held_on", "status": "acct_status", "outcome": "acct_outcome",
+            "sponsor_attended": "acct_sponsor_attended",
+        },
+    ),
+    Seed(
+        "campaign",
+        "p_campaigns",
+        {
+            "campaign_key": "crm_campaign_id", "campaign_kind": "acct_kind", "campaign_name": "acct_name", "started_on": "acct_started_on",
+            "ended_on": "acct_ended_on", "users_targeted": "acct_users_targeted", "users_responded": "acct_users_responded",
+        },
+    ),
+    Seed(
+        "reference",
+        "p_references",
+        {
+            "reference_key": "crm_reference_id", "contact_key": "crm_contact_id", "reference_kind": "acct_kind", "status": "acct_status",
+            "consented_on": "acct_consented_on", "expires_on": "acct_expires_on", "given_on": "acct_given_on",
+        },
+    ),
 )  # fmt: skip
 
 

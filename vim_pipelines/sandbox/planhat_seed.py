@@ -54,7 +54,7 @@ SEEDS = (
         "endusers",
         {
             "contact_key": "externalId", "full_name": "name", "email": "email", "title": "position", "role": "custom.Role", "is_active": "custom.Is Active",
-            "left_on": "custom.Left On",
+            "left_on": "custom.Left On", "last_contacted_on": "custom.Last Contacted", "relationship_strength": "custom.Relationship Strength",
         },
     ),
     Seed(
@@ -64,6 +64,8 @@ SEEDS = (
             "contract_line_key": "externalId", "product": "product", "seats": "custom.Seats", "list_unit_price_annual": "custom.List Price",
             "net_unit_price_annual": "custom.Net Price", "currency": "_currency", "start_date": "fromDate", "end_date": "toDate", "notice_days": "noticePeriod",
             "auto_renew": "autoRenews", "status": "custom.Contract Status", "notice_served_on": "custom.Notice Served",
+            "term_months": "custom.Term Months", "billing_frequency": "custom.Billing Frequency", "sla_tier": "custom.SLA Tier",
+            "discount_expires_on": "custom.Discount Expires",
         },
         {"status": {"active": "Active", "draft": "Draft", "terminated": "Terminated"}},
         {"noticeUnit": "day"},
@@ -100,10 +102,14 @@ SEEDS = (
     Seed(
         "task",
         "tasks",
-        {"task_key": "externalId", "subject": "action", "status": "status", "priority": "custom.Priority", "due_date": "startTime"},
+        {
+            "task_key": "externalId", "subject": "action", "status": "status", "priority": "custom.Priority", "due_date": "startTime",
+            "task_kind": "custom.Kind", "completed_on": "custom.Completed", "meeting_key": "custom.Meeting",
+        },
         {"status": {"open": "To do", "done": "Done", "cancelled": "Cancelled"}},
         {"mainType": "task"},
         {"owner_email": "ownerId"},
+        "created_on",
     ),
     Seed(
         "survey_response",
@@ -120,6 +126,7 @@ SEEDS = (
         {
             "milestone_key": "externalId", "milestone_kind": "custom.Kind", "metric_name": "name", "baseline_value": "custom.Baseline",
             "target_value": "custom.Target", "measured_value": "custom.Measured", "due_date": "custom.Due", "reached_on": "custom.Reached",
+            "measured_on": "custom.Measured On", "owner_email": "custom.Owner Email",
         },
     ),
     Seed(
@@ -131,8 +138,29 @@ SEEDS = (
     Seed(
         "ebr",
         "conversations",
-        {"ebr_key": "externalId", "held_on": "custom.Held On", "status": "custom.Status", "outcome": "description"},
+        {
+            "ebr_key": "externalId", "held_on": "custom.Held On", "status": "custom.Status", "outcome": "description",
+            "sponsor_attended": "custom.Sponsor Attended",
+        },
         constants={"type": "ebr"},
+    ),
+    Seed(
+        "campaign",
+        "conversations",
+        {
+            "campaign_key": "externalId", "campaign_kind": "custom.Kind", "campaign_name": "subject", "started_on": "custom.Started",
+            "ended_on": "custom.Ended", "users_targeted": "custom.Users Targeted", "users_responded": "custom.Users Responded",
+        },
+        constants={"type": "campaign"},
+    ),
+    Seed(
+        "reference",
+        "conversations",
+        {
+            "reference_key": "externalId", "contact_key": "custom.Contact", "reference_kind": "custom.Kind", "status": "custom.Status",
+            "consented_on": "custom.Consented", "expires_on": "custom.Expires", "given_on": "custom.Given",
+        },
+        constants={"type": "reference"},
     ),
 )  # fmt: skip
 #: Columns that are said by others: an opportunity is closed and won by its status; a CSM's name is that of the user.

@@ -44,7 +44,7 @@ SEEDS = (
         "Contact",
         {
             "contact_key": "Id", "account_key": "AccountId", "full_name": "Name", "email": "Email", "title": "Title", "role": "Role__c",
-            "is_active": "Is_Active__c", "left_on": "Left_On__c",
+            "is_active": "Is_Active__c", "left_on": "Left_On__c", "last_contacted_on": "LastActivityDate", "relationship_strength": "Relationship_Strength__c",
         },
     ),
     Seed(
@@ -54,6 +54,7 @@ SEEDS = (
             "contract_line_key": "Id", "account_key": "AccountId", "product": "Product__c", "seats": "Seats__c", "list_unit_price_annual": "List_Price__c",
             "net_unit_price_annual": "Net_Price__c", "currency": "CurrencyIsoCode", "start_date": "StartDate", "end_date": "EndDate",
             "notice_days": "Notice_Days__c", "auto_renew": "Auto_Renew__c", "status": "Status", "notice_served_on": "Notice_Served_On__c",
+            "term_months": "ContractTerm", "billing_frequency": "Billing_Frequency__c", "sla_tier": "SLA_Tier__c", "discount_expires_on": "Discount_Expires_On__c",
         },
         {"status": {"active": "Activated", "draft": "Draft", "terminated": "Terminated"}},
     ),
@@ -89,9 +90,10 @@ SEEDS = (
         "Task",
         {
             "task_key": "Id", "account_key": "WhatId", "subject": "Subject", "status": "Status", "priority": "Priority", "due_date": "ActivityDate",
-            "owner_email": "Owner_Email__c",
+            "owner_email": "Owner_Email__c", "task_kind": "Kind__c", "completed_on": "CompletedDateTime", "meeting_key": "Meeting__c",
         },
         {"status": {"open": "Open", "done": "Completed", "cancelled": "Cancelled"}},
+        created="created_on",
     ),
     Seed(
         "survey_response",
@@ -107,6 +109,7 @@ SEEDS = (
         {
             "milestone_key": "Id", "account_key": "Account__c", "milestone_kind": "Kind__c", "metric_name": "Metric__c", "baseline_value": "Baseline__c",
             "target_value": "Target__c", "measured_value": "Measured__c", "due_date": "Due__c", "reached_on": "Reached__c",
+            "measured_on": "Measured_On__c", "owner_email": "Owner_Email__c",
         },
     ),
     Seed(
@@ -116,7 +119,32 @@ SEEDS = (
             "training_completion_key": "Id", "account_key": "Account__c", "user_key": "User_Key__c", "course": "Course__c", "completed_at": "Completed_At__c",
         },
     ),
-    Seed("ebr", "EBR__c", {"ebr_key": "Id", "account_key": "Account__c", "held_on": "Held_On__c", "status": "Status__c", "outcome": "Outcome__c"}),
+    Seed(
+        "ebr",
+        "EBR__c",
+        {
+            "ebr_key": "Id", "account_key": "Account__c", "held_on": "Held_On__c", "status": "Status__c", "outcome": "Outcome__c",
+            "sponsor_attended": "Sponsor_Attended__c",
+        },
+        # A checkbox cannot be empty, and before the review nobody knows.
+        {"sponsor_attended": {"true": "Yes", "false": "No"}},
+    ),
+    Seed(
+        "campaign",
+        "Customer_Campaign__c",
+        {
+            "campaign_key": "Id", "account_key": "Account__c", "campaign_kind": "Kind__c", "campaign_name": "Name__c", "started_on": "Started_On__c",
+            "ended_on": "Ended_On__c", "users_targeted": "Users_Targeted__c", "users_responded": "Users_Responded__c",
+        },
+    ),
+    Seed(
+        "reference",
+        "Customer_Reference__c",
+        {
+            "reference_key": "Id", "account_key": "Account__c", "contact_key": "Contact__c", "reference_kind": "Kind__c", "status": "Status__c",
+            "consented_on": "Consented_On__c", "expires_on": "Expires_On__c", "given_on": "Given_On__c",
+        },
+    ),
 )  # fmt: skip
 
 

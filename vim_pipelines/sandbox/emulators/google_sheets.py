@@ -47,10 +47,12 @@ TABS: dict[str, dict[str, str]] = {
     },
     "Contacts": {
         "Contact ID": "text", "Account ID": "text", "Name": "text", "Email": "text", "Title": "text", "Role": "text", "Active": "boolean", "Left On": "date",
+        "Last Contacted": "date", "Strength": "number",
     },
     "Contracts": {
         "Line ID": "text", "Account ID": "text", "Product": "text", "Seats": "number", "List Price": "number", "Net Price": "number", "Currency": "text",
         "Start": "date", "End": "date", "Notice Days": "number", "Auto-Renew": "boolean", "Status": "text", "Notice Served": "date",
+        "Term Months": "number", "Billing": "text", "SLA": "text", "Discount Until": "date",
     },
     "Opportunities": {
         "Opportunity ID": "text", "Account ID": "text", "Name": "text", "Type": "text", "Stage": "text", "Amount": "number", "Currency": "text",
@@ -64,16 +66,25 @@ TABS: dict[str, dict[str, str]] = {
     },
     "Tasks": {
         "Task ID": "text", "Account ID": "text", "Subject": "text", "Status": "text", "Priority": "text", "Due": "date", "Owner Email": "text",
+        "Kind": "text", "Created": "date", "Completed": "date", "Meeting ID": "text",
     },
     "Surveys": {
         "Response ID": "text", "Account ID": "text", "Contact ID": "text", "Kind": "text", "Score": "number", "Comment": "text", "Answered At": "datetime",
     },
     "Milestones": {
         "Milestone ID": "text", "Account ID": "text", "Kind": "text", "Metric": "text", "Baseline": "number", "Target": "number", "Measured": "number",
-        "Due": "date", "Reached": "date",
+        "Due": "date", "Reached": "date", "Measured On": "date", "Owner Email": "text",
     },
     "Trainings": {"Training ID": "text", "Account ID": "text", "User ID": "text", "Course": "text", "Completed At": "datetime"},
-    "EBRs": {"EBR ID": "text", "Account ID": "text", "Held On": "date", "Status": "text", "Outcome": "text"},
+    "EBRs": {"EBR ID": "text", "Account ID": "text", "Held On": "date", "Status": "text", "Outcome": "text", "Sponsor There": "boolean"},
+    "Campaigns": {
+        "Campaign ID": "text", "Account ID": "text", "Kind": "text", "Campaign": "text", "Started": "date", "Ended": "date", "Users Targeted": "number",
+        "Users Responded": "number",
+    },
+    "References": {
+        "Reference ID": "text", "Account ID": "text", "Contact ID": "text", "Kind": "text", "Status": "text", "Consented": "date", "Expires": "date",
+        "Given": "date",
+    },
 }  # fmt: skip
 TABS = {tab: columns | {LAST_CHANGED: "datetime"} for tab, columns in TABS.items()}
 SPREADSHEET_ID, TIME_ZONE = "sandbox-spreadsheet-of-customers", "Etc/GMT"

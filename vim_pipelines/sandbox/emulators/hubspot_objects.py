@@ -3,6 +3,9 @@
 It is the account that `portfolios/hubspot.yaml` maps: a customer that moved here from another CRM and kept that one's ids in custom
 properties (`crm_..._id`). Names and types of HubSpot's own properties are HubSpot's; of its several hundred only those are here that the
 mapping or HubSpot's default answers need. Ids are text of one length, so that text order is number order.
+
+HubSpot's own among the newer ones: `notes_last_contacted` of a contact and `hs_task_completion_date` of a task, which HubSpot fills and nobody
+writes. Its marketing campaigns have no company; a campaign to one customer is a custom object here, as is a reference.
 """
 
 from __future__ import annotations
@@ -130,6 +133,7 @@ _ALL = (
             Property("hs_buying_role", "enumeration", options=("CHAMPION", "EXECUTIVE_SPONSOR", "BUDGET_HOLDER", "END_USER", "INFLUENCER", "DECISION_MAKER", "OTHER")),
             Property("acct_role", "enumeration", options=("champion", "sponsor", "economic_buyer", "admin", "user", "other")),
             Property("acct_is_active", "bool"), *_dates("acct_left_on"), _OWNER, *_texts("city", "company"),
+            Property("notes_last_contacted", "datetime", read_only=True), *_numbers("acct_relationship_strength"),
         ),
         default=("createdate", "email", "firstname", "hs_object_id", "lastmodifieddate", "lastname"),
         modified="lastmodifieddate", to_company=(279, 280), primary=(1, 2),
@@ -153,6 +157,7 @@ _ALL = (
             _key("crm_contract_line_id"), *_texts("crm_account_id", "name", "hs_line_item_currency_code"), *_numbers("quantity", "price", "acct_list_price", "acct_notice_days"),
             *_dates("hs_recurring_billing_start_date", "hs_recurring_billing_end_date", "acct_notice_served_on"), Property("acct_auto_renew", "bool"),
             Property("acct_status", "enumeration", options=("Active", "Draft", "Terminated")),
+            *_numbers("acct_term_months"), *_texts("recurringbillingfrequency", "acct_sla_tier"), *_dates("acct_discount_expires_on"),
         ),
         default=("createdate", "hs_lastmodifieddate", "hs_object_id", "name", "price", "quantity"),
     ),
@@ -163,7 +168,7 @@ _ALL = (
             Property("crm_meeting_id"), Property("hs_timestamp", "datetime", required=True),
             *_texts("hs_meeting_title", "hs_meeting_body"), Property("hs_meeting_start_time", "datetime"),
             Property("hs_meeting_outcome", "enumeration", options=("SCHEDULED", "COMPLETED", "RESCHEDULED", "NO_SHOW", "CANCELED")),
-            Property("hs_activity_type", "enumeration", options=("Handoff", "Kickoff", "Cadence", "EBR", "Other")), _OWNER,
+            Property("hs_activity_type", "enumeration", options=("Handoff", "Kickoff", "Cadence", "EBR", "Internal", "Other")), _OWNER,
         ),
         default=("hs_createdate", "hs_lastmodifieddate", "hs_object_id"), to_company=(188, 187),
     ),
@@ -174,6 +179,7 @@ _ALL = (
             Property("hs_task_status", "enumeration", options=("NOT_STARTED", "IN_PROGRESS", "WAITING", "COMPLETED", "DEFERRED")),
             Property("hs_task_priority", "enumeration", options=("NONE", "LOW", "MEDIUM", "HIGH")),
             Property("hs_task_type", "enumeration", options=("EMAIL", "CALL", "TODO")), _OWNER,
+            Property("hs_task_completion_date", "datetime", read_only=True), *_texts("acct_task_kind", "crm_meeting_id"),
         ),
         default=("hs_createdate", "hs_lastmodifieddate", "hs_object_id"), to_company=(192, 191),
     ),
@@ -185,10 +191,15 @@ _ALL = (
     _custom("p_survey_responses", 340_011, "p_survey_response", _key("crm_survey_response_id"), *_texts("crm_contact_id", "acct_kind", "acct_comment"), *_numbers("acct_score"),
             Property("acct_responded_at", "datetime")),
     _custom("p_milestones", 340_021, "p_milestone", _key("crm_milestone_id"), *_texts("acct_kind", "acct_metric"), *_numbers("acct_baseline", "acct_target", "acct_measured"),
-            *_dates("acct_due", "acct_reached")),
+            *_dates("acct_due", "acct_reached", "acct_measured_on"), *_texts("acct_owner_email")),
     _custom("p_training_completions", 340_031, "p_training_completion", _key("crm_training_completion_id"), *_texts("acct_user_key", "acct_course"),
             Property("acct_completed_at", "datetime")),
-    _custom("p_ebrs", 340_041, "p_ebr", _key("crm_ebr_id"), *_dates("acct_held_on"), *_texts("acct_status", "acct_outcome")),
+    _custom("p_ebrs", 340_041, "p_ebr", _key("crm_ebr_id"), *_dates("acct_held_on"), *_texts("acct_status", "acct_outcome"),
+            Property("acct_sponsor_attended", "bool")),
+    _custom("p_campaigns", 340_071, "p_campaign", _key("crm_campaign_id"), *_texts("acct_kind", "acct_name"), *_dates("acct_started_on", "acct_ended_on"),
+            *_numbers("acct_users_targeted", "acct_users_responded")),
+    _custom("p_references", 340_081, "p_reference", _key("crm_reference_id"), *_texts("crm_contact_id", "acct_kind", "acct_status"),
+            *_dates("acct_consented_on", "acct_expires_on", "acct_given_on")),
     # Ours: made at set-up by docs/how-to/hubspot.md.
     _custom("p_vim_assessments", 340_051, "p_vim_assessment", _key("vim_key"), *_texts("vim_phase", "vim_risk_band", "vim_reason"), *_numbers("vim_risk_score", "vim_muda_waste"),
             *_dates("vim_as_of")),

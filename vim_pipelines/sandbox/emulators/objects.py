@@ -3,6 +3,10 @@
 It is the org that `portfolios/sandbox.yaml` maps. Simplifications, each on purpose: seeded records keep the canonical key as their Id
 (`ACC-00017` in place of 18 characters), so that a person can follow a row through the house; `Contact.Name` can be written; there
 are no record types and no sharing.
+
+Standard fields are Salesforce's own, `LastActivityDate` of a contact and `CompletedDateTime` of a task among them (read-only; changing the
+first moves SystemModstamp, Salesforce help 000387261). Salesforce lets a contact or a lead be a member of a campaign but no account, so campaigns
+to one customer and references are custom objects, as are all fields with `__c`.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from vim_pipelines.sandbox.emulators.state import STAMP, Table
 
 @dataclass(frozen=True)
 class Field:
-    """One field. `type` is Salesforce's word: id, string, textarea, email, picklist, reference, double, currency, boolean, date, datetime."""
+    """One field. `type` is Salesforce's word: id, string, textarea, email, picklist, reference, int, double, currency, boolean, date, datetime."""
 
     name: str
     type: str = "string"
@@ -155,6 +159,8 @@ OBJECTS: dict[str, SObject] = {
                 _text("Role__c"),
                 Field("Is_Active__c", "boolean", default=True),
                 *_date("Left_On__c"),
+                Field("LastActivityDate", "date", read_only=True),
+                *_number("Relationship_Strength__c"),
             ),
         ),
         SObject(
@@ -171,6 +177,10 @@ OBJECTS: dict[str, SObject] = {
                 Field("Auto_Renew__c", "boolean", default=False),
                 _pick("Status", "Draft", "Activated", "Terminated", default="Draft"),
                 *_date("Notice_Served_On__c"),
+                Field("ContractTerm", "int"),
+                _text("Billing_Frequency__c"),
+                _text("SLA_Tier__c"),
+                *_date("Discount_Expires_On__c"),
             ),
         ),
         SObject(
@@ -218,6 +228,9 @@ OBJECTS: dict[str, SObject] = {
                 *_date("ActivityDate"),
                 _text("OwnerId", 18),
                 Field("Owner_Email__c", "email", 80),
+                _text("Kind__c"),
+                Field("CompletedDateTime", "datetime", read_only=True),
+                _text("Meeting__c", 18),
             ),
         ),
         SObject(
@@ -228,10 +241,31 @@ OBJECTS: dict[str, SObject] = {
         SObject(
             "Milestone__c",
             "a02",
-            (_account(), _text("Kind__c"), _text("Metric__c"), *_number("Baseline__c", "Target__c", "Measured__c"), *_date("Due__c", "Reached__c")),
+            (
+                _account(),
+                _text("Kind__c"),
+                _text("Metric__c"),
+                *_number("Baseline__c", "Target__c", "Measured__c"),
+                *_date("Due__c", "Reached__c", "Measured_On__c"),
+                Field("Owner_Email__c", "email", 80),
+            ),
         ),
         SObject("Training_Completion__c", "a03", (_account(), _text("User_Key__c"), _text("Course__c"), *_moment("Completed_At__c"))),
-        SObject("EBR__c", "a04", (_account(), *_date("Held_On__c"), _text("Status__c"), _text("Outcome__c", 32768))),
+        SObject(
+            "EBR__c",
+            "a04",
+            (_account(), *_date("Held_On__c"), _text("Status__c"), _text("Outcome__c", 32768), _pick("Sponsor_Attended__c", "Yes", "No")),
+        ),
+        SObject(
+            "Customer_Campaign__c",
+            "a07",
+            (_account(), _text("Kind__c"), _text("Name__c"), *_date("Started_On__c", "Ended_On__c"), *_number("Users_Targeted__c", "Users_Responded__c")),
+        ),
+        SObject(
+            "Customer_Reference__c",
+            "a08",
+            (_account(), _text("Contact__c", 18), _text("Kind__c"), _text("Status__c"), *_date("Consented_On__c", "Expires_On__c", "Given_On__c")),
+        ),
         SObject(
             "VIM_Assessment__c",
             "a05",

@@ -44,7 +44,7 @@ WINDOW_SECONDS = 60.0
 #: Published: they open nothing but this machine's sandbox.
 TOKEN, TENANT_UUID = "sandbox-planhat-token", "5a9d0b0e-5a9d-4b0e-8000-76696d6f7469"
 PHASES = ("Onboarding", "Adoption", "Value", "Renewal", "Churning")
-CONVERSATION_TYPES = ("note", "email", "chat", "ticket", "call", "meeting", "document", "survey", "training", "ebr")
+CONVERSATION_TYPES = ("note", "email", "chat", "ticket", "call", "meeting", "document", "survey", "training", "ebr", "campaign", "reference")
 RESERVED_TYPES = ("email", "chat", "ticket", "call")
 #: In this column are custom fields that no custom field was made for: Planhat keeps what it is sent.
 OTHER = "custom"
@@ -89,11 +89,12 @@ MODELS = {
         ),
         Model("endusers", "EndUser",
               {**_CHILD, "email": "email", "firstName": "string", "lastName": "string", "name": "string", "position": "string", "archived": "boolean"},
-              {"Role": "list", "Is Active": "checkbox", "Left On": "day"}, ("email", "companyId")),
+              {"Role": "list", "Is Active": "checkbox", "Left On": "day", "Last Contacted": "day", "Relationship Strength": "number"}, ("email", "companyId")),
         Model("licenses", "License",
               {**_CHILD, "product": "string", "_currency": "string", "fromDate": "date", "toDate": "date", "fixedPeriod": "boolean", "mrr": "number",
                "value": "number", "noticePeriod": "number", "noticeUnit": "string", "autoRenews": "boolean"},
-              {"Seats": "number", "List Price": "number", "Net Price": "number", "Contract Status": "list", "Notice Served": "day"},
+              {"Seats": "number", "List Price": "number", "Net Price": "number", "Contract Status": "list", "Notice Served": "day",
+               "Term Months": "number", "Billing Frequency": "list", "SLA Tier": "list", "Discount Expires": "day"},
               ("_currency", "companyId", "fromDate")),
         Model("opportunities", "Opportunity",
               {**_CHILD, "title": "string", "salesStage": "string", "status": "string", "closeDate": "date", "_currency": "string", "ownerId": "objectId",
@@ -101,14 +102,17 @@ MODELS = {
               {"Type": "list"}, ("companyId",)),
         Model("conversations", "Conversation",
               {**_CHILD, "subject": "string", "description": "rich text", "date": "date", "type": "string", "archived": "boolean"},
-              {"Kind": "list", "Status": "list", "Author Email": "email", "Held On": "day", "Score": "number", "Contact": "text", "User": "text", "Course": "text"},
+              {"Kind": "list", "Status": "list", "Author Email": "email", "Held On": "day", "Score": "number", "Contact": "text", "User": "text", "Course": "text",
+               "Sponsor Attended": "checkbox", "Started": "day", "Ended": "day", "Users Targeted": "number", "Users Responded": "number", "Consented": "day",
+               "Expires": "day", "Given": "day"},
               ("companyId",)),
         Model("tasks", "Task",
               {**_CHILD, "mainType": "string", "action": "string", "description": "rich text", "status": "string", "startTime": "date", "ownerId": "objectId",
                "isArchived": "boolean"},
-              {"Priority": "list"}, ("mainType", "companyId")),
+              {"Priority": "list", "Kind": "list", "Completed": "day", "Meeting": "text"}, ("mainType", "companyId")),
         Model("objectives", "Objective", {**_CHILD, "name": "string"},
-              {"Kind": "list", "Baseline": "number", "Target": "number", "Measured": "number", "Due": "day", "Reached": "day"}, ("companyId",)),
+              {"Kind": "list", "Baseline": "number", "Target": "number", "Measured": "number", "Due": "day", "Reached": "day",
+               "Measured On": "day", "Owner Email": "email"}, ("companyId",)),
         Model("users", "User", {**_IDS, "email": "email", "nickName": "string", "firstName": "string", "lastName": "string"}, {},
               ("email", "nickName", "firstName", "lastName")),
         Model("customfields", "CustomField", {**_IDS, "name": "string", "type": "string", "parent": "string", "isHidden": "boolean"}, {}, ("name", "type", "parent")),

@@ -185,7 +185,7 @@ def start_emulators(
     try:
         for name, vendor in chosen.items():
             clock = SandboxClock(sandbox_dir / "clock.json")
-            emulator = _named(vendor.emulator)(sandbox_dir / vendor.database, clock, **(options or {}).get(name, {}))
+            emulator = _opened(vendor, sandbox_dir, clock, (options or {}).get(name, {}))
             emulator.app.clock = clock
             running.emulators[name] = emulator
             running.servers[name] = Server(emulator.app, host=host, port=(ports or {}).get(name, 0))
@@ -193,6 +193,21 @@ def start_emulators(
         running.stop()
         raise
     return running
+
+
+def _opened(vendor: Vendor, sandbox_dir: Path, clock: Any, options: Mapping[str, Any]) -> Any:
+    """The vendor's emulator over its state. A state that an earlier version made is made again from `source/`; what had been written to it is gone."""
+    from vim_pipelines.sandbox.emulators.state import OutdatedState
+
+    database = sandbox_dir / vendor.database
+    try:
+        return _named(vendor.emulator)(database, clock, **options)
+    except OutdatedState:
+        if not (sandbox_dir / "source").is_dir():
+            raise
+        with _alone(sandbox_dir / "emulators.lock"):
+            _named(vendor.seed)(sandbox_dir / "source", database)
+        return _named(vendor.emulator)(database, clock, **options)
 
 
 def _named(place: str) -> Any:

@@ -627,11 +627,11 @@ def _checked_value(field: Field, value: Any) -> Any:
         if not isinstance(value, bool):
             raise _wrong_type("boolean", value)
         return int(value)
-    if field.type in ("double", "currency"):
+    if field.type in ("int", "double", "currency"):
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise _wrong_type("double", value)
         try:
-            return float(value)
+            return int(value) if field.type == "int" else float(value)
         except ValueError:
             raise _wrong_type("double", value) from None
     if field.type in ("date", "datetime"):
@@ -712,6 +712,7 @@ def _field_summary(field: Field) -> dict[str, Any]:
         "length": field.length if field.type in ("id", "string", "textarea", "email", "picklist", "reference") else 0,
         "precision": 18 if is_number else 0,
         "scale": 2 if is_number else 0,
+        "digits": 8 if field.type == "int" else 0,
         "nillable": not field.required and field.type != "boolean" and not field.read_only,
         "createable": not field.read_only,
         "updateable": not field.read_only,

@@ -103,6 +103,8 @@ def cells(kind: str, values: Any, words: dict[str, str] | None = None) -> list[A
     """Values as an emulator with typed cells keeps them; `words` are the vendor's for text."""
     if kind in ("number", "double", "currency"):
         return numbers(values)
+    if kind == "int":
+        return [None if value is None else int(value) for value in numbers(values)]
     if kind == "boolean":
         return flags(values)
     if kind == "date":

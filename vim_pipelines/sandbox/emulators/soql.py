@@ -326,7 +326,7 @@ def _is_text(field: Field) -> bool:
 
 
 def _kind(field: Field) -> str:
-    if field.type in ("double", "currency"):
+    if field.type in ("int", "double", "currency"):
         return "number"
     return field.type if field.type in ("boolean", "date", "datetime") else "string"
 

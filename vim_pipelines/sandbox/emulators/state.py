@@ -52,6 +52,10 @@ class Table:
         return (self.key, STAMP, "IsDeleted", *self.columns)
 
 
+class OutdatedState(Exception):
+    """The database was made by an earlier version: its tables lack columns that this one serves."""
+
+
 class SandboxClock:
     """The sandbox's now, read from the clock file on every call so that another process can move it; `skew` is how far this vendor's clock is ahead."""
 
@@ -77,6 +81,9 @@ class State:
         self.connection.execute("pragma journal_mode = wal")
         # A write that was answered must be there after the machine's process dies; surviving a power cut is not the sandbox's business.
         self.connection.execute("pragma synchronous = normal")
+        if lacking := self._lacking():
+            self.connection.close()
+            raise OutdatedState(f"{path.name} lacks {lacking}")
         self._create()
 
     def close(self) -> None:
@@ -93,6 +100,14 @@ class State:
             self.connection.execute("rollback")
             raise
         self.connection.execute("commit")
+
+    def _lacking(self) -> str:
+        """The first column of ours that a database which is there already has not; empty if it has all, or if there is none yet."""
+        for table in self.tables.values():
+            present = {row[1] for row in self.connection.execute(f'pragma table_info("c_{table.name}")')}
+            if missing := [column for column in table.all_columns if column not in present] if present else []:
+                return f"{table.name}.{missing[0]}"
+        return ""
 
     def _create(self) -> None:
         with self.transaction() as connection:

@@ -14,13 +14,16 @@ from typing import Any
 import numpy as np
 
 from vim_pipelines.sandbox.simulator import words
-from vim_pipelines.sandbox.simulator.catalog import PRODUCTS, UNKNOWN_CURRENCY, VENDOR_DOMAIN
+from vim_pipelines.sandbox.simulator.catalog import PRODUCTS, UNKNOWN_CURRENCY, VENDOR_DOMAIN, add_months
 from vim_pipelines.sandbox.simulator.plan import Parameters, rng_for
 from vim_pipelines.sandbox.simulator.profile import Line, Profile
 from vim_pipelines.sandbox.simulator.rows import Rows, moment
 from vim_pipelines.sandbox.simulator.usage import FEATURES, UsageBlock
 
 ACCOUNTS_PER_CSM, ACCOUNTS_PER_EXECUTIVE, CSMS_PER_DIRECTOR = 25, 35, 8
+SLA_TIERS = {"tier_1": "premium", "tier_2": "business", "tier_3": "standard"}
+#: Days before the opt-out deadline by which a well-kept account has signed its renewal, and before the end by which the deal is opened.
+SIGNED_AHEAD, OPENED_AHEAD = 12, 190
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,16 @@ class Team:
 
 
 @dataclass(frozen=True)
+class Person:
+    """A contact: its role, the day it left (if it does), and what the CRM says of it from when on, before anybody meets it."""
+
+    key: str
+    role: str
+    left: date | None
+    versions: tuple[tuple[datetime, dict[str, Any]], ...]
+
+
+@dataclass(frozen=True)
 class People:
     """The customer's people that documents and meetings name. None: nobody has that role."""
 
@@ -48,6 +61,7 @@ class People:
     champion: str
     economic_buyer: str
     contact_keys: tuple[str, ...]
+    contacts: tuple[Person, ...] = ()
 
 
 def team_of(parameters: Parameters, index: int, shift: int = 0) -> Team:
@@ -107,8 +121,11 @@ def add_account(parameters: Parameters, profile: Profile, rows: Rows) -> None:
         rows.add("accounts", last, **state)
 
 
-def add_contacts(parameters: Parameters, profile: Profile, rows: Rows) -> People:
-    """The customer's people. An account that has not passed the diagnostic may lack a sponsor; a planted one has lost hers."""
+def draw_contacts(parameters: Parameters, profile: Profile) -> People:
+    """The customer's people. An account that has not passed the diagnostic may lack a sponsor; a planted one has lost hers.
+
+    Their rows are written by `care.add_contacts`, once it is known who was met when.
+    """
     rng = rng_for(parameters, "identity", 1 + profile.role.index)
     names = [words.person_name(int(n)) for n in rng.choice(1_000, size=9, replace=False)]
     has_sponsor = profile.truth != "incomplete_handoff" and not (profile.progress <= 2 and not profile.is_clean and rng.random() < 0.6)
@@ -117,6 +134,7 @@ def add_contacts(parameters: Parameters, profile: Profile, rows: Rows) -> People
         ("admin", "Systems Administrator"), ("user", "Team Lead"), ("user", "Project Manager"), ("other", "Procurement Manager"), ("user", "Analyst"),
     ]  # fmt: skip
     kept, keys = cast[: 5 + int(rng.integers(0, 4))], []
+    persons: list[Person] = []
     for number, (role, title) in enumerate(kept):
         if role == "sponsor" and not has_sponsor:
             continue
@@ -129,24 +147,26 @@ def add_contacts(parameters: Parameters, profile: Profile, rows: Rows) -> People
         created = profile.since - timedelta(days=int(rng.integers(3, 20)))
         # A role is often found out only in the first calls: until then the CRM says "other".
         when = moment(rng, created)
-        rows.add("contacts", when, **(person | {"role": "other"} if role in ("champion", "sponsor") else person))
+        versions = [(when, person | {"role": "other"} if role in ("champion", "sponsor") else person)]
         if role in ("champion", "sponsor"):
-            rows.add("contacts", moment(rng, profile.since + timedelta(days=int(rng.integers(1, 9)))), **person)
+            versions.append((moment(rng, profile.since + timedelta(days=int(rng.integers(1, 9)))), person))
         left: date | None = None
         if profile.truth == "sponsor_lost" and role == "sponsor":
             left = profile.defect.start
         elif role == "user" and rng.random() < 0.12:
             left = profile.since + timedelta(days=int(rng.integers(60, 900)))
         if left is not None:
-            rows.add("contacts", moment(rng, left + timedelta(days=2)), **(person | {"is_active": False, "left_on": left}))
-    return People(names[2] if has_sponsor else None, names[0], names[1], tuple(keys))
+            versions.append((moment(rng, left + timedelta(days=2)), person | {"is_active": False, "left_on": left}))
+        persons.append(Person(key, role, left, tuple(versions)))
+    return People(names[2] if has_sponsor else None, names[0], names[1], tuple(keys), tuple(persons))
 
 
 def add_contract_lines(parameters: Parameters, profile: Profile, rows: Rows) -> None:
     """Contract lines: drafted, signed, perhaps under notice or terminated. An expired line keeps its status, as in most CRMs."""
     rng = rng_for(parameters, "contracts", 100_000 + profile.role.index)
+    billing = billing_of(parameters, profile)
     for number, line in enumerate(profile.lines):
-        state = _line_values(profile, number, line)
+        state = _line_values(profile, number, line, billing)
         drafted = moment(rng, line.start - timedelta(days=int(rng.integers(12, 40))))
         rows.add("contract_lines", drafted, **(state | {"status": "draft"}))
         rows.add("contract_lines", moment(rng, line.start - timedelta(days=int(rng.integers(1, 10)))), **state)
@@ -159,21 +179,40 @@ def add_contract_lines(parameters: Parameters, profile: Profile, rows: Rows) -> 
     if profile.role.kind == "ordinary" and rng.random() < 0.06:
         base = profile.lines[-1]
         start = parameters.today + timedelta(days=int(rng.integers(20, 60)))
-        offer = _line_values(profile, 90, base) | {
+        offer = _line_values(profile, 90, base, billing) | {
             "seats": max(2, base.seats // 4),
             "start_date": start,
             "end_date": start + timedelta(days=364),
+            "term_months": 12,
+            "discount_expires_on": None,
             "status": "draft",
         }
         rows.add("contract_lines", moment(rng, parameters.today - timedelta(days=int(rng.integers(1, 20)))), **offer)
 
 
-def _line_values(profile: Profile, number: int, line: Line) -> dict[str, Any]:
+def billing_of(parameters: Parameters, profile: Profile) -> str:
+    """How often the customer is billed: the larger, the rarer."""
+    shares = {"enterprise": (0.0, 0.2, 0.8), "mid_market": (0.1, 0.3, 0.6), "smb": (0.4, 0.2, 0.4)}[profile.segment]
+    return str(rng_for(parameters, "terms", profile.role.index).choice(["monthly", "quarterly", "annual"], p=shares))
+
+
+def months_between(start: date, end: date) -> int | None:
+    """Whole months from the first to the last day of a term; None where it is not a whole number of them, as of a co-termed add-on."""
+    for months in range(1, 61):
+        # A term that was counted back from its end may be a day off at the end of a short month.
+        if abs((add_months(start, months) - timedelta(days=1) - end).days) <= 1:
+            return months
+    return None
+
+
+def _line_values(profile: Profile, number: int, line: Line, billing: str) -> dict[str, Any]:
     return {
         "contract_line_key": f"CL-{profile.number}-{number:02d}", "account_key": profile.key, "product": line.product, "seats": line.seats,
         "list_unit_price_annual": line.list_price, "net_unit_price_annual": line.net_price, "currency": line.currency,
         "start_date": line.start, "end_date": line.end, "notice_days": line.notice_days,
         "auto_renew": True if line.served_on else line.auto_renew, "status": "active", "notice_served_on": None,
+        "term_months": months_between(line.start, line.end), "billing_frequency": billing, "sla_tier": SLA_TIERS[profile.tier],
+        "discount_expires_on": line.end if line.net_price < line.list_price else None,
     }  # fmt: skip
 
 
@@ -210,7 +249,10 @@ def add_opportunities(parameters: Parameters, profile: Profile, rows: Rows) -> N
         kind, title = ("new", "win-back") if begun == won_back else ("renewal", "renewal")
         if kind == "renewal" and is_addon and any(line.product == fresh[0].product and line.start < begun < line.end for line in profile.lines if fresh):
             kind, title = "expansion", "additional seats"
-        deal(kind, title, amount, begun - timedelta(days=75), begun - timedelta(days=2), True)
+        created, close = begun - timedelta(days=75), begun - timedelta(days=2)
+        if kind == "renewal" and profile.is_clean:
+            created, close = _in_good_time(profile, begun - timedelta(days=1))
+        deal(kind, title, amount, created, close, True)
     if profile.truth == "win_back":
         lost, notice = profile.defect.lost_on, profile.defect.notice_on
         deal("renewal", "renewal", arr_on(profile, lost), notice - timedelta(days=60), lost, False)
@@ -218,11 +260,21 @@ def add_opportunities(parameters: Parameters, profile: Profile, rows: Rows) -> N
     if current:
         renewal = max(line.end for line in current)
         if (renewal - parameters.today).days < 170 and not any(line.start > renewal for line in profile.lines):
-            deal("renewal", "renewal", arr_on(profile, parameters.today), renewal - timedelta(days=180), renewal, None)
+            if profile.is_clean and profile.truth != "notice_served":
+                created, close = _in_good_time(profile, renewal)
+                deal("renewal", "renewal", arr_on(profile, parameters.today), created, close, True)
+            else:
+                deal("renewal", "renewal", arr_on(profile, parameters.today), renewal - timedelta(days=180), renewal, None)
     if profile.role.kind == "ordinary" and rng.random() < 0.15:
         created = parameters.today - timedelta(days=int(rng.integers(5, 90)))
         if created > profile.since:
             deal("expansion", f"expansion {rng.choice(PRODUCTS)}", Decimal(int(rng.integers(3, 30)) * 1000), created, created + timedelta(days=120), None)
+
+
+def _in_good_time(profile: Profile, end: date) -> tuple[date, date]:
+    """(opened, closed) of a renewal that is signed before anybody could opt out of the term that ends on `end`."""
+    notice = max(line.notice_days for line in profile.lines if line.end == end) if any(line.end == end for line in profile.lines) else 90
+    return end - timedelta(days=OPENED_AHEAD), end - timedelta(days=notice + SIGNED_AHEAD)
 
 
 def add_licenses(parameters: Parameters, profile: Profile, truth: UsageBlock, rows: Rows) -> None:

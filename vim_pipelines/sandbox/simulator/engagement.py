@@ -6,7 +6,9 @@ true to find: a blocked account is blocked because a row is missing or unfinishe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -18,41 +20,64 @@ from vim_pipelines.sandbox.simulator.profile import Profile
 from vim_pipelines.sandbox.simulator.rows import Rows, moment, workday
 
 
-def add_engagement(parameters: Parameters, profile: Profile, people: People, pain: Pain, users: np.ndarray, rows: Rows) -> dict[str, date | None]:
-    """All rows of the customer team's work; returns the dates that the ground truth names (`fttv_due`, `fttv_reached`)."""
+@dataclass(frozen=True)
+class Meeting:
+    """A meeting that was in the calendar, and whether it came to pass."""
+
+    key: str
+    kind: str
+    held_at: datetime
+    is_held: bool
+
+
+@dataclass(frozen=True)
+class Diary:
+    """What happened with the account, in order of time: `dates` are those that the ground truth names (`fttv_due`, `fttv_reached`)."""
+
+    kickoff: date
+    dates: dict[str, date | None]
+    meetings: tuple[Meeting, ...]
+
+
+def add_engagement(parameters: Parameters, profile: Profile, people: People, pain: Pain, users: np.ndarray, rows: Rows) -> Diary:
+    """The rows of the customer team's routine; returns what it did when."""
     rng = rng_for(parameters, "engagement", profile.role.index)
     kickoff = workday(profile.term_start + timedelta(days=int(rng.integers(14, 24))))
-    _meetings(rng, parameters, profile, kickoff, rows)
+    meetings = _meetings(rng, parameters, profile, kickoff, rows)
     dates = _milestones(rng, parameters, profile, pain, kickoff, rows)
-    _reviews(rng, parameters, profile, pain, rows)
+    meetings += _reviews(rng, parameters, profile, pain, rows)
     _surveys(rng, parameters, profile, people, kickoff, rows)
     _tasks(rng, parameters, profile, rows)
     _trainings(rng, profile, users, kickoff, rows)
-    return dates
+    return Diary(kickoff, dates, tuple(sorted(meetings, key=lambda meeting: meeting.held_at)))
 
 
-def _visible_from(parameters: Parameters, since: date) -> date:
+def visible_from(parameters: Parameters, since: date) -> date:
     """Routine work is kept for two and a half years; older rows would only be weight."""
     return max(since, parameters.window.start - timedelta(days=180))
 
 
-def _is_customer(profile: Profile, day: date) -> bool:
+def is_customer(profile: Profile, day: date) -> bool:
     return any(line.start <= day <= line.end for line in profile.lines)
 
 
-def _meetings(rng: np.random.Generator, parameters: Parameters, profile: Profile, kickoff: date, rows: Rows) -> None:
+def _meetings(rng: np.random.Generator, parameters: Parameters, profile: Profile, kickoff: date, rows: Rows) -> list[Meeting]:
     number = 0
+    diary: list[Meeting] = []
 
     def meeting(kind: str, subject: str, day: date, notes: str, fate: str = "held", planned_on: date | None = None) -> None:
         """Planned some days before, or on `planned_on`; then held with notes, or cancelled."""
         nonlocal number
         number += 1
         held_at = moment(rng, day, 8, 16).replace(second=0, microsecond=0)
-        values = {"meeting_key": f"MTG-{profile.number}-{number:03d}", "account_key": profile.key, "meeting_kind": kind, "subject": subject, "held_at": held_at}
+        values: dict[str, Any] = {
+            "meeting_key": f"MTG-{profile.number}-{number:03d}", "account_key": profile.key, "meeting_kind": kind, "subject": subject, "held_at": held_at,
+        }  # fmt: skip
         planned = held_at - timedelta(days=int(rng.integers(3, 12))) if planned_on is None else moment(rng, planned_on, 17, 20)
         rows.add("meetings", planned, **values, status="planned", notes=None)
         done = held_at + timedelta(minutes=int(rng.integers(60, 600)))
         rows.add("meetings", done, **values, status=fate, notes=notes if fate == "held" else None)
+        diary.append(Meeting(values["meeting_key"], kind, held_at, fate == "held"))
 
     since = profile.term_start
     has_handoff = profile.progress >= 2 or rng.random() < 0.3
@@ -66,62 +91,66 @@ def _meetings(rng: np.random.Generator, parameters: Parameters, profile: Profile
     if profile.progress >= 4:
         meeting("kickoff", f"Kickoff {profile.name}", kickoff, "Goals, first milestone and monthly cadence agreed with sponsor and champion.")
     if profile.progress < 4:
-        return
+        return diary
     step = {"tier_1": 28, "tier_2": 42}.get(profile.tier, 63)
     # The next call is put into the calendar on the day of the last one: there is always one ahead.
     previous, day = kickoff, kickoff + timedelta(days=step)
-    first_kept = _visible_from(parameters, since)
+    first_kept = visible_from(parameters, since)
     while day < parameters.window.end + timedelta(days=80):
-        if day >= first_kept and _is_customer(profile, day):
+        if day >= first_kept and is_customer(profile, day):
             fate = "held" if profile.is_clean or rng.random() < 0.88 else "cancelled"
             meeting("cadence", "Regular call", workday(day), str(rng.choice(words.CADENCE_NOTES)), fate, planned_on=previous)
             previous = workday(day)
         day += timedelta(days=step + int(rng.integers(-3, 4)))
+    return diary
 
 
 def _milestones(rng: np.random.Generator, parameters: Parameters, profile: Profile, pain: Pain, kickoff: date, rows: Rows) -> dict[str, date | None]:
     since = profile.term_start
-    key = f"MS-{profile.number}"
+    key, owner = f"MS-{profile.number}", team_of(parameters, profile.role.index).csm_email
     is_late = profile.truth == "late_first_value"
     due = profile.defect.start if is_late else kickoff + timedelta(days=int(rng.integers(45, 75)))
     reached: date | None = None if is_late or profile.progress < 8 else kickoff + timedelta(days=int(rng.integers(20, 44)))
     if profile.progress >= 3 and profile.truth != "incomplete_handoff":
         values = {
             "milestone_key": f"{key}-pain", "account_key": profile.key, "milestone_kind": "pain_metric", "metric_name": pain.metric,
-            "baseline_value": pain.baseline, "target_value": pain.target, "due_date": since + timedelta(days=300),
+            "baseline_value": pain.baseline, "target_value": pain.target, "due_date": since + timedelta(days=300), "owner_email": owner,
         }  # fmt: skip
         rows.add("milestones", moment(rng, since + timedelta(days=int(rng.integers(8, 14)))), **values)
         if profile.progress >= 9:
             measured_on = since + timedelta(days=int(rng.integers(130, 190)))
             measured = pain.target + int(rng.integers(-1, 3))
             reached_on = measured_on if measured <= pain.target else None
-            rows.add("milestones", moment(rng, measured_on), **values, measured_value=measured, reached_on=reached_on)
+            rows.add("milestones", moment(rng, measured_on), **values, measured_value=measured, measured_on=measured_on, reached_on=reached_on)
     if profile.progress >= 4:
         values = {
             "milestone_key": f"{key}-fttv", "account_key": profile.key, "milestone_kind": "fttv", "metric_name": str(rng.choice(words.FIRST_VALUE)),
-            "baseline_value": 0, "target_value": 1, "due_date": due,
+            "baseline_value": 0, "target_value": 1, "due_date": due, "owner_email": owner,
         }  # fmt: skip
         rows.add("milestones", moment(rng, kickoff), **values)
         if reached is not None:
-            rows.add("milestones", moment(rng, reached), **values, measured_value=1, reached_on=reached)
+            rows.add("milestones", moment(rng, reached), **values, measured_value=1, measured_on=reached, reached_on=reached)
     return {"fttv_due": due, "fttv_reached": reached}
 
 
-def _reviews(rng: np.random.Generator, parameters: Parameters, profile: Profile, pain: Pain, rows: Rows) -> None:
-    """Business reviews twice a year for accounts that came that far; a review is also a meeting."""
+def _reviews(rng: np.random.Generator, parameters: Parameters, profile: Profile, pain: Pain, rows: Rows) -> list[Meeting]:
+    """Business reviews twice a year for accounts that came that far; a review is also a meeting. The sponsor of one in six stays away."""
+    diary: list[Meeting] = []
     if profile.progress < 9:
-        return
+        return diary
+    guests = rng_for(parameters, "care", 200_000 + profile.role.index)
     day = profile.term_start + timedelta(days=int(rng.integers(150, 180)))
-    first_kept, number = _visible_from(parameters, profile.term_start), 0
+    first_kept, number = visible_from(parameters, profile.term_start), 0
     while day < parameters.window.end + timedelta(days=30):
-        if day >= first_kept and _is_customer(profile, day):
+        if day >= first_kept and is_customer(profile, day):
             number += 1
             held_on = workday(day)
             values = {"ebr_key": f"EBR-{profile.number}-{number:02d}", "account_key": profile.key, "held_on": held_on}
             rows.add("ebrs", moment(rng, held_on - timedelta(days=20)), **values, status="planned", outcome=None)
             rows.add(
-                "ebrs", moment(rng, held_on, 16, 20), **values, status="held", outcome=f"Progress towards the goal to {pain.outcome} shown; next goals agreed."
-            )
+                "ebrs", moment(rng, held_on, 16, 20), **values, status="held", outcome=f"Progress towards the goal to {pain.outcome} shown; next goals agreed.",
+                sponsor_attended=profile.is_clean or bool(guests.random() < 0.83),
+            )  # fmt: skip
             meeting = {
                 "meeting_key": f"MTG-{profile.number}-E{number:02d}",
                 "account_key": profile.key,
@@ -138,7 +167,9 @@ def _reviews(rng: np.random.Generator, parameters: Parameters, profile: Profile,
                 status="held",
                 notes="Results against the goal, adoption by team, plan for the next half year.",
             )
+            diary.append(Meeting(meeting["meeting_key"], "ebr", held_at, True))
         day += timedelta(days=182 + int(rng.integers(-7, 8)))
+    return diary
 
 
 def _surveys(rng: np.random.Generator, parameters: Parameters, profile: Profile, people: People, kickoff: date, rows: Rows) -> None:
@@ -157,7 +188,7 @@ def _surveys(rng: np.random.Generator, parameters: Parameters, profile: Profile,
         answer("questionnaire", people.contact_keys[0], None, "Questionnaire before the kickoff answered.", kickoff - timedelta(days=int(rng.integers(2, 7))))
     day = profile.term_start + timedelta(days=90)
     while day < parameters.window.end:
-        if day >= _visible_from(parameters, profile.term_start) and _is_customer(profile, day) and rng.random() < 0.7:
+        if day >= visible_from(parameters, profile.term_start) and is_customer(profile, day) and rng.random() < 0.7:
             score = int(np.clip(round(rng.normal(8.6 if profile.is_clean else 7.4, 1.3)), 0, 10))
             contact = people.contact_keys[int(rng.integers(0, len(people.contact_keys)))]
             answer("nps" if rng.random() < 0.7 else "csat", contact, score, str(rng.choice(words.NPS_COMMENTS)), day + timedelta(days=int(rng.integers(0, 14))))
@@ -168,31 +199,35 @@ def _tasks(rng: np.random.Generator, parameters: Parameters, profile: Profile, r
     team = team_of(parameters, profile.role.index)
     number = 0
 
-    def task(subject: str, created: date, due: date, done: date | None, owner: str | None, priority: str = "Normal") -> None:
+    def task(kind: str, subject: str, created: date, due: date, done: date | None, owner: str | None, priority: str = "Normal") -> None:
         nonlocal number
         number += 1
         values = {
             "task_key": f"TSK-{profile.number}-{number:03d}",
             "account_key": profile.key,
             "subject": subject,
+            "task_kind": kind,
             "priority": priority,
+            "created_on": created,
             "due_date": due,
             "owner_email": owner,
         }
         rows.add("tasks", moment(rng, created), **values, status="open")
         if done is not None:
             status = "done" if rng.random() < 0.93 else "cancelled"
-            rows.add("tasks", moment(rng, max(done, created + timedelta(days=1))), **values, status=status)
+            closed = max(done, created + timedelta(days=1))
+            rows.add("tasks", moment(rng, closed), **values, status=status, completed_on=closed if status == "done" else None)
 
     since = profile.term_start
     if profile.truth == "incomplete_handoff":
-        task("Fetch missing handoff fields from sales", since + timedelta(days=6), since + timedelta(days=13), None, team.csm_email, "High")
+        task("anchor_request", "Fetch missing handoff fields from sales", since + timedelta(days=6), since + timedelta(days=13), None, team.csm_email, "High")
     if profile.progress <= 2 and not profile.is_clean:
         flag = str(rng.choice(words.RED_FLAGS))
-        task(f"Red flag: {flag}", since + timedelta(days=int(rng.integers(3, 10))), since + timedelta(days=30), None, None, "High")
+        task("red_flag", f"Red flag: {flag}", since + timedelta(days=int(rng.integers(3, 10))), since + timedelta(days=30), None, None, "High")
     elif rng.random() < 0.4:
         flagged = since + timedelta(days=int(rng.integers(3, 10)))
         task(
+            "red_flag",
             f"Red flag: {rng.choice(words.RED_FLAGS)}",
             flagged,
             since + timedelta(days=30),
@@ -202,15 +237,15 @@ def _tasks(rng: np.random.Generator, parameters: Parameters, profile: Profile, r
         )
     if profile.truth == "notice_served":
         served = profile.defect.start
-        task("Call the sponsor about the notice", served + timedelta(days=1), served + timedelta(days=5), None, team.csm_email, "High")
-    day = _visible_from(parameters, since) + timedelta(days=10)
+        task("save_play", "Call the sponsor about the notice", served + timedelta(days=1), served + timedelta(days=5), None, team.csm_email, "High")
+    day = visible_from(parameters, since) + timedelta(days=10)
     while day < parameters.window.end:
-        if _is_customer(profile, day) and profile.progress >= 4:
+        if is_customer(profile, day) and profile.progress >= 4:
             subject = str(
                 rng.choice(["Send minutes of the call", "Check usage by team", "Prepare next call", "Answer question about templates", "Update contact list"])
             )
             is_kept = profile.is_clean or rng.random() < 0.85
-            task(subject, day, day + timedelta(days=10), day + timedelta(days=int(rng.integers(1, 10))) if is_kept else None, team.csm_email)
+            task("action_item", subject, day, day + timedelta(days=10), day + timedelta(days=int(rng.integers(1, 10))) if is_kept else None, team.csm_email)
         day += timedelta(days=int(rng.integers(35, 80)))
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Raised when the same parameters make different data, so that an installation's old sandbox is made again.
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 #: State of the emulators: it answers for rows of a sandbox that is gone, so it goes with it.
 EMULATOR_STATE = ("salesforce.db", "zendesk.db", "hubspot.db", "planhat.db", "google_sheets.db")
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vim_pipelines.sandbox.simulator.care import add_care
 from vim_pipelines.sandbox.simulator.catalog import SANDBOX_TODAY
-from vim_pipelines.sandbox.simulator.contracts import add_account, add_contacts, add_contract_lines, add_licenses, add_opportunities
+from vim_pipelines.sandbox.simulator.contracts import add_account, add_contract_lines, add_licenses, add_opportunities, draw_contacts
 from vim_pipelines.sandbox.simulator.documents import add_documents, draw_pain
 from vim_pipelines.sandbox.simulator.engagement import add_engagement
 from vim_pipelines.sandbox.simulator.fx import add_fx_rates
@@ -88,14 +89,15 @@ def simulate_chunks(parameters: Parameters, chunk_accounts: int = CHUNK_ACCOUNTS
             users = np.unique(happened.user)
 
             add_account(parameters, profile, rows)
-            people = add_contacts(parameters, profile, rows)
+            people = draw_contacts(parameters, profile)
             add_contract_lines(parameters, profile, rows)
             add_opportunities(parameters, profile, rows)
             add_licenses(parameters, profile, happened, rows)
             pain = draw_pain(parameters, profile)
             handoff = add_documents(parameters, profile, people, pain, rows)
-            dates = add_engagement(parameters, profile, people, pain, users, rows)
+            diary = add_engagement(parameters, profile, people, pain, users, rows)
+            add_care(parameters, profile, people, pain, diary, users, rows)
             tickets_28d = add_tickets(parameters, profile, users, rows)
-            truths += account_truths(parameters, profile, happened, handoff, dates, tickets_28d)
+            truths += account_truths(parameters, profile, happened, handoff, diary.dates, tickets_28d)
         usage = concatenate(blocks).sorted_by_arrival()
         yield Simulation(parameters, rows.frames(), usage, truths, dirt, number, is_last=first + chunk_accounts >= len(planned))

@@ -33,6 +33,10 @@ STREAMS = {
     "fx": 9,
     "noise": 10,
     "licences": 11,
+    "care": 12,
+    "terms": 13,
+    "paper": 14,
+    "story": 15,
 }
 
 

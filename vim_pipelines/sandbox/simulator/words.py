@@ -56,6 +56,24 @@ CADENCE_NOTES = (
     "Looked at adoption of approvals. Team leads want a short refresher.", "Quiet month. Champion confirmed that the weekly routine works.",
 )  # fmt: skip
 RED_FLAGS = ("migration scope is not agreed", "no executive has joined a call yet", "security review is still open", "two teams keep using the old tool")
+FOLLOW_UPS = (
+    "Send the minutes", "Send the template guide", "Set up the training for the new team", "Clarify the open ticket with support",
+    "Send the usage report by team", "Arrange a call with the product manager", "Check the export of last month",
+)  # fmt: skip
+INTERNAL_NOTES = (
+    "Sales, support and product agree on the next half year; no open points.", "Two tickets are looked at together with support; product takes one wish along.",
+    "Renewal date and contacts checked; account executive joins the next business review.",
+)  # fmt: skip
+CAMPAIGNS = {
+    "training": "First steps for new users", "adoption": "Back to the weekly routine", "launch": "New in this release", "advocacy": "Tell others",
+    "win_back": "What has changed since",
+}  # fmt: skip
+REFERENCE_KINDS = ("reference_call", "case_study", "review", "advisory_board", "product_council")
+VALUE_STORY = (
+    "{name} began with {metric} at {baseline}. The goal is {target}. In the last business review the project office showed where it stands, which teams work "
+    "in the product every week and what they stopped doing by hand."
+)
+EXPANSION_CASE = "{name} wants to {outcome} in further teams. {seats} more people would need a seat; the champion names two teams that have asked for it."
 COURSES = ("admin_basics", "user_onboarding", "reporting_101", "workflow_design", "power_user")
 NPS_COMMENTS = (
     "",
