@@ -10,7 +10,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev audit test test-all ui inbox sandbox bench calibrate parity-live env-example schema lock lint typecheck check clean
+.PHONY: help install install-dev audit test test-all ui inbox sandbox bench calibrate evals parity-live env-example schema lock lint typecheck check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ bench: install ## Time a night at 1,000 accounts beside plain SQL and pandas, an
 
 calibrate: install ## Alert budget: simulated account-years and 20 planted portfolios; status 1 if a bar is missed
 	@$(BIN)/python -m benchmarks.calibrate
+
+evals: install ## Score the reading of contract terms against lawyers' answers (ARGS="--show-wrong"); status 1 if the bar is missed
+	@$(BIN)/vimotion evals $(ARGS)
 
 parity-live: install ## Compare every mart on a real Snowflake account with DuckDB's (SNOWFLAKE_* settings, an empty database)
 	@$(BIN)/python -m benchmarks.parity_live --database $(or $(DATABASE),VIM_PARITY)

@@ -135,6 +135,21 @@ def backtest(state: dict[str, Any], activity: Path | None, train_before: datetim
     click.echo(json.dumps({"card_id": card.card_id} | card.as_json(), indent=2, default=str) if as_json else "\n".join(card_lines(card)))
 
 
+@main.command()
+@click.option("--contracts", type=click.Path(path_type=Path, file_okay=False), help="Folder of the contracts with lawyers' answers. Default: ../shared/data.")
+@click.option("--show-wrong", is_flag=True, help="Each wrong answer beside the lawyers'.")
+@click.option("--json", "as_json", is_flag=True, help="The score as JSON on standard output.")
+@click.pass_context
+def evals(context: click.Context, contracts: Path | None, show_wrong: bool, as_json: bool) -> None:
+    """Score the reading of contract terms against lawyers' answers; exit status 1 if too many are wrong."""
+    from vim_pipelines.evaluation.contract_terms import default_folder, read_contracts, score, score_lines
+
+    result = score(read_contracts(contracts or default_folder()))
+    click.echo(json.dumps(result.as_json(), indent=2) if as_json else "\n".join(score_lines(result, show_wrong=show_wrong)))
+    if not result.is_met:
+        context.exit(1)
+
+
 # -- decisions -------------------------------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,9 @@ OPENS = re.compile(r"\b(?:made|entered|dated|executed|effective|between|among)\b
 #: Words that make the date that of another paper or another event.
 OF_ANOTHER = re.compile(
     r"\b(?:that certain|pursuant to|amended (?:by|on|as of)|original(?:ly)?|previously|prior|organized|incorporated|existing|trust agreement dated|reference is (?:hereby )?made|under (?:the|that|an?) [^.]{0,60}dated)\b[^.;]*$"
+    # "... to the Services Agreement dated", but not "Amendment to the Services Agreement is dated".
+    r"|\b(?:to|of|amends?|restates|supplements?|replaces|supersedes|under|terminates|by) (?:and restates )?(?:the|its|an?|that) (?:[\w&'-]+ ){0,6}?(?:agreement|contract|lease|note|plan|indenture)s?,?"
+    r"(?: \([^()]{0,60}\),?)?(?: (?:by and )?between (?:(?!\b(?:this|is)\b)[^;]){0,120}?)? (?:made|dated|entered into|effective)[^.;]{0,20}$"
     r"|\b(?:(?:to|of|under|by) that|agrees? that|with respect to|extend beyond)\b[^;]*$"
 )
 
@@ -82,6 +85,9 @@ def agreement_date(reading: Reading) -> Extracted:
     signed = last_signature(reading)
     if signed:
         return decided(reading, [signed], "the signatures, the last of them")
+    cover = cover_dates(reading)
+    if cover:
+        return decided(reading, cover, "the first page")
     return open_("agreement_date", "absent: no date in the opening, the witness clause or beside the signatures")
 
 
@@ -113,9 +119,13 @@ def witness_dates(reading: Reading) -> list[Mention]:
             before = reading.low[max(clause.start(), mention.start - 60) : mention.start]
             if re.search(r"\b(?:as of|on|this|dated?:?)(?: the| this)?[ ,:]{0,3}$", before):
                 found_dates.append(mention)
+    # "Signed and effective this 25th day of May": a witness clause without its formula.
+    for clause in [] if found_dates else islice(SIGNED_AT.finditer(reading.low), CLAUSES):
+        found_dates += [mention for mention in mentions(reading.low, clause.end(), clause.end() + 40) if mention.start <= clause.end() + 2]
     return found_dates
 
 
+SIGNED_AT = re.compile(r"(?<=[.\d;] )(?:signed|executed)(?: and \w+)?(?: (?:at|in) [^.;]{0,40}?)?(?: this| as of| on)(?: the)? ")
 SIGNED = re.compile(r"\bdate(?:d| signed| of signature)?[ :._]{1,12}$")
 ANNEX = re.compile(r"\b(?:appendix|exhibit|schedule|annex|attachment|addendum) [a-z0-9]{1,3}\b")
 SIGNED_NEAR = re.compile(r"date(?:d| signed| of signature)?[ :._]{1,12}")
@@ -127,9 +137,42 @@ def signature_dates(reading: Reading) -> list[Mention]:
     """The dates beside 'Date:' of the first block of signatures."""
     first = next((mention for mention in _signed(reading, 0) if BY.search(reading.low, max(0, mention.start - 300), mention.end + 60)), None)
     if first is None:
-        return []
+        return _beside_signatures(reading)
     annex = ANNEX.search(reading.low, first.end)
     return [mention for mention in _signed(reading, first.start) if mention.end <= min(first.end + 2500, annex.start() if annex else len(reading.low))]
+
+
+def _beside_signatures(reading: Reading) -> list[Mention]:
+    """Bare dates under the signatures: '/s/ Ann Lee, President 19 Jan. 1998'."""
+    found_dates: list[Mention] = []
+    for signature in islice(SLASH_S.finditer(reading.low), CLAUSES):
+        following = mentions(reading.low, signature.end(), signature.end() + 160)
+        if (
+            following
+            and following[0] not in found_dates
+            and not re.search(r"[.;] [a-z]|\b(?:as of|until|by)\b", reading.low[signature.end() : following[0].start])
+        ):
+            found_dates.append(following[0])
+    return found_dates
+
+
+SLASH_S = re.compile(r"[/\\] ?s ?[/\\]")
+#: A cover page says when, without any cue; nothing else on it is a date.
+COVER = 600
+
+
+def cover_dates(reading: Reading) -> list[Mention]:
+    """The bare dates of the first page, where nothing else dates the agreement."""
+    return [
+        mention
+        for mention in mentions(reading.low, 0, COVER)
+        if mention.value
+        and not OF_ANOTHER.search(reading.low, max(0, mention.start - 260), mention.start)
+        and not FILED.search(reading.low, max(0, mention.start - 60), mention.start)
+    ]
+
+
+FILED = re.compile(r"\b(?:updated|filed|filing|revised|version|printed|expir\w*|until|through|born|since|no\.)\b[^.;]{0,40}$")
 
 
 def _signed(reading: Reading, start: int) -> list[Mention]:

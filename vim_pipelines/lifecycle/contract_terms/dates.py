@@ -49,15 +49,18 @@ ORDINALS = [
 _ORDINAL = "(?:" + "|".join(word.replace("-", "[- ]") for word in sorted(ORDINALS, key=len, reverse=True)) + ")"
 #: "1st", and "1s t" or "14t h" of a page that was scanned.
 _SUFFIX = r"(?: ?(?:st|nd|rd|th|s t|n d|r d|t h)\b)?"
-_DAY = rf"(?:[0-3]?\d{_SUFFIX}|{_ORDINAL})"
+_DAY = rf"(?:[0-3]?\d{_SUFFIX}|{_ORDINAL}(?: ?\([0-3]?\d ?(?:st|nd|rd|th)?\))?)"
 _YEAR = r"(?:19[5-9]\d|20\d\d)(?!\d)"
 #: What stands where somebody was to write: "____", "[ ]", "[*]", "***", a bullet.
 _BLANK = r"(?:_[_ ]{0,40}_|_|\[[^\]\w]{0,12}\]|\*[* ]{0,12}\*|\u2022|(?<!\.)\.{4,15}(?!\.)|\( {0,8}\))"
-_OF = r",? ?(?:day,? ?)?(?:of,? ?)?(?:the )?"
+_OF = r"[,-]? ?(?:day,? ?)?(?:of,? ?)?(?:the )?"
+
+#: Between the month and the year, and what careless pens put there.
+_THEN = r"[ ,.'-]{0,3}(?:of |(?:in )?the year |a\.? ?d\.?,? ?)?"
 
 _FULL = (
-    re.compile(rf"\b(?P<month>{_MONTH}) ?(?P<day>{_DAY}) ?,? ?(?:of |in the year )?(?P<year>{_YEAR})"),
-    re.compile(rf"(?<![\d/.-])(?P<day>{_DAY}){_OF}(?:month of )?(?P<month>{_MONTH}) ?,? ?(?:of |in the year )?(?P<year>{_YEAR})"),
+    re.compile(rf"\b(?P<month>{_MONTH})[ ,-]{{0,2}}(?P<day>{_DAY}){_THEN}(?P<year>{_YEAR})"),
+    re.compile(rf"(?<![\d/.-])\(?(?P<day>{_DAY})\)?{_OF}(?:month of )?(?P<month>{_MONTH}){_THEN}(?P<year>{_YEAR})"),
     re.compile(r"(?<![\d/.,$-])(?P<a>\d{1,2})(?P<sep>[/.-])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{4}|\d{2})(?![\d/-]|\.\d)"),
     re.compile(r"(?<![\d/.,$-])(?P<year>(?:19[5-9]|20\d)\d)-(?P<m>\d{2})-(?P<d>\d{2})(?!\d)"),
 )
@@ -129,4 +132,4 @@ def _month(word: str) -> int:
 
 def _day(word: str) -> int:
     digits = re.match(r"\d+", word)
-    return int(digits.group()) if digits else ORDINALS.index(word.replace(" ", "-")) + 1
+    return int(digits.group()) if digits else ORDINALS.index(word.split("(")[0].strip().replace(" ", "-")) + 1

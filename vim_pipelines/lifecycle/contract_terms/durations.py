@@ -19,7 +19,7 @@ _WORD = "(?:" + "|".join(sorted([*NUMBERS, "fourty"], key=len, reverse=True)) + 
 WORDS = rf"{_WORD}(?:(?:-| |- | and ){_WORD}){{0,4}}"
 _KIND = r"(?:full|calendar|consecutive|complete|whole|contract|additional|successive|more|further)"
 LENGTH = re.compile(
-    rf"(?<![\w.$-])(?:(?P<words>{WORDS}) ?-? ?(?:\( ?(?P<figure>\d{{1,4}}) ?\)?)?|\(?(?P<digits>\d{{1,4}})\)? ?(?:\( ?(?P<spelt>{WORDS}) ?\)|(?P<spelt2>{WORDS}))?\)?|(?P<article>an?))"
+    rf"(?<![\w.$-])(?:(?P<words>{WORDS}) ?-? ?(?:\( ?(?P<figure>\d{{1,4}}) ?\)?)?|\(?(?P<digits>\d{{1,4}})\)? ?(?:\( ?(?P<spelt>{WORDS}) ?\)|(?P<spelt2>{WORDS}))?\)?|(?P<half>half (?:an? |of an? )?|one[ -]half )|(?P<article>an?))"
     rf"[ -]{{0,3}}(?:(?P<business>business|working|trading|banking)[ -])?(?:{_KIND}[ -]){{0,2}}\(?(?P<unit>day|week|month|quarter|year)(?:\(s\)|s)?(?!\w)"
 )
 
@@ -58,6 +58,8 @@ def number(words: str) -> int | None:
 def _length(match: re.Match[str]) -> Length:
     spelt, figure = match["words"] or match["spelt"] or match["spelt2"], match["figure"] or match["digits"]
     by_word, by_figure = number(spelt) if spelt else None, int(figure) if figure else None
+    if match["half"]:
+        return Length(match.start(), match.end(), Duration(6, "month") if match["unit"] == "year" else None, "" if match["unit"] == "year" else "half a unit")
     if match["article"]:
         by_word = 1
     if by_word is not None and by_figure is not None and by_word != by_figure:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from vim_pipelines.lifecycle.contract_terms.agreement import opening_dates
+from vim_pipelines.lifecycle.contract_terms.agreement import EFFECTIVE, opening_dates, witness_dates
 from vim_pipelines.lifecycle.contract_terms.answers import found, open_
 from vim_pipelines.lifecycle.contract_terms.points import EVENT, PAPER, Calendar, Point
 from vim_pipelines.lifecycle.contract_terms.reading import Reading
@@ -20,7 +20,12 @@ COMMENCEMENT = re.compile(r"\"?commencement date\"? ?(?::|(?:shall )?means?\b)")
 BEGINS = re.compile(
     rf"\b(?:(?:this|the) (?:[\w&'/-]+ ){{0,4}}?{PAPER}|(?:initial |primary )?\"?term\"?(?: \([^)]{{0,60}}\))?(?: of this (?:[\w-]+ ){{0,4}}?{PAPER})?)(?: \([^)]{{0,60}}\))?,?"
     r"(?: (?:shall|will|is|hereby|to|be|been|has|and|made|deemed))*"
-    r" (?:commenc(?:e[sd]?|ing)|begins?|beginning|starts?|(?:becomes? |be |is )?effective(?: and in force)?|takes? effect|comes? into (?:force|effect)|enters? into (?:force|effect))\b(?: and be binding)?"
+    r" (?:commenc(?:e[sd]?|ing)(?: and (?:be|become) effective)?|begins?|beginning|starts?|(?:becomes? |be |is )?effective(?: and in force)?|takes? effect|comes? into (?:force|effect)|enters? into (?:force|effect))\b(?: and be binding)?"
+)
+
+#: "The term of this Agreement shall be for a period of [***] years commencing the 1st day of September 2004".
+TERM_FROM = re.compile(
+    rf"\bterm of this (?:[\w-]+ ){{0,4}}?{PAPER}\b(?: \([^)]{{0,60}}\))?,? (?:shall|will|is)\b[^.;]{{0,140}}?\b(?:commencing|beginning|starting)(?: on| as of| from)?(?= )"
 )
 
 
@@ -33,10 +38,21 @@ def effective_date(calendar: Calendar, terms: list[Clause]) -> Extracted:
     stated = [cue.date for cue in opening_dates(reading) if cue.is_effect]
     if stated:
         return answer(reading, [Point(date.start, date.end, date.value, date.why) for date in stated], "stated in the opening")
+    witnessed = [date for date in witness_dates(reading) if EFFECTIVE.search(reading.low, max(0, date.start - 40), date.start)]
+    if witnessed:
+        return answer(reading, [Point(date.start, date.end, date.value, date.why) for date in witnessed], "stated in the witness clause")
     begins = [begin(calendar, match) for match in BEGINS.finditer(reading.low)]
     known = [point for point in begins if point]
     if any(point.value for point in known):
         return answer(reading, known, "stated where the term begins")
+    dated = [
+        point
+        for match in TERM_FROM.finditer(reading.low)
+        for point in [calendar.at(match.end(), match.end() + 60)]
+        if point and point.why == "stated" and point.value
+    ]
+    if dated:
+        return answer(reading, dated, "stated as the start of the term")
     starts = [clause.start for clause in terms if clause.start and clause.start.value]
     if starts:
         return answer(reading, starts, "stated as the start of the term")
@@ -64,4 +80,4 @@ def answer(reading: Reading, points: list[Point], how: str) -> Extracted:
         return open_("effective_date", f"two readings disagree: {' and '.join(sorted(map(str, values)))}", reading, first.start, first.end)
     if not values:
         return open_("effective_date", first.why, reading, first.start, first.end)
-    return found("effective_date", reading, first.start, first.end, first.value, f"{how}, {first.why}")
+    return found("effective_date", reading, first.start, first.end, first.value, f"{how}, {first.why}" if first.why else how)

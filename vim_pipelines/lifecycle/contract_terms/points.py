@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import islice
 
 from vim_pipelines.lifecycle.contract_terms import agreement
+from vim_pipelines.lifecycle.contract_terms.answers import found
 from vim_pipelines.lifecycle.contract_terms.dates import mentions
 from vim_pipelines.lifecycle.contract_terms.reading import Reading
 from vim_pipelines.lifecycle.contract_terms.terms import Extracted
@@ -31,6 +32,7 @@ LAST_SIGNATURE = re.compile(
     r"|(?:the )?date (?:of|on which) (?:the )?(?:last|final|latest) (?:party|signature|of the parties)\b[^.;]{0,60}"
     r"|(?:the )?date (?:that )?(?:it is |this agreement is )?(?:last )?(?:signed|executed) by (?:the last|both|all)\b[^.;]{0,40}"
 )
+AS_OF_EFFECTIVE = re.compile(r"\b(?:made|entered|executed|dated|agreement)\b[^.;]{0,60} as of the \"?effective date\b")
 #: A defined term; in the contract's own capitals.
 NAME = re.compile(r'(?:the )?"?(?P<name>(?:[A-Z][\w-]*|EFFECTIVE|COMMENCEMENT)(?: (?:[A-Z][\w-]*|of)){0,3} (?:Date|DATE)|Effective Time)\b"?')
 #: "as of the ...", "upon ...": a point that is none of the kinds above.
@@ -40,7 +42,9 @@ FORM = 8_000
 #: More definitions of one term than this are not looked at.
 DEFINITIONS = 40
 #: What may stand between "commence" and the point it commences at.
-LEAD = re.compile(r"[ ,:]{0,2}(?:and including |and after |including |of |on |as of |from |upon |at |the |this |that |initial |12:00 a\.m\. |midnight )*")
+LEAD = re.compile(
+    r"[ ,:]{0,2}(?:and including |and after |including |of |on |its |as of |from |upon |at |the |this |that |initial |day of (?=[a-z]{3,9}\.? \d)|12:00 a\.m\. |midnight )*"
+)
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,13 @@ class Calendar:
 
     @cached_property
     def agreement_date(self) -> Extracted:
-        """The day the agreement was made."""
-        return agreement.agreement_date(self.reading)
+        """The day the agreement was made; the effective date where the opening or the witness clause says that it is made as of that."""
+        made = agreement.agreement_date(self.reading)
+        as_of = AS_OF_EFFECTIVE.search(self.reading.low) if made.reason.startswith("absent") else None
+        effective = self.defined("effective date") if as_of else None
+        if effective and effective.value:
+            return found("agreement_date", self.reading, effective.start, effective.end, effective.value, "made as of the effective date")
+        return made
 
     def own(self, start: int, end: int) -> Point:
         """The agreement's own date, as named by the words start..end."""
@@ -148,7 +157,7 @@ class Calendar:
 DEFINES_BEFORE = re.compile(
     r"\((?:[\w ,']{0,40}?(?:the|such date|hereinafter|as|this|each|an?)?[ ,:]{0,3})\"$|\b(?:hereinafter|referred to as|called|being)(?: the)? \"$"
 )
-DEFINES_GAP = re.compile(r"[ ,]{0,3}(?:and )?\(?[\w ,']{0,60}\"")
+DEFINES_GAP = re.compile(r"[ ,]{0,3}(?:and |[12]\d{3} ?)?\(?[\w ,']{0,60}\"")
 DEFINES_AFTER = re.compile(
     r"\"?\)?(?: of this agreement)?(?:(?P<colon> ?[:=-] ?(?:the )?)|,? (?:\([^)]{0,40}\) )?(?P<verb>(?:shall |will )?(?:means?|be|is|refers? to|have the meaning of))(?: deemed to be)?:? )(?:the )?(?=\S)"
 )

@@ -13,14 +13,19 @@ from vim_pipelines.lifecycle.contract_terms.durations import Length, lengths
 from vim_pipelines.lifecycle.contract_terms.reading import Reading, Span
 from vim_pipelines.lifecycle.contract_terms.terms import Duration, Extracted, Renewal
 
-WORDS = ("renew", "extend", "extension", "successive", "month to month", "month-to-month", "year to year", "year-to-year", "thereafter", "shall automatically continue", "not to continue")  # fmt: skip
+WORDS = ("renew", "extend", "extension", "successive", "month to month", "month-to-month", "year to year", "year-to-year", "thereafter", "automatically continue", "not to continue", "roll over", "rolls over", "additional periods")  # fmt: skip
 RENEWS = re.compile(
     r"\b(?:auto(?:matically)?[- ])?(?:renew(?:s|ed|able|al|als|ing)?|extend(?:s|ed|able)?|extensions?)\b|\b(?:continues?|remain)\b[^.;]{0,60}\bthereafter\b|\bthereafter\b[^.;]{0,60}\b(?:continues?|in (?:effect|force))\b"
-    r"|\bcontinue automatically\b|\bautomatically continues?\b|\b(?:month|year)[ -]to[ -](?:month|year)\b"
+    r"|\bcontinue automatically\b|\bautomatically continues?\b|\b(?:month|year)[ -]to[ -](?:month|year)\b|\broll(?:s|ed)? over\b|\b(?:continues?|remain) in (?:full )?(?:force|effect)[^.;]{0,40}\b(?:additional|successive|further|subsequent)\b"
 )
 #: What is renewed has to be this agreement or its term.
-ITSELF = re.compile(
-    r"\b(?:this|the) (?:[\w&'/-]+ ){0,5}?(?:agreement|contract|engagement|appointment|term(?! (?:of|for) (?!this|the agreement|the contract)))\b|\"?\b(?:initial|primary|renewal|original|extended|extension|then[ -]current|current|additional|successive) \"?(?:term|period)|\"term\""
+ITSELF_BEFORE = re.compile(
+    r"(?:\b(?:this|the) (?:[\w&'/-]+ ){0,5}?(?:agreement|contract|engagement|appointment)\b"
+    r"|\b(?:the|its) \"?(?:initial |primary |original |current |then[ -]current |renewal |extended |entire )*term(?! (?:of|for) (?!this|the agreement|the contract))\b"
+    r"|\b(?:initial|primary|renewal|original|extended|extension|then[ -]current|current) \"?(?:term|period)|\"term\"|\bit (?:shall|will|may))[^.;:]{0,160}$"
+)
+ITSELF_AFTER = re.compile(
+    r"[^.;:]{0,60}?\b(?:(?:this|the) (?:[\w&'/-]+ ){0,3}?(?:agreement|contract|engagement)\b|(?:the|its) \"?(?:initial |primary |original |current |entire )*term(?! (?:of|for) (?!this|the agreement|the contract))\b|(?:renewal|extension|additional|successive) \"?(?:term|period))"
 )
 #: Renewing something else than this agreement.
 OTHER_THING = re.compile(
@@ -36,11 +41,15 @@ NOT_AUTOMATIC = re.compile(
     r"\b(?:no|not|without|never)\b[^.;]{0,30}\bautomatic(?:ally)?\b|\bmay be (?:renewed|extended)\b|\b(?:renew\w*|extend\w*|extension)[^.;]{0,160}\b(?:mutual|written) (?:written )?(?:agreement|consent)\b|\b(?:option|right|entitled) (?:\([^)]{0,30}\) )?to (?:further )?(?:annually )?(?:renew|extend)\b|\bmay (?:elect to )?(?:renew|extend)\b|\brenewable (?:by|upon|at|for)\b|\bnegotiat\w+\b[^.;]{0,60}\b(?:renew|extend|extension)"
 )
 ADJECTIVE = r"(?:further |additional |successive |consecutive |subsequent |renewal |extended |extension |like |new |optional |the |each |one or more |up to |separate |automatic )*"
+#: An extension that makes good for something is no renewal.
+REMEDY = re.compile(
+    r"[\W\d]{0,12}(?:[a-z]\) )?(?:in the event|if|should|in case|provided)\b|.{0,1500}\b(?:in the event|if)\b[^.;]{0,200}\b(?:has not|have not|fails?|failed)\b"
+)
 #: How a renewal's length is brought in: "renew for successive ...", "an additional period of ...".
 BEFORE = re.compile(
     rf"(?:\b(?:for|by|of|to|additional|further|successive|consecutive|subsequent|renewal|extended|another|extension of|each|renewable|extended term|is)|\bof up to|\b(?:be|being))[ (]*(?:an? |the |up to |{ADJECTIVE}|at least )*(?:[\w-]+(?: \(\d+\))? )?{ADJECTIVE}(?:\"?(?:term|period|extension)s?\"?(?: \([^)]{{0,60}}\))?,? (?:of|equal to|for)(?: not (?:more|less) than)? (?:up to )?(?:an? )?{ADJECTIVE})?\(?$"
 )
-ADDED = re.compile(r"\b(?:additional|successive|consecutive|further|subsequent|renewal|extended|extension|renew\w*|extend\w*|another)\b")
+ADDED = re.compile(r"\b(?:additional|successive|consecutive|further|subsequent|renewal|extended|extension|renew\w*|extend (?:the|this|such|its|it)|another)\b")
 #: A length that counts from here is the initial term's.
 FROM_START = re.compile(
     r"(?: \([^)]{0,40}\))?,? (?:from|following|after|commencing|beginning|starting)(?: on| as of| upon| with)? (?:and including )?(?:the )?(?:effective|date|commencement|execution|first)"
@@ -55,6 +64,10 @@ NON_RENEWAL = re.compile(
 )
 YEARLY = re.compile(
     r"\b(?:year[ -]to[ -]year|annual(?:ly)? (?:basis|periods?|terms?|renewal|extensions?)|(?:renew\w*|extend\w*) annually|annually renew\w*|on an annual basis|(?:each|every) year thereafter|annually thereafter|from year to year|successive annual|(?:renew\w*|continu\w*)[^.;]{0,60}\bfor successive years)\b"
+)
+#: The renewing itself is by the year or month, not something else in the sentence.
+PERIODICALLY = re.compile(
+    r"\b(?:renew\w*|exten[ds]\w*|continu\w*|effective|remain in (?:effect|force)|in effect|thereafter)\b[^.;]{0,90}\b(?:year|month|annual\w*)\b|\bannually (?:renew|extend)"
 )
 MONTHLY = re.compile(r"\b(?:month[ -]to[ -]month|month[ -]by[ -]month|monthly basis|on a monthly basis|successive months)\b")
 SUCCESSIVE = re.compile(
@@ -82,15 +95,18 @@ def clauses(reading: Reading) -> list[Clause]:
     found_clauses = []
     for span in reading.sentences_with(*WORDS):
         verb = RENEWS.search(reading.low, span.start, span.end)
-        if (
-            verb
-            and ITSELF.search(reading.low, max(span.start, verb.start() - 260), min(span.end, verb.end() + 80))
-            and not INSURANCE.search(reading.low, span.start, span.end)
-            and not OTHER_THING.search(reading.low, max(span.start, verb.start() - 60), verb.start())
-            and not OTHER_THING.search(reading.low, verb.end(), min(span.end, verb.end() + 40))
-        ):
+        if verb and _is_of_agreement(reading.low, span, verb):
             found_clauses.append(_read(reading, span))
     return found_clauses
+
+
+def _is_of_agreement(low: str, span: Span, verb: re.Match[str]) -> bool:
+    """Whether it is this agreement, or its term, that is renewed."""
+    if INSURANCE.search(low, span.start, span.end):
+        return False
+    if OTHER_THING.search(low, max(span.start, verb.start() - 60), verb.start()) or OTHER_THING.search(low, verb.end(), min(span.end, verb.end() + 40)):
+        return False
+    return bool(ITSELF_BEFORE.search(low, max(span.start, verb.start() - 320), verb.end()) or ITSELF_AFTER.match(low, verb.end(), span.end))
 
 
 def _read(reading: Reading, span: Span) -> Clause:
@@ -111,7 +127,9 @@ def _read(reading: Reading, span: Span) -> Clause:
                 re.search(r"\b(?:terms|periods|extensions)\b[^.;]{0,30}$", before)
             )
             renewals.append((length, plural or bool(SUCCESSIVE.search(sentence))))
-    renewal, trouble = _renewal(reading, sentence, renewals)
+    renewal, trouble = _renewal(sentence, renewals)
+    if is_automatic is None and REMEDY.match(sentence):
+        renewal, trouble = None, ""
     notice, notice_trouble = _one([length for length in notices]) if is_automatic is not False and _against_renewal(sentence) else (None, "")
     return Clause(span, renewal, notice, trouble, notice_trouble, is_automatic)
 
@@ -124,8 +142,10 @@ def _against_renewal(sentence: str) -> bool:
     return bool(verb and (re.search(r"\bunless\b", sentence[verb.end() :]) or re.match(r"\W*(?:\d[\d.]* )?unless\b", sentence)))
 
 
-def _renewal(reading: Reading, sentence: str, renewals: list[tuple[Length, bool]]) -> tuple[Renewal | None, str]:
+def _renewal(sentence: str, renewals: list[tuple[Length, bool]]) -> tuple[Renewal | None, str]:
     if not renewals:
+        if not PERIODICALLY.search(sentence):
+            return None, ""
         if YEARLY.search(sentence):
             return Renewal(Duration(1, "year"), True), ""
         if MONTHLY.search(sentence):

@@ -7,7 +7,7 @@ its term counts. The end is the date that the clause states, or the start plus t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import islice
 
@@ -21,11 +21,14 @@ from vim_pipelines.lifecycle.contract_terms.terms import PERPETUAL, Duration, Ex
 _THIS = r"(?:this (?:[\w&'/,-]+ ){0,5}?|the )(?:agreement|contract|memorandum|engagement|schedule|addendum)\b"
 _ASIDE = r"(?: ?\([^()]{0,120}\)| ?\"[^\"]{0,40}\")?"
 _QUALIFIED = r"(?:initial |primary |original |base |fixed |first |effective )?"
+#: Terms that are the agreement's own under another name; one of them counts only where nothing else is said.
+_NAMED = r"\"?(?:subscription|services?|contract|co-?operation|engagement|agreement|consulting|sponsorship|support) \"?"
 #: The agreement, or its term, as the subject of a sentence.
 SUBJECT = re.compile(
     rf"(?:\b{_QUALIFIED}\"?(?:term|period|duration)\"?{_ASIDE},?(?: and duration)?(?: of| for| under)? {_THIS}"
     rf"|\b(?:the|its|an?) {_QUALIFIED}\"?term\"?{_ASIDE}(?: hereof)?,?(?= (?:shall|will|is|means|commences|begins|starts|hereof|runs|expires|ends))"
     rf"|\"{_QUALIFIED}term\"\)?:?(?= (?:shall|will|is|means?|commences|begins))"
+    rf"|\b(?:the|its) {_NAMED}(?:term|period)\"?{_ASIDE}(?: of (?:the )?parties)?(?= (?:shall|will|is|means|commences|begins|starts))|\"{_NAMED}(?:term|period)\"(?= (?:shall|will|is|means?))"
     rf"|\bterm:"
     rf"|\b{_THIS})"
 )
@@ -40,13 +43,13 @@ VERB = re.compile(
 )
 #: From here on the clause speaks of what comes after the initial term.
 AFTERWARDS = re.compile(
-    r"\b(?:renew\w*|automatic\w*|successive\w*|subsequent\w*|additional\b|may (?:be )?(?:further )?extend\w*|(?:shall|will) (?:be )?(?:further )?extend(?:ed)? (?:for|by)|thereafter (?:shall|will|may|until|from|continue\w*|on|for|unless|be|either|this|the)|(?:and|year|years|months),? thereafter,? (?:shall|will|continue|on|from|until|for)|provided,? (?:however|that|further)|month[ -]to[ -]month|year[ -]to[ -]year)"
+    r"\b(?:renew\w*|automatic\w* (?:be |and )*(?:further )?(?:renew|extend|continu|roll)\w*|successive\w*|subsequent\w*|additional\b|may (?:be )?(?:further )?extend\w*|(?:shall|will) be (?:further )?extended (?:for|by)|thereafter (?:shall|will|may|until|from|continue\w*|on|for|unless|be|either|this|the)|(?:and|year|years|months),? thereafter,? (?:shall|will|continue|on|from|until|for)|provided,? (?:however|that|further)|month[ -]to[ -]month|year[ -]to[ -]year)"
 )
 #: A sentence that opens so is not about the initial term.
 NOT_INITIAL = re.compile(
     r"[\W\d.]{0,12}(?:\([a-z0-9]{1,3}\) )?(?:thereafter|upon (?:the )?expir|upon (?:any )?terminat|after (?:the )?(?:expir|initial|terminat)|following (?:the )?(?:expir|initial|terminat)|at the (?:end|expir)|if |in the event|notwithstanding|during |within|where|should |whereas)"
 )
-_AN = r"(?:the |an? |at least |a minimum |a maximum |not less than |no less than |approximately |up to )*"
+_AN = r"(?:the |an? |entire |full |minimum |fixed |at least |a minimum |a maximum |not less than |no less than |approximately |up to )*"
 _TERMED = rf"(?:{_AN}(?:\"?[\w'-]+\"? ){{0,4}}?\"?(?:term|period|duration)s?\"?{_ASIDE}(?: hereof)?,?(?: of(?: time of)?| equal to| lasting| is| shall be| will be| for)?:? )"
 #: "... for a period of" just before the length.
 FOR = re.compile(
@@ -77,14 +80,14 @@ ANNIVERSARY = re.compile(
 EITHER = re.compile(r"\b(?:earlier|earliest|later|latest|sooner|shorter|longer|greater|lesser) (?:to occur )?of\b|\bwhichever\b")
 FOREVER = re.compile(
     r"\b(?:perpetual(?:ly)?|in perpetuity|indefinite(?:ly)?|for an unlimited (?:period|time|duration)|unlimited in time|without limit of time"
-    r"|(?:until|unless and until) (?:it is |this agreement is |such time as (?:it is )?|otherwise )?(?:duly |sooner |earlier |so )?(?:cancel+ed|terminat\w+)\b|until (?:either|any|one|a) party [^.;]{0,80}(?:notice|terminat\w+|cancel\w*)\b)"
+    r"|(?:until|when|unless and until) (?:it is |this agreement is |such time as (?:it is )?|otherwise )?(?:duly |sooner |earlier |so )?(?:cancel+ed|terminat\w+)\b|until (?:either|any|one|a) party [^.;]{0,80}(?:notice|terminat\w+|cancel\w*)\b)"
 )
 #: "... or until terminated" says that there is another end.
 OR_UNTIL = re.compile(r"\b(?:or|and) (?:until|unless)\b")
 ANOTHER_END = re.compile(r"\b(?:until|through|expires?|ending|ends?)\b")
 #: A sentence that names the agreement more often than this is no clause on its term.
 SUBJECTS = 12
-WORDS = ("term of", "term for", "term shall", "term will", "term is", "term means", '"term"', "term\")", "initial term", "primary term", "term:", "term commences", "term begins", "in effect", "in force", "full force", "take effect", "takes effect", "effective", "expire", "commence", "shall continue", "will continue", "shall remain", "will remain", "shall terminate", "shall end", "will end", "duration", "anniversary", "shall be valid", "is valid", "period of")  # fmt: skip
+WORDS = ("term of", "term for", "term shall", "term will", "term is", "term means", '"term"', "term\")", "initial term", "primary term", "term:", "term commences", "term begins", "in effect", "in force", "full force", "take effect", "takes effect", "effective", "expire", "commence", "shall continue", "will continue", "shall remain", "will remain", "shall terminate", "shall end", "will end", "duration", "shall last", "will last", "lasts for", "service term", "subscription term", "contract term", "cooperation term", "period\"", "anniversary", "shall be valid", "is valid", "period of")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ class Clause:
     is_perpetual: bool = False
     trouble: str = ""
     is_initial: bool = False
+    #: 0: the subject is the term itself; 1: the agreement, of which much else is said; 2: a heading, or a term by another name.
+    rank: int = 1
 
 
 def clauses(calendar: Calendar) -> list[Clause]:
@@ -124,8 +129,14 @@ def _read(calendar: Calendar, sentence: Span) -> list[Clause]:
             continue
         clause = _parse(calendar, sentence, subject.start(), stop, limit)
         if clause:
-            return [clause]
+            return [replace(clause, rank=_rank(subject.group()))]
     return []
+
+
+def _rank(subject: str) -> int:
+    if re.match(rf"term:|(?:(?:the|its) )?{_NAMED}(?:term|period)", subject):
+        return 2
+    return 0 if "term" in subject else 1
 
 
 def _parse(calendar: Calendar, sentence: Span, begin: int, stop: int, limit: int) -> Clause | None:
@@ -148,6 +159,9 @@ def _parse(calendar: Calendar, sentence: Span, begin: int, stop: int, limit: int
         return Clause(sentence, trouble="the end is the earlier or later of several things", is_initial=is_initial)
     if ends:
         return _stated(sentence, ends[0], length, start, is_initial)
+    named = _named_end(calendar, begin, stop)
+    if named:
+        return Clause(sentence, start=start, end=named.value, trouble="" if named.value else named.why, is_initial=is_initial)
     if anniversary:
         return _anniversary(calendar, sentence, anniversary, start, stop, is_initial)
     if length:
@@ -157,6 +171,18 @@ def _parse(calendar: Calendar, sentence: Span, begin: int, stop: int, limit: int
     if forever and not ANOTHER_END.search(low, begin, forever.start()):
         return Clause(sentence, is_perpetual=True, start=start, is_initial=is_initial)
     return None
+
+
+UNTIL = re.compile(
+    r"\b(?:until|through|(?:expire|end|terminate)s?(?: on| upon)?)(?: and including)? (?=(?:the )?\"?(?:[a-z]+ ){0,2}(?:expiration|expiry|termination|end|maturity) date\b)"
+)
+
+
+def _named_end(calendar: Calendar, begin: int, stop: int) -> Point | None:
+    """ "until the Expiration Date", where that is a date; None where nothing of the kind is said or it is not defined."""
+    until = UNTIL.search(calendar.reading.low, begin, stop)
+    point = calendar.at(until.end() - 1, stop + 40) if until else None
+    return point if point and point.value else None
 
 
 def _stated(sentence: Span, end: Mention, length: Length | None, start: Point | None, is_initial: bool) -> Clause:
@@ -258,6 +284,12 @@ def decide(calendar: Calendar, every_clause: list[Clause], effective: Extracted)
         why = "absent: no clause says how long the agreement runs"
         return open_("expiration_date", why), open_("term", why)
     initial = [end for end in every if end.clause.is_initial and not end.clause.is_perpetual]
+    of_term = [end for end in every if end.clause.rank == 0 and not end.clause.is_perpetual]
+    if of_term:
+        # Where a clause speaks of the term, a length in another sentence on the agreement is of something inside it.
+        every = [end for end in every if end.clause.rank == 0 or (end.clause.rank == 1 and end.clause.end)]
+    elif any(end.clause.rank < 2 for end in every):
+        every = [end for end in every if end.clause.rank < 2]
     firm = [end for end in initial or every if end.value is not PERPETUAL]
     chosen = firm or every
     return _expiration(reading, chosen), _term(reading, chosen)
