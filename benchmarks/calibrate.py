@@ -29,6 +29,7 @@ def cases(seeds: range, accounts: int, home: Path) -> Iterator[Case]:
     """One case per seed. One home for all of them: dbt parses its project once."""
     from datetime import datetime, time
 
+    from vim_pipelines.lifecycle.handoff_run import audit_handoffs
     from vim_pipelines.sandbox.simulator import SANDBOX_TODAY, simulate
     from vim_pipelines.signals.run import compute_signals
 
@@ -41,6 +42,7 @@ def cases(seeds: range, accounts: int, home: Path) -> Iterator[Case]:
         home.mkdir(parents=True, exist_ok=True)
         simulation.ground_truth.to_parquet(truth)
         with build_base(settings, simulation, as_of).session() as session:
+            audit_handoffs(session, as_of)
             compute_signals(session, as_of)
             claims = read_claims(session, as_of)
         print(f"seed {seed}: {len(claims.accounts)} accounts, {len(claims.flagged)} claims", file=sys.stderr, flush=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.hashing import sha256_json, sha256_text
 from vim_pipelines.evaluation.parity import Difference, Mart, compare, marts_of
+from vim_pipelines.lifecycle.handoff_run import audit_handoffs
 from vim_pipelines.lifecycle.outcomes import follow_plans
 from vim_pipelines.lifecycle.run import fold_states
 from vim_pipelines.lifecycle.tables import TABLES as LIFECYCLE_TABLES
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from vim_pipelines.store import Store
 
 #: The tables of the Python steps, compared beside the marts.
-COMPUTED = (*SIGNAL_TABLES, *LIFECYCLE_TABLES, "plan_outcomes")
+COMPUTED = (*SIGNAL_TABLES, *LIFECYCLE_TABLES, "plan_outcomes", "document_terms")
 
 
 def prepare(settings: Settings, warehouse: Warehouse) -> None:
@@ -52,6 +53,8 @@ def run_night(settings: Settings, warehouse: Warehouse, as_of: date, currency: s
     Without `tests` the dbt tests are left out: half the statements of a night, and the rows are compared anyway.
     """
     run_dbt(settings, _selection("base", tests), as_of, currency)
+    with warehouse.session() as session:
+        audit_handoffs(session, as_of)
     with warehouse.session() as session:
         compute_signals(session, as_of)
     with warehouse.session() as session:

@@ -74,10 +74,12 @@ def dbt(selection: str) -> Callable[..., dict[str, Any]]:
 
 
 def signals(settings: Settings, as_of: date, files: Path) -> dict[str, Any]:
+    from vim_pipelines.lifecycle.handoff_run import audit_handoffs
     from vim_pipelines.signals.run import compute_signals
     from vim_pipelines.warehouse import open_warehouse
 
     with open_warehouse(settings).session() as session:
+        audit_handoffs(session, as_of)
         report = compute_signals(session, as_of)
     return {"rows": report.rows, "risks_by_rule": report.risks_by_rule}
 

@@ -16,7 +16,7 @@ from vim_pipelines.approvals.sensors import approved_requests, requests_to_repla
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.assets import raw_sources
 from vim_pipelines.jobs import JOBS, portfolio_audit
-from vim_pipelines.lifecycle.assets import lifecycle, plan_outcomes
+from vim_pipelines.lifecycle.assets import handoff, lifecycle, plan_outcomes
 from vim_pipelines.quality.checks import raw_gates
 from vim_pipelines.reasoning.assets import drafts
 from vim_pipelines.reporting.assets import published
@@ -29,7 +29,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """All definitions of one installation. Opens nothing: the store and the portfolio file are read when a run starts."""
     dbt_assets, dbt = dbt_steps(settings)
     return dg.Definitions(
-        assets=[raw_sources, *dbt_assets, signals, lifecycle, drafts, approval_requests, plan_outcomes, published],
+        assets=[raw_sources, *dbt_assets, handoff, signals, lifecycle, drafts, approval_requests, plan_outcomes, published],
         asset_checks=[raw_gates],
         jobs=JOBS,
         schedules=[

@@ -184,6 +184,7 @@ def rebuild_nights(settings: Settings, days: Sequence[date], *, newest: date, sa
 
     The base models stand at one date at a time, so they are put back to `newest` at the end, also after a failure.
     """
+    from vim_pipelines.lifecycle.handoff_run import audit_handoffs
     from vim_pipelines.portfolio.file import load_portfolio
     from vim_pipelines.signals.run import compute_signals
     from vim_pipelines.store import open_store
@@ -204,6 +205,7 @@ def rebuild_nights(settings: Settings, days: Sequence[date], *, newest: date, sa
                 with _captured(settings, "backtest", show=False):
                     run_dbt(settings, ["tag:base"], day, currency)
                     with warehouse.session() as session:
+                        audit_handoffs(session, day)
                         compute_signals(session, day)
                     run_dbt(settings, PAST_MARTS, day, currency)
         finally:

@@ -165,6 +165,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def evidence(home: Path) -> dict[str, dict[str, Any]]:
+    from vim_pipelines.lifecycle.evidence import EVIDENCE_MODELS
+    from vim_pipelines.lifecycle.handoff_run import audit_handoffs
     from vim_pipelines.transform.project import run_dbt, write_profile
 
     settings = Settings(home=home)
@@ -172,9 +174,16 @@ def evidence(home: Path) -> dict[str, dict[str, Any]]:
     with warehouse.session() as session:
         stories().write(session)
     write_profile(settings, warehouse)
-    run_dbt(settings, [f"+{model}" for model in EVIDENCE_MODELS], AS_OF, "USD")
-    with warehouse.session(read_only=True) as session:
-        return {row["account_key"]: row for row in session.rows("select * from base.int_lifecycle_evidence")}
+    run_dbt(settings, [*(f"+{model}" for model in EVIDENCE_MODELS), "+int_handoff_documents"], AS_OF, "USD")
+    with warehouse.session() as session:
+        audit_handoffs(session, AS_OF)
+        tables = ("base.int_lifecycle_evidence", "base.int_evidence_handoff_psp", "computed.handoff_audits")
+        rows: dict[str, dict[str, Any]] = {}
+        for table in tables:
+            for row in session.rows(f"select * from {table}"):
+                row.pop("as_of_date", None)
+                rows.setdefault(row["account_key"], {}).update(row)
+        return rows
 
 
 @pytest.mark.parametrize("account", sorted(HANDOFFS))
@@ -288,6 +297,7 @@ def test_the_evidence_is_judged_by_the_map_without_a_missing_column(evidence: di
 
 def test_the_marts_hold_what_the_fold_computed(evidence: dict[str, dict[str, Any]], home: Path) -> None:
     """Contracts, grain and values; building the same day twice changes nothing, and a quiet second day keeps the last step in sight."""
+    from vim_pipelines.lifecycle.handoff_run import audit_handoffs
     from vim_pipelines.lifecycle.run import fold_states
     from vim_pipelines.transform.project import run_dbt
 
@@ -295,6 +305,7 @@ def test_the_marts_hold_what_the_fold_computed(evidence: dict[str, dict[str, Any
     warehouse = open_warehouse(settings)
     for as_of in (AS_OF, AS_OF, AS_OF + timedelta(days=1)):
         with warehouse.session() as session:
+            audit_handoffs(session, as_of)
             report = fold_states(session, [], as_of)
         run_dbt(settings, ["path:models/marts/lifecycle"], as_of, "USD")
     accounts = len(evidence)

@@ -30,6 +30,17 @@ def test_a_complete_account_meets_everything_that_is_proven_by_rules() -> None:
 UNMET = [
     ("p1_sales_docs", {"handoff_fields_missing": 2, "handoff_missing_fields": "risks, sponsor"}, "lacks risks, sponsor"),
     ("p1_sales_docs", {"handoff_fields_missing": 5, "handoff_missing_fields": "risks, sponsor", "handoff_document_key": None}, "no handoff document"),
+    (
+        "p1_sales_docs",
+        {"handoff_conflicting_fields": "seats", "handoff_words": "seats: the CRM says 40, the handoff 53"},
+        "differ on seats. (seats: the CRM says 40",
+    ),
+    ("p1_sales_docs", {"handoff_invalid_fields": "term"}, "contradicts itself on term"),
+    (
+        "p1_sales_docs",
+        {"handoff_invalid_fields": "term", "handoff_rounds": 3, "handoff_is_escalated": True},
+        "Asked 3 times without a full answer: the director",
+    ),
     ("p1_engagement_details", {"csm_name": None}, "Not named: CSM"),
     ("p1_engagement_details", {"contacts_named": 0}, "a contact at the customer"),
     ("p1_handoff_meeting", {"handoff_meeting_held_on": None}, "No handoff meeting"),

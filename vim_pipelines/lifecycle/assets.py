@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from vim_pipelines.lifecycle.evidence import EVIDENCE_MODELS
+from vim_pipelines.lifecycle.evidence import COMPUTED_EVIDENCE, EVIDENCE_MODELS
 from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 
 COMPUTED_LIFECYCLE = {
@@ -14,12 +14,49 @@ COMPUTED_LIFECYCLE = {
 }
 
 
+COMPUTED_HANDOFF = {
+    "handoff_fields": "Each field of the handoff matrix: present, missing, invalid, conflicting, stale or unverifiable, with the words that say it.",
+    "handoff_audits": "Mandatory handoff fields by status, and how often they were asked for.",
+}
+
+
+@dg.multi_asset(
+    name="handoff",
+    specs=[
+        dg.AssetSpec(
+            ["computed", table],
+            deps=[["base", "int_handoff_documents"], ["base", "int_contract_cycles"], ["base", "int_accounts"]],
+            description=description,
+            group_name="computed",
+            kinds={"python"},
+        )
+        for table, description in COMPUTED_HANDOFF.items()
+    ],
+    partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_A_RUN,
+    required_resource_keys={"settings", "store"},
+)
+def handoff(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """Audit the sales handoff of each account; before the signals, because a risk rule counts its gaps."""
+    from vim_pipelines.lifecycle.handoff_run import audit_handoffs
+    from vim_pipelines.store.sent import read_sent
+    from vim_pipelines.warehouse import Work, open_warehouse
+
+    sent = read_sent(context.resources.store, "anchor_request")
+    as_of = as_of_date(context)
+    with open_warehouse(context.resources.settings, Work("lifecycle", as_of, context.run_id)).session() as session:
+        report = audit_handoffs(session, as_of, sent)
+    for table in COMPUTED_HANDOFF:
+        details = {"texts_read": report.texts_read, **report.fields_by_status} if table == "handoff_fields" else {}
+        yield dg.MaterializeResult(asset_key=["computed", table], metadata={"dagster/row_count": report.rows[table], **details})
+
+
 @dg.multi_asset(
     name="lifecycle",
     specs=[
         dg.AssetSpec(
             ["computed", table],
-            deps=[*(["base", model] for model in EVIDENCE_MODELS), ["computed", "risks"]],
+            deps=[*(["base", model] for model in EVIDENCE_MODELS), *(["computed", table] for table in COMPUTED_EVIDENCE), ["computed", "risks"]],
             description=description,
             group_name="computed",
             kinds={"python"},

@@ -22,7 +22,10 @@ EVIDENCE_MODELS = (
     "int_evidence_advocacy_churn",
     "int_evidence_overlays",
     "int_evidence_new_contracts",
+    "int_evidence_handoff_psp",
 )
+#: Tables of schema computed, by as-of date, that a step before the fold wrote: one row an account, columns of other names again.
+COMPUTED_EVIDENCE = ("handoff_audits",)
 #: How the label begins of cards on the tenant's own portfolio (evaluation.backtest_portfolio); other cards are about activity histories.
 PORTFOLIO_LABEL = "the term ends without a renewal"
 #: States of an approval in which a plan holds.
@@ -30,17 +33,20 @@ APPROVED = ("approved", "executing", "applied", "verified")
 
 
 def evidence_of(session: Session, as_of: date) -> list[dict[str, Any]]:
-    """The facts of every account that is judged tonight, ordered by account. A column that two models have would hide one: ValueError."""
+    """The facts of every account that is judged tonight, ordered by account. A column that two parts have would hide one: ValueError."""
     facts: dict[str, dict[str, Any]] = {}
     known: set[str] = set()
-    for model in EVIDENCE_MODELS:
-        rows = session.rows(f"select * from base.{model} order by account_key")
-        columns = set(rows[0]) - {"account_key"} if rows else set()
+    parts: list[tuple[str, str, tuple[date, ...]]] = [(f"base.{model}", "", ()) for model in EVIDENCE_MODELS]
+    parts += [(f"computed.{table}", "where as_of_date = ?", (as_of,)) for table in COMPUTED_EVIDENCE if session.table_exists(f"computed.{table}")]
+    for number, (table, condition, parameters) in enumerate(parts):
+        rows = session.rows(f"select * from {table} {condition} order by account_key", parameters)
+        columns = set(rows[0]) - {"account_key", "as_of_date"} if rows else set()
         if twice := sorted(columns & known):
-            raise ValueError(f"base.{model} repeats {', '.join(twice)}")
+            raise ValueError(f"{table} repeats {', '.join(twice)}")
         known |= columns
         for row in rows:
-            if model == EVIDENCE_MODELS[0]:
+            row.pop("as_of_date", None)
+            if number == 0:
                 facts[row["account_key"]] = dict(row)
             elif row["account_key"] in facts:
                 facts[row["account_key"]].update(row)

@@ -27,6 +27,7 @@ COMPUTED_SIGNALS = {
                 ["base", "int_ticket_weeks"],
                 ["base", "int_ticket_load"],
                 ["base", "int_license_position"],
+                ["computed", "handoff_audits"],
             ],
             description=description,
             group_name="computed",

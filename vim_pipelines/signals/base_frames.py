@@ -224,9 +224,10 @@ ACCOUNT_COLUMNS = (
     "days_to_renewal", "gap_days", "last_activity_date", "notice_served_on", "usage_status", "ticket_status", "contract_status", "hold_reason",
 )  # fmt: skip
 EVIDENCE_COLUMNS = (
-    "account_key", "sponsors_active", "sponsors_left", "sponsor_left_on", "fttv_due_on", "fttv_reached_on", "handoff_fields_expected", "handoff_fields_missing",
-    "handoff_missing_fields", "notice_on", "notice_is_open", "won_back_on",
+    "account_key", "sponsors_active", "sponsors_left", "sponsor_left_on", "fttv_due_on", "fttv_reached_on", "notice_on", "notice_is_open", "won_back_on",
 )  # fmt: skip
+#: Of computed.handoff_audits, which the handoff audit writes before the signals.
+HANDOFF_COLUMNS = ("account_key", "handoff_fields_expected", "handoff_fields_missing", "handoff_missing_fields")
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,7 @@ class BaseFrames:
     rhythm: pd.DataFrame
     features: pd.DataFrame
     evidence: pd.DataFrame
+    handoff: pd.DataFrame
     auto_renew_off: pd.DataFrame
     concentration: pd.DataFrame
     service_level: pd.DataFrame
@@ -282,6 +284,7 @@ def read_base(session: Session, as_of: date) -> BaseFrames:
         ),
         features=_frame(session, _FEATURES, ("account_key", "entitled_features", "used_features"), [as_of, as_of, as_of - timedelta(days=FEATURE_DAYS)]),
         evidence=_columns(session, "base.int_lifecycle_evidence", EVIDENCE_COLUMNS),
+        handoff=_handoff(session, as_of),
         auto_renew_off=_frame(session, _AUTO_RENEW_OFF, ("account_key",), [end_of_day(as_of)]),
         concentration=_frame(session, _CONCENTRATION, ("account_key", "value_actions", "top_actions"), [as_of, as_of, as_of - timedelta(days=FEATURE_DAYS)]),
         service_level=_frame(session, _SERVICE_LEVEL, ("account_key", "sla_tickets", "sla_breached"), [end, end, end - timedelta(days=SERVICE_LEVEL_DAYS)]),
@@ -291,6 +294,13 @@ def read_base(session: Session, as_of: date) -> BaseFrames:
         stakes=_frame(session, _STAKES, ("account_key", "stake_annual")),
         seat_lines=_frame(session, _SEAT_LINES, ("account_key", "seats", "start_date", "end_date")),
     )
+
+
+def _handoff(session: Session, as_of: date) -> pd.DataFrame:
+    """The gaps of the night's handoff audit; without one (a score of the past, built alone) nothing is known of them."""
+    if not session.table_exists("computed.handoff_audits"):
+        return _frame(session, "select account_key from base.int_accounts where false", HANDOFF_COLUMNS)
+    return _frame(session, f"select {', '.join(HANDOFF_COLUMNS)} from computed.handoff_audits where as_of_date = ?", HANDOFF_COLUMNS, [as_of])
 
 
 def _columns(session: Session, table: str, columns: Sequence[str]) -> pd.DataFrame:

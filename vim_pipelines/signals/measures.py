@@ -35,7 +35,7 @@ def measure_frame(base: BaseFrames, accounts: Any, variance: MuraResult, spikes:
     from vim_pipelines.signals.vectors import ratio
 
     keys = accounts["account_key"]
-    evidence, features = aligned(base.evidence, keys), aligned(base.features, keys)
+    evidence, features, handoff = aligned(base.evidence, keys), aligned(base.features, keys), aligned(base.handoff, keys)
     concentration, contacts, service = aligned(base.concentration, keys), aligned(base.contacts, keys), aligned(base.service_level, keys)
     renewals, talks, stakes = aligned(base.renewals, keys), aligned(base.talks, keys), aligned(base.stakes, keys)
     is_seen = accounts["usage_status"].isin(["ok", "insufficient"]).to_numpy()
@@ -86,8 +86,8 @@ def measure_frame(base: BaseFrames, accounts: Any, variance: MuraResult, spikes:
         "talks_ahead": numbers(talks["talks_ahead"]), "stake_annual": numbers(stakes["stake_annual"]),
         "sponsors_active": numbers(evidence["sponsors_active"]), "sponsors_left": numbers(evidence["sponsors_left"]),
         "sponsor_left_on": pd.to_datetime(evidence["sponsor_left_on"]).to_numpy(), "fttv_days_late": numbers(late), "fttv_due_on": due.to_numpy(),
-        "handoff_fields_missing": numbers(evidence["handoff_fields_missing"]), "handoff_fields_expected": numbers(evidence["handoff_fields_expected"]),
-        "handoff_missing_fields": evidence["handoff_missing_fields"].to_numpy(),
+        "handoff_fields_missing": numbers(handoff["handoff_fields_missing"]), "handoff_fields_expected": numbers(handoff["handoff_fields_expected"]),
+        "handoff_missing_fields": handoff["handoff_missing_fields"].to_numpy(),
         "notice_is_open": (whole | line_notice.notna().to_numpy()).astype(float), "notice_is_whole": whole.astype(float), "notice_on": notice_on.to_numpy(),
         "stale_feeds": np.sum(list(stale.values()), axis=0).astype(float),
         "stale_feed_names": [" and ".join(name for name, flags in stale.items() if flags[row]) or None for row in range(len(keys))],

@@ -51,9 +51,17 @@ def _success_plan_written(facts: Facts, _values: Mapping[str, Any], _as_of: date
     return Proof("met", "The success plan is written.", row_of("document", facts["success_plan_key"]), facts.get("success_plan_authored_on"))
 
 
+def _branch_plan_written(facts: Facts, values: Mapping[str, Any], as_of: date, waived: frozenset[str]) -> Proof:
+    """The plan that the diagnostic branches to: a Success Plan, or a Risk Mitigation Plan before it while a risk is seen."""
+    proof = _success_plan_written(facts, values, as_of, waived)
+    if facts.get("psp_verdict") != "risk_mitigation_plan" or proof.status != "unmet":
+        return proof
+    return Proof("unmet", f"A risk is seen ({facts.get('psp_reason')}): a Risk Mitigation Plan is needed before the success plan.")
+
+
 RULES: dict[str, Rule] = {
     "pain_metric_with_baseline": Rule(_pain_metric_with_baseline),
     "sponsor_and_champion_named": Rule(_sponsor_and_champion_named),
     "red_flags_closed_or_owned": Rule(_red_flags_closed_or_owned),
-    "success_plan_written": Rule(_success_plan_written),
+    "branch_plan_written": Rule(_branch_plan_written),
 }

@@ -40,13 +40,10 @@ handoff as (
 
     select
         account_key,
-        max(document_key) as handoff_document_key,
-        max(authored_on) as handoff_authored_on,
-        cast(count(*) as bigint) as handoff_fields_expected,
-        cast(sum(case when is_present then 0 else 1 end) as bigint) as handoff_fields_missing,
-        {{ dbt.listagg("case when not is_present then field_name end", "', '", "order by field_name") }} as handoff_missing_fields
-    from {{ ref('int_handoff_fields') }}
-    group by account_key
+        document_key as handoff_document_key,
+        authored_on as handoff_authored_on
+    from {{ ref('int_handoff_documents') }}
+    where document_kind = 'handoff'
 
 ),
 
@@ -233,9 +230,6 @@ final as (
         cycles.lines_active,
         handoff.handoff_document_key,
         handoff.handoff_authored_on,
-        {%- for column in ['handoff_fields_expected', 'handoff_fields_missing', 'handoff_missing_fields'] %}
-        case when feeds.is_handoff_document_fed then handoff.{{ column }} end as {{ column }},
-        {%- endfor %}
         meeting_evidence.handoff_meeting_key,
         meeting_evidence.handoff_meeting_held_on,
         meeting_evidence.kickoff_meeting_key,
