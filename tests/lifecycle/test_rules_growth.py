@@ -18,7 +18,8 @@ NO_EXPANSION: dict[str, Any] = {"expansions_open": 0, "expansion_open_key": None
 CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("p9_early_renewal", {}, "met", "of the term to 2026-12-31 was won on 2026-06-01, before the opt-out deadline."),
     ("p9_early_renewal", {"renewal_is_before_opt_out": False}, "met", "before the renewal date."),
-    ("p9_early_renewal", LAST_TERM, "met", "The next opt-out deadline is 2026-11-01, 126 days away."),
+    ("p9_early_renewal", LAST_TERM, "unmet", "The term that runs is not renewed. The next opt-out deadline is 2026-11-01, 126 days away."),
+    ("p9_early_renewal", LAST_TERM | {"next_opt_out_on": date(2026, 12, 26)}, "met", "The next opt-out deadline is 2026-12-26, 181 days away."),
     ("p9_early_renewal", OPEN, "unmet", "No renewal is closed-won. The next opt-out deadline is 2026-11-01, 126 days away."),
     ("p9_early_renewal", OPEN | {"next_opt_out_on": date(2026, 6, 27)}, "unmet", "The next renewal date is 2026-12-31, 186 days away."),
     ("p9_early_renewal", {"renewal_is_in_time": False}, "unmet", "when no contract ran any more"),

@@ -12,7 +12,8 @@ from vim_pipelines.lifecycle.rules.proof import Facts, Proof, Rule, count, not_f
 STEPS = {"opened": "a renewal opportunity is open", "met": "a talk with the customer was held since", "priced": "the renewal opportunity has an amount"}
 
 
-def _renewal_won(facts: Facts, _values: Mapping[str, Any], as_of: date, _waived: frozenset[str]) -> Proof:
+def _renewal_won(facts: Facts, values: Mapping[str, Any], as_of: date, _waived: frozenset[str]) -> Proof:
+    """Won in time for the term that runs. The renewal of the term before counts until the timeline of the next one begins."""
     if not facts.get("is_renewal_fed"):
         return not_fed("renewals")
     won = facts.get("renewal_won_on")
@@ -23,9 +24,13 @@ def _renewal_won(facts: Facts, _values: Mapping[str, Any], as_of: date, _waived:
         return Proof("unmet", f"The renewal was won on {won.isoformat()}, when no contract ran any more.", rows)
     before = "the opt-out deadline" if facts.get("renewal_is_before_opt_out") else "the renewal date"
     of_term = f" of the term to {term_end.isoformat()}" if term_end else ""
-    return Proof(
-        "met", f"The renewal{of_term} was won on {won.isoformat()}, before {before}.{'' if _is_renewed(facts) else _deadline(facts, as_of)}", rows, won
-    )
+    told = f"The renewal{of_term} was won on {won.isoformat()}, before {before}."
+    if _is_renewed(facts):
+        return Proof("met", told, rows, won)
+    deadline = _leave_by(facts, as_of)
+    if deadline is not None and (deadline - as_of).days <= int(values["timeline_days"]):
+        return Proof("unmet", f"{told} The term that runs is not renewed.{_deadline(facts, as_of)}", rows, won)
+    return Proof("met", f"{told}{_deadline(facts, as_of)}", rows, won)
 
 
 def _renewal_on_timeline(facts: Facts, values: Mapping[str, Any], as_of: date, _waived: frozenset[str]) -> Proof:
@@ -149,7 +154,7 @@ def _multi_threaded(facts: Facts, values: Mapping[str, Any], as_of: date, _waive
 
 
 RULES: dict[str, Rule] = {
-    "renewal_won": Rule(_renewal_won),
+    "renewal_won": Rule(_renewal_won, frozenset({"timeline_days"})),
     "renewal_on_timeline": Rule(_renewal_on_timeline, frozenset({"steps"})),
     "expansion_case_written": Rule(_expansion_case_written, frozenset({"share_in_use"})),
     "expansion_carried_out": Rule(_expansion_carried_out, frozenset({"share_in_use"})),

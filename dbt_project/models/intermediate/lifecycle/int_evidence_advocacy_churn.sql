@@ -6,7 +6,7 @@
     or the loss that it follows; those of an earlier relation prove nothing.
 -#}
 {%- set kinds = {
-    'reference_consent': "('reference_call', 'case_study', 'other')",
+    'reference_consent': "('reference_call', 'case_study', 'review', 'other')",
     'advisory_board': "('advisory_board')",
     'public_review': "('review')",
     'product_council': "('product_council')",

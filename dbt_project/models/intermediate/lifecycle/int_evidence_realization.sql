@@ -41,7 +41,7 @@ documents as (
 
 ),
 
--- The plan itself says so, with a day: "Agreed with the customer on 3 March 2026".
+-- The plan itself says so: "agreed on 3 March 2026", "signed by Dana Reed"; not "to be signed by" and no empty line for a signature.
 said_agreements as (
 
     select
@@ -54,8 +54,16 @@ said_agreements as (
     where
         document_kind = 'success_plan'
         and (
-            {%- for cue in ['agreed by the customer', 'agreed with the customer', 'agreed on', 'signed by the customer', 'signed on'] %}
+            {%- for cue in ['agreed on', 'signed on'] %}
             {% if not loop.first %}or {% endif %}split_part(split_part(body, '{{ cue }}', 2), chr(10), 1) like '%20__%'
+            {%- endfor %}
+            {%- for cue in ['agreed by', 'agreed with', 'signed by'] %}
+            or (
+                trim(replace(replace(replace(replace(split_part(split_part(body, '{{ cue }}', 2), chr(10), 1), ':', ' '), '.', ' '), '_', ' '), chr(13), ' '))
+                not in ('', '-', '?', 'tbd', 'tba', 'tbc', 'n/a', 'the customer')
+                and body not like '%be {{ cue }}%'
+                and body not like '%yet {{ cue }}%'
+            )
             {%- endfor %}
         )
 

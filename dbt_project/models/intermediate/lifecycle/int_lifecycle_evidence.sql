@@ -16,7 +16,7 @@
     'contact_role': ('contact', ref('stg_crm__contacts'), "role in ('sponsor', 'champion')"),
     'pain_metric': ('milestone', ref('stg_crm__milestones'), "milestone_kind = 'pain_metric'"),
     'fttv': ('milestone', ref('stg_crm__milestones'), "milestone_kind = 'fttv'"),
-    'red_flag': ('task', ref('stg_crm__tasks'), "lower(subject) like '%red flag%'"),
+    'red_flag': ('task', ref('stg_crm__tasks'), "(task_kind = 'red_flag' or lower(subject) like '%red flag%')"),
     'questionnaire': ('survey_response', ref('stg_crm__survey_responses'), "survey_kind = 'questionnaire'"),
     'training_completion': ('training_completion', ref('stg_crm__training_completions'), "true"),
     'license_assignment': ('license_assignment', ref('stg_product__license_assignments'), "true"),
@@ -130,7 +130,7 @@ red_flags as (
         cast(sum(case when owner_email is null or trim(owner_email) = '' then 1 else 0 end) as bigint) as red_flags_unowned,
         min(task_key) as red_flag_key
     from {{ ref('stg_crm__tasks') }}
-    where status = 'open' and lower(subject) like '%red flag%'
+    where coalesce(status, 'open') = 'open' and (task_kind = 'red_flag' or lower(subject) like '%red flag%')
     group by account_key
 
 ),
