@@ -165,7 +165,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def evidence(home: Path) -> dict[str, dict[str, Any]]:
-    from vim_pipelines.lifecycle.evidence import EVIDENCE_MODELS
     from vim_pipelines.lifecycle.handoff_run import audit_handoffs
     from vim_pipelines.transform.project import run_dbt, write_profile
 
@@ -323,3 +322,30 @@ def test_the_marts_hold_what_the_fold_computed(evidence: dict[str, dict[str, Any
     assert (state["phase"], state["blocking_requirement_id"], state["blocking_requirement"]) == (1, "p1_sales_docs", "Audit sales docs")
     assert (state["blocking_status"], state["who_is_chased"], state["days_in_phase"]) == ("unmet", "account_executive", 1)
     assert (newest_step["as_of_date"], newest_step["from_phase"], newest_step["to_phase"]) == (AS_OF, 1, 11)
+
+
+def test_the_queue_is_in_its_mart_and_weighs_the_lines_in_force(evidence: dict[str, dict[str, Any]], home: Path) -> None:
+    """Ten seats at 100 a year; the account without notice days is urgent by its renewal, the lost one has nothing left to weigh."""
+    from vim_pipelines.lifecycle.action_queue import fold_queue
+    from vim_pipelines.lifecycle.run import fold_states
+    from vim_pipelines.transform.project import run_dbt
+
+    settings = Settings(home=home)
+    run_dbt(settings, ["+int_action_stakes"], AS_OF, "USD")
+    with open_warehouse(settings).session() as session:
+        fold_states(session, [], AS_OF)
+        report = fold_queue(session, [], AS_OF)
+        stakes = {row["account_key"]: row for row in session.rows("select * from base.int_action_stakes")}
+    run_dbt(settings, ["fct_next_best_actions", "fct_next_best_actions_current"], AS_OF, "USD")
+    assert {name: stakes["letter"][name] for name in ("stake_annual", "waste_annual", "deadline_on", "deadline_kind", "csm", "csm_hours")} == {
+        "stake_annual": 1000, "waste_annual": None, "deadline_on": date(2026, 11, 1), "deadline_kind": "opt_out", "csm": "Cara", "csm_hours": 12.0,
+    }  # fmt: skip
+    assert (stakes["no notice days"]["deadline_on"], stakes["no notice days"]["deadline_kind"]) == (date(2026, 12, 31), "renewal")
+    assert (stakes["gone"]["stake_annual"], stakes["gone"]["deadline_kind"]) == (None, "none")
+    with open_warehouse(settings).session(read_only=True) as session:
+        found = session.rows("select * from marts.fct_next_best_actions_current where account_key = 'none' and requirement_id = 'p1_sales_docs'")[0]
+        assert session.scalar("select count(*) from marts.fct_next_best_actions_current") == report.rows
+        assert session.scalar("select sum(effort_hours) from marts.fct_next_best_actions_current where is_in_capacity and queue_owner = 'Cara'") <= 12
+    # 1000 x 0.2 hangs on it; 90 business days to 1 November; chance 0.6.
+    assert (found["business_days_left"], float(found["urgency"]), float(found["score"])) == (90, 0.55, 66.0)
+    assert found["who_is_chased"] == "account_executive" and found["queue_kind"] == "csm" and found["why"].startswith("There is no handoff document")

@@ -11,6 +11,7 @@ COMPUTED_LIFECYCLE = {
     "requirements": "Each requirement of the account's open phases: met, unmet, waived, unknown or stale, with its proof.",
     "account_state": "The phase of each account, since when, and what blocks the next.",
     "phase_transitions": "Each step in each region of the state chart, with reason and evidence; append-only.",
+    "next_best_actions": "Which of the map's actions comes next, ranked and cut at the week's hours, with what came of the earlier ones.",
 }
 
 
@@ -56,7 +57,12 @@ def handoff(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]
     specs=[
         dg.AssetSpec(
             ["computed", table],
-            deps=[*(["base", model] for model in EVIDENCE_MODELS), *(["computed", table] for table in COMPUTED_EVIDENCE), ["computed", "risks"]],
+            deps=[
+                *(["base", model] for model in EVIDENCE_MODELS),
+                *(["computed", table] for table in COMPUTED_EVIDENCE),
+                ["base", "int_action_stakes"],
+                ["computed", "risks"],
+            ],
             description=description,
             group_name="computed",
             kinds={"python"},
@@ -68,19 +74,23 @@ def handoff(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]
     required_resource_keys={"settings", "store"},
 )
 def lifecycle(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
-    """Evaluate the requirements and fold the states up to the as-of date."""
+    """Evaluate the requirements, fold the states up to the as-of date, and rank what to do next."""
+    from vim_pipelines.lifecycle.action_queue import fold_queue
     from vim_pipelines.lifecycle.run import fold_states
     from vim_pipelines.store.overrides import read_overrides
+    from vim_pipelines.store.request_history import read_request_history
     from vim_pipelines.warehouse import Work, open_warehouse
 
-    overrides = read_overrides(context.resources.store)
+    overrides, requests = read_overrides(context.resources.store), read_request_history(context.resources.store)
     as_of = as_of_date(context)
     with open_warehouse(context.resources.settings, Work("lifecycle", as_of, context.run_id)).session() as session:
         report = fold_states(session, overrides, as_of)
+        queue = fold_queue(session, requests, as_of)
     for word, reason in report.words_ignored.items():
         context.log.warning("the word %s changes nothing: %s", word, reason)
+    rows = report.rows | {"next_best_actions": queue.rows}
     for table in COMPUTED_LIFECYCLE:
-        yield dg.MaterializeResult(asset_key=["computed", table], metadata={"dagster/row_count": report.rows[table]})
+        yield dg.MaterializeResult(asset_key=["computed", table], metadata={"dagster/row_count": rows[table]})
 
 
 @dg.asset(

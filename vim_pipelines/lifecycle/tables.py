@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vim_pipelines.lifecycle.action_tables import ACTION_TABLES
 from vim_pipelines.warehouse.base import Session
 
 _KEY = {"account_key": "varchar", "as_of_date": "date"}
@@ -45,5 +46,5 @@ READINGS = {
 def ensure_computed_tables(session: Session) -> None:
     """Create the tables of this slice that do not exist."""
     session.ensure_table("computed.document_terms", READINGS)
-    for name, columns in TABLES.items():
+    for name, columns in (TABLES | ACTION_TABLES).items():
         session.ensure_table(f"computed.{name}", columns)

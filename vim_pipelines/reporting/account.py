@@ -16,6 +16,7 @@ PARTS = {
     "requirements": "select * from marts.fct_requirements_current where account_key = ? order by phase, requirement_id",
     "health": "select * from marts.fct_health_scores_current where account_key = ?",
     "contributions": "select * from marts.fct_health_contributions_current where account_key = ? order by contribution desc nulls last, measure",
+    "actions": "select * from marts.fct_next_best_actions_current where account_key = ? order by account_rank nulls last, requirement_id",
     "risks": "select * from marts.fct_risks_current where account_key = ? order by rule_id",
     "waste": "select * from marts.fct_license_waste_current where account_key = ? order by product, opt_out_date, contract_line_key",
 }
@@ -67,6 +68,35 @@ def account_lines(found: dict[str, Any]) -> list[str]:
         *[f"  {risk['severity']:<8} {risk['rule_id']:<16} {risk['summary']}{CUT_MARKS.get(risk['cut_reason'], '')}" for risk in found["risks"]],
         f"Phase               {_shown(phase)} {state.get('phase_name', '')}, first seen there on {_shown(state.get('entered_on'))}",
         *[f"  {row['status']:<8} {row['requirement_id']:<28} {row['evidence'] or ''}" for row in open_requirements],
+        *action_lines(found["actions"]),
+    ]
+
+
+#: Actions of an account that are shown with their reasons; the others are a number.
+ACTIONS_SHOWN = 5
+
+
+def action_lines(actions: list[dict[str, Any]]) -> list[str]:
+    """What to do next, best first, each with the factors of its place; then what waits or rests."""
+    ranked = [row for row in actions if row["account_rank"] is not None]
+    lines = []
+    for row in ranked[:ACTIONS_SHOWN]:
+        value = format_money(row["value_ranked"], row["portfolio_currency"]) + (
+            "" if row["value_basis"] == "known" else f" ({row['value_basis'].replace('_', ' ')})"
+        )
+        lines += [
+            f"  {row['account_rank']}. {row['action']}   [{row['requirement_id']}, {row['effort_hours']:g} h]{CUT_MARKS['capacity'] if row['status'] == 'cut' else ''}",
+            f"     {format_money(row['score'], row['portfolio_currency'])} = {value} x {row['stake_share']:g} at stake x {row['urgency']:.2f} urgency"
+            f" x {row['chance']:.2f} chance; place {row['queue_rank']} in the queue of {row['queue_owner']}"
+            + (f", due {row['due_on']}" if row["due_on"] else ""),
+            f"     why: {row['why']}",
+        ]
+    others = [f"{row['requirement_id']} {row['status']} ({row['status_reason']})" for row in actions if row["account_rank"] is None]
+    return [
+        f"Next best actions   {len(ranked)} to do, {sum(row['status'] == 'open' for row in ranked)} of them in this week's hours",
+        *lines,
+        *([f"  and {len(ranked) - ACTIONS_SHOWN} more"] if len(ranked) > ACTIONS_SHOWN else []),
+        *[f"  not now: {text}" for text in others],
     ]
 
 

@@ -41,6 +41,8 @@ class NightSummary:
     accounts_held: int = 0
     #: Approved plans by what came of them; empty before the first.
     plans_by_outcome: dict[str, int] = field(default_factory=dict)
+    #: Per queue of next best actions: actions and hours in this week's capacity, and actions beyond it.
+    queues: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def timed(self, seconds: float, cpu_seconds: float) -> NightSummary:
         """The same figures with the time that the command took."""
@@ -69,6 +71,12 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
             [as_of],
         )
         bands = session.rows("select risk_band, count(*) as accounts from marts.fct_account_signals where as_of_date = ? group by risk_band", [as_of])
+        queues = session.rows(
+            "select queue_owner, sum(case when is_in_capacity then 1 else 0 end) as in_capacity, sum(case when is_in_capacity then effort_hours else 0 end) as hours,"
+            " sum(case when status = 'cut' then 1 else 0 end) as beyond from marts.fct_next_best_actions"
+            " where as_of_date = ? and status in ('open', 'cut') group by queue_owner order by queue_owner",
+            [as_of],
+        )
         held = session.rows(
             "select account_key, account_name, hold_reason from marts.fct_account_signals where as_of_date = ? and hold_reason is not null order by account_key",
             [as_of],
@@ -103,6 +111,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         attention=held_lines(held) + attention_lines(quality),
         accounts_held=len(held),
         plans_by_outcome=outcomes,
+        queues={row["queue_owner"]: {name: float(row[name]) for name in ("in_capacity", "hours", "beyond")} for row in queues},
         seconds=seconds,
         cpu_seconds=cpu_seconds,
     )
@@ -121,6 +130,8 @@ def plan_outcomes(session: Session, as_of: date) -> dict[str, int]:
     return {state: int(row[f"plans_{state}"]) for state in OUTCOME_ORDER} if row["groups"] else {}
 
 
+#: Queues that the summary names.
+QUEUES_BY_NAME = 6
 #: Accounts that the summary names when gates hold them.
 HELD_BY_NAME = 2
 #: What a figure of marts.fct_data_quality means to a person; others are shown by their names.
@@ -156,6 +167,13 @@ def attention_lines(quality: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def queue_line(queues: Mapping[str, Mapping[str, float]]) -> str:
+    """The queues of next best actions in a line: what this week's hours hold, and what lies beyond."""
+    each = [f"{owner.split('@')[0]} {queue['in_capacity']:.0f} ({queue['hours']:g} h, {queue['beyond']:.0f} beyond)" for owner, queue in queues.items()]
+    more = f", and {len(each) - QUEUES_BY_NAME} more" if len(each) > QUEUES_BY_NAME else ""
+    return ", ".join(each[:QUEUES_BY_NAME]) + more if each else "none"
+
+
 def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
     """The summary as lines of text, the same on a terminal and in a log."""
     unknown = f" ({summary.accounts_without_money} accounts without a figure)" if summary.accounts_without_money else ""
@@ -175,6 +193,7 @@ def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
         "  Accounts by phase",
         *phases,
         f"  Accounts by risk band {bands}",
+        f"  Next best actions     {queue_line(summary.queues)}",
         f"  Drafts                written {summary.drafts_written}   held back by a gate {summary.drafts_held}   awaiting approval {summary.awaiting_approval}",
         *(
             [f"  Approved plans        {'   '.join(f'{state} {count}' for state, count in summary.plans_by_outcome.items())}"]
