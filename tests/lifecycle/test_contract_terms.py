@@ -43,6 +43,10 @@ def years(count: int) -> Duration:
         ("THIS AGREEMENT is made on the 14t h day of April , 2015 by A Corp. and B Corp.", date(2015, 4, 14)),
         ("MASTER AGREEMENT\n\nDated: 5/6/08\n\nbetween A Corp. and B Corp.", date(2008, 5, 6)),
         ("MASTER AGREEMENT\n\nDated: 2019-07-31\n\nbetween A Corp. and B Corp.", date(2019, 7, 31)),
+        ("THIS AGREEMENT made in Toronto this first (1st) day of May, A.D. 2010 between A Corp. and B Corp.", date(2010, 5, 1)),
+        ("This First Amendment is made as of May 5, 2010 to the Services Agreement dated June 1, 2008 between A Corp. and B Corp.", date(2010, 5, 5)),
+        ("June 25, 2014\n\nB Corp.\n2 Main Street\n\nDear Mr. B: This letter sets out what we agree.", date(2014, 6, 25)),
+        ('This Agreement is made as of the Effective Date by A Corp. and B Corp. "Effective Date" means December 5, 2014.', date(2014, 12, 5)),
     ],
 )
 def test_the_opening_says_when_the_agreement_was_made(opening, expected):
@@ -277,6 +281,55 @@ def test_renewing_something_else_is_no_renewal():
 def test_two_lengths_of_renewal_leave_it_open():
     text = OPENING + EVERGREEN + " After the third renewal, this Agreement shall automatically renew for additional periods of six (6) months."
     assert read("renewal_term", text).status == "open"
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "During the term of this Agreement and for a period of two (2) years thereafter, Bolt shall not compete.",
+        "Bolt agrees that throughout the term of this Agreement and for one year thereafter it shall not solicit.",
+        "The confidentiality obligations under this Agreement shall continue for five (5) years after termination.",
+        "The license granted under this Agreement shall expire on June 1, 2020.",
+        "The term of the Lease shall expire on June 1, 2020.",
+        "The warranty period under this Agreement is 12 months from delivery.",
+        "The payment term of this Agreement is 30 days.",
+        "The Research Term of this Agreement shall be two years from the Effective Date.",
+        "This Agreement shall be effective for all purchases made until December 31, 2020.",
+        "This Agreement may be terminated by either party if the Closing does not occur on or before June 30, 2019.",
+        "The parties may extend the cure period under this Agreement for an additional thirty (30) days.",
+        "The Non-Compete Period under this Agreement shall be extended for an additional six months.",
+        "Acme's obligation to deliver under this Agreement shall be extended for the period of the force majeure and an additional ten (10) days.",
+        "If the tests fail, the parties shall extend the term of this Agreement by an additional four (4) months.",
+        "Supplier shall give sixty (60) days notice of any price change prior to renewal of this Agreement.",
+        "The term of this Agreement is set out in Schedule A. The term of each Order shall be one year from its date.",
+    ],
+)
+def test_a_period_of_something_smaller_is_not_the_agreements(clause):
+    """Every contract has a dozen periods; the first drafts of these rules took the covenant not to compete for the term."""
+    answers = extract_terms(OPENING + "The parties agree as follows. " + clause)
+    for field in ("expiration_date", "term", "renewal_term", "notice_period"):
+        assert answers[field].status == "open", (field, answers[field])
+
+
+@pytest.mark.parametrize(
+    ("clause", "renewal"),
+    [
+        ("This Agreement shall be automatically renewed for a further period of two (2) years.", "2 years"),
+        ("This Agreement will automatically renew for three (3) successive three-year periods.", "successive 3 years"),
+        ("The Term shall automatically extend for additional consecutive terms of 30 days each.", "successive 30 days"),
+        ("The Term shall automatically be extended by one year.", "1 year"),
+        ("The Initial Term shall automatically be extended for an additional period of half a year.", "6 months"),
+        ("The Agreement shall automatically renew annually.", "successive 1 year"),
+        ("Licensee shall have the right to renew this Agreement for ten (10) additional one-year terms.", "successive 1 year"),
+        ("This Agreement shall roll over for successive one month periods.", "successive 1 month"),
+        (
+            "At the end of the initial term, this Agreement shall remain in force for additional periods of thirty (30) days unless terminated.",
+            "successive 30 days",
+        ),
+    ],
+)
+def test_the_many_words_for_renewing(clause, renewal):
+    assert read("renewal_term", OPENING + "The parties agree as follows. " + clause).value_text == renewal
 
 
 # -- seats -----------------------------------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ COLUMNS: dict[Field, tuple[str, str]] = {
 
 Said = date | Duration | Perpetual | None
 Verdict = Literal["right", "wrong", "open", "rightly open", "not judged"]
-Half = Literal["development", "check"]
+#: The half that the rules were written on; the half that checks them; and the part of that one of which no text was ever read meanwhile.
+Part = Literal["development", "check", "unread"]
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,10 @@ class Contract:
     cells: dict[Field, tuple[str, str]]
 
     @property
-    def half(self) -> Half:
-        """The half that the rules were written on, or the one that only checks them: by the first byte of the name's SHA-256."""
-        return "development" if hashlib.sha256(self.name.encode()).digest()[0] % 2 == 0 else "check"
+    def parts(self) -> frozenset[Part]:
+        """The parts of the set it belongs to: even and odd first bytes of the name's SHA-256 are the halves; the first three odd is unread."""
+        odd = [byte % 2 == 1 for byte in hashlib.sha256(self.name.encode()).digest()[:3]]
+        return frozenset({"check", "unread"} if all(odd) else {"check"} if odd[0] else {"development"})
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Judged:
     """One answer beside the lawyers'."""
 
     contract: str
-    half: Half
+    parts: frozenset[Part]
     field: Field
     said: Extracted
     lawyers: str
@@ -118,9 +120,9 @@ class Score:
     seconds: float
     slowest_seconds: float
 
-    def rows(self, half: Half | None = None) -> list[Row]:
-        """One row for each field, then all pooled; of one half or of both."""
-        chosen = [one for one in self.judged if half in (None, one.half)]
+    def rows(self, part: Part | None = None) -> list[Row]:
+        """One row for each field, then all pooled; of one part or of all."""
+        chosen = [one for one in self.judged if part is None or part in one.parts]
         return [*(_row(name, [one for one in chosen if one.field == name]) for name in COLUMNS), _row("pooled", chosen)]
 
     @property
@@ -143,11 +145,12 @@ class Score:
             "all": [row.as_json() for row in self.rows()],
             "development": [row.as_json() for row in self.rows("development")],
             "check": [row.as_json() for row in self.rows("check")],
+            "unread": [row.as_json() for row in self.rows("unread")],
             "successive_agrees": successive_agrees(self.judged),
             "seconds": self.seconds,
             "slowest_seconds": self.slowest_seconds,
             "wrong": [
-                {"contract": one.contract, "half": one.half, "field": one.field, "said": one.said.value_text, "lawyers": one.lawyers, "why": one.why}
+                {"contract": one.contract, "parts": sorted(one.parts), "field": one.field, "said": one.said.value_text, "lawyers": one.lawyers, "why": one.why}
                 for one in self.wrong
             ],
         }
@@ -246,7 +249,7 @@ def judge(contract: Contract, name: Field, said: Extracted) -> Judged:
     else:
         verdict = "wrong"
         why = "another answer" if is_answerable else "their cell is empty" if not cell else "their cell is partial or has two answers"
-    return Judged(contract.name, contract.half, name, said, cell, is_answerable, verdict, why, successive)
+    return Judged(contract.name, contract.parts, name, said, cell, is_answerable, verdict, why, successive)
 
 
 def _is_marked(quote: str, clause: str) -> bool:
@@ -300,9 +303,14 @@ def score_lines(result: Score, *, show_wrong: bool = False) -> list[str]:
     """The tables for a terminal; with `show_wrong` each wrong answer beside the lawyers'."""
     pooled = result.rows()[-1]
     lines = [f"{result.contracts} contracts, five fields, {result.seconds:.1f} s (the slowest contract {result.slowest_seconds * 1000:.0f} ms)"]
-    halves: list[tuple[str, Half | None]] = [("all", None), ("development half", "development"), ("check half", "check")]
-    for title, half in halves:
-        lines += ["", title, *_table(result.rows(half))]
+    parts: list[tuple[str, Part | None]] = [
+        ("all", None),
+        ("development half", "development"),
+        ("check half", "check"),
+        ("of the check half, never read while the rules were written", "unread"),
+    ]
+    for title, part in parts:
+        lines += ["", title, *_table(result.rows(part))]
     agreeing, compared = successive_agrees(result.judged)
     lines += [
         "",
@@ -334,3 +342,17 @@ def _wrong_lines(wrong: list[Judged]) -> Iterator[str]:
     for one in wrong:
         yield f"{one.contract}"
         yield f"    {one.field}: said {one.said.value_text}, lawyers {one.lawyers or '(empty)'} ({one.why}); {one.said.reason}"
+
+
+def page_rows(rows: Iterable[Row]) -> list[str]:
+    """Rows of the table in docs/reference/contract-terms.md; a test holds the page to them."""
+    return [
+        f"| {row.field.replace('_', ' ')} | {row.answerable} | {row.answered} | {row.right} | {row.wrong} | {row.left_open} | "
+        f"{_page_share(row.wrong, row.answered)} | {_page_share(row.right, row.answerable)} |"
+        for row in rows
+    ]
+
+
+def _page_share(hits: int, trials: int) -> str:
+    low, high = wilson(hits, trials)
+    return f"{hits / max(1, trials):.1%} ({low:.1%} to {high:.1%})".replace("%", " %")

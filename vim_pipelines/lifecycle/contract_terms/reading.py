@@ -27,7 +27,7 @@ RULE = re.compile(r"[-=]{4,}")
 GAP = re.compile(r"\s\s+|[^\S ]")
 SENTENCE_END = re.compile(r"[.!?;][\"')\]]{0,2} (?=[A-Z\"'(\[\d_])")
 ABBREVIATED = re.compile(
-    r"(?:\b(?:inc|corp|ltd|llc|co|no|nos|sec|art|para|st|mr|mrs|ms|dr|vs|etc|jan|feb|mar|apr|april|jun|jul|aug|sept|sep|oct|nov|dec|u\.s|l\.p|n\.a|p\.m|a\.m|d\.b\.a|e\.g|i\.e|approx|attn|tel)|\b[a-z]|(?:january|february|march|april|may|june|july|august|september|october|november|december) \d{1,2})$"
+    r"(?:\b(?:inc|corp|ltd|llc|co|no|nos|sec|art|para|st|mr|mrs|ms|dr|vs|etc|jan|feb|mar|apr|april|jun|jul|aug|sept|sep|oct|nov|dec|u\.s|l\.p|n\.a|p\.m|a\.m|d\.b\.a|e\.g|i\.e|approx|attn|tel)|(?<!schedule )(?<!exhibit )(?<!appendix )(?<!annex )(?<!attachment )\b[a-z]|(?:january|february|march|april|may|june|july|august|september|october|november|december) \d{1,2})$"
 )
 #: A longer sentence is read in pieces of this many characters: the work stays in proportion to the text, whatever the text.
 LONGEST = 3000
@@ -81,7 +81,7 @@ class Reading:
     def _starts(self) -> list[int]:
         starts = [0]
         for end in SENTENCE_END.finditer(self.flat):
-            if self.flat[end.start()] == "." and ABBREVIATED.search(self.low, max(0, end.start() - 14), end.start()):
+            if self.flat[end.start()] == "." and ABBREVIATED.search(self.low, max(0, end.start() - 24), end.start()):
                 continue
             starts.append(end.end())
         pieces: list[int] = []

@@ -20,12 +20,13 @@ RENEWS = re.compile(
 )
 #: What is renewed has to be this agreement or its term.
 ITSELF_BEFORE = re.compile(
-    r"(?:\b(?:this|the) (?:[\w&'/-]+ ){0,5}?(?:agreement|contract|engagement|appointment)\b"
+    # Not "the cure period under this Agreement": there it is something else that is extended.
+    r"(?:(?<!under )(?<!of )(?<!to )(?<!in )(?<!by )(?<!with )\b(?:this|the) (?:(?!(?:under|of|to|in|by|with|for|period|term)\b)[\w&'/-]+ ){0,5}?(?:agreement|contract|engagement|appointment)\b"
     r"|\b(?:the|its) \"?(?:initial |primary |original |current |then[ -]current |renewal |extended |entire )*term(?! (?:of|for) (?!this|the agreement|the contract))\b"
-    r"|\b(?:initial|primary|renewal|original|extended|extension|then[ -]current|current) \"?(?:term|period)|\"term\"|\bit (?:shall|will|may))[^.;:]{0,160}$"
+    r"|\b(?:initial|primary|renewal|original|extended|extension|then[ -]current|current) \"?(?:term|period)|\"term\"|\bit (?:shall|will|may))[^.;:]{0,240}$"
 )
 ITSELF_AFTER = re.compile(
-    r"[^.;:]{0,60}?\b(?:(?:this|the) (?:[\w&'/-]+ ){0,3}?(?:agreement|contract|engagement)\b|(?:the|its) \"?(?:initial |primary |original |current |entire )*term(?! (?:of|for) (?!this|the agreement|the contract))\b|(?:renewal|extension|additional|successive) \"?(?:term|period))"
+    r"(?:(?!\b(?:under|cure|dates?|time|deadline|delivery|obligations?)\b)[^.;:]){0,60}?\b(?:it\b|(?:this|the) (?:[\w&'/-]+ ){0,3}?(?:agreement|contract|engagement)\b|(?:the|its) \"?(?:initial |primary |original |current |entire )*term(?! (?:of|for) (?!this|the agreement|the contract))\b|(?:renewal|extension|additional|successive) \"?(?:term|period))"
 )
 #: Renewing something else than this agreement.
 OTHER_THING = re.compile(
@@ -106,7 +107,7 @@ def _is_of_agreement(low: str, span: Span, verb: re.Match[str]) -> bool:
         return False
     if OTHER_THING.search(low, max(span.start, verb.start() - 60), verb.start()) or OTHER_THING.search(low, verb.end(), min(span.end, verb.end() + 40)):
         return False
-    return bool(ITSELF_BEFORE.search(low, max(span.start, verb.start() - 320), verb.end()) or ITSELF_AFTER.match(low, verb.end(), span.end))
+    return bool(ITSELF_BEFORE.search(low, max(span.start, verb.start() - 360), verb.end()) or ITSELF_AFTER.match(low, verb.end(), span.end))
 
 
 def _read(reading: Reading, span: Span) -> Clause:

@@ -36,6 +36,8 @@ SUBJECT = re.compile(
 OBLIQUE = re.compile(
     r"\b(?:during|throughout|under|pursuant to|in|of|by|with|for|to|from|after|upon|within|terminates?|extend|beyond|end|executed?|before|between|than|on|as|and|or|into|hereunder)(?: of| the| all of)? $"
 )
+#: Before a bare "term of this Agreement": an article or nothing. "The payment term of this Agreement" is another term.
+BARE = re.compile(r"(?:^|[.;:,()\"\d] ?|\b(?:the|its|an?|this|that|said|full|entire|and|term|duration)(?: \"| ))\"?$")
 BREAK = re.compile(r"[;:]")
 VERB = re.compile(
     r"\b(?:commenc(?:e[sd]?|ing)|begin(?:s|ning)?|start(?:s|ing)?|effective|in effect|in force|in full force|takes? effect|into (?:force|effect)|continues?|remains?|runs?|extends?|expires?|terminates?|ends?|"
@@ -72,11 +74,13 @@ START = re.compile(
     r"\b(?:commenc(?:e[sd]?|ing)|begin(?:s|ning)?|start(?:s|ing)?|effective|takes? effect|into (?:force|effect)|dated|runs?|from)(?: and in force)?(?: (?:as of|on|upon|from|with|at))*(?= )"
 )
 END = re.compile(
-    r"\b(?:until|through|to|thru|expir(?:e|es|ing|ation)(?: date)?(?: shall be| is)?|ends?|ending|terminat(?:e|es|ing)|conclud(?:e|es|ing)|up to|-)(?: and (?:including|through|until|ends?|ending|expir\w+|terminat\w+))*(?: on| upon| at| as of)*(?: and (?:including|through))?(?: (?:11:59|12:00|12|midnight|close of business|the close of business|the end of business|5:00)[ \w.:,]{0,24}? on)?(?: the)?:?,? ?$"
+    r"\b(?:until|through|to|thru|expir(?:e|es|ing|ation)(?: date)?(?: shall be| is)?|ends?|ending|terminat(?:e|es|ing)|conclud(?:e|es|ing)|up to|-)(?: automatically)?(?: and (?:including|through|until|ends?|ending|expir\w+|terminat\w+))*(?: on| upon| at| as of)*(?: and (?:including|through))?(?: (?:11:59|12:00|12|midnight|close of business|the close of business|the end of business|5:00)[ \w.:,]{0,24}? on)?(?: the)?:?,? ?$"
 )
 ANNIVERSARY = re.compile(
     r"\b(?P<before>(?:the )?(?:date|day) (?:immediately )?(?:before|prior to|preceding) |(?:one|1|\(1\)) day (?:before|prior to) )?(?:the |its )?(?P<which>first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|fifteenth|twentieth|\d{1,2} ?(?:st|nd|rd|th))(?: \(\d{1,2}(?: ?(?:st|nd|rd|th))?\))?(?: annual| year| yearly)? anniversary(?: date)?(?: of| from| following| after)?(?= |[.,;)])"
 )
+#: "effective for all purchases made until": the end of something smaller.
+ONLY_FOR = re.compile(r"\bfor (?:all|any|each|such|purchases|orders)\b")
 EITHER = re.compile(r"\b(?:earlier|earliest|later|latest|sooner|shorter|longer|greater|lesser) (?:to occur )?of\b|\bwhichever\b")
 FOREVER = re.compile(
     r"\b(?:perpetual(?:ly)?|in perpetuity|indefinite(?:ly)?|for an unlimited (?:period|time|duration)|unlimited in time|without limit of time"
@@ -87,7 +91,7 @@ OR_UNTIL = re.compile(r"\b(?:or|and) (?:until|unless)\b")
 ANOTHER_END = re.compile(r"\b(?:until|through|expires?|ending|ends?)\b")
 #: A sentence that names the agreement more often than this is no clause on its term.
 SUBJECTS = 12
-WORDS = ("term of", "term for", "term shall", "term will", "term is", "term means", '"term"', "term\")", "initial term", "primary term", "term:", "term commences", "term begins", "in effect", "in force", "full force", "take effect", "takes effect", "effective", "expire", "commence", "shall continue", "will continue", "shall remain", "will remain", "shall terminate", "shall end", "will end", "duration", "shall last", "will last", "lasts for", "service term", "subscription term", "contract term", "cooperation term", "period\"", "anniversary", "shall be valid", "is valid", "period of")  # fmt: skip
+WORDS = ("term of", "term for", "term shall", "term will", "term is", "term means", '"term"', "term\")", "initial term", "primary term", "term:", "term commences", "term begins", "in effect", "in force", "full force", "take effect", "takes effect", "effective", "expire", "commence", "shall continue", "will continue", "shall remain", "will remain", "shall terminate", "will terminate", "automatically terminate", "terminates on", "ends on", "shall end", "will end", "duration", "shall last", "will last", "lasts for", "service term", "subscription term", "contract term", "cooperation term", "period\"", "anniversary", "shall be valid", "is valid", "period of")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ def _read(calendar: Calendar, sentence: Span) -> list[Clause]:
         return []
     for subject in islice(SUBJECT.finditer(low, sentence.start, sentence.end), SUBJECTS):
         if OBLIQUE.search(low, max(sentence.start, subject.start() - 24), subject.start()):
+            continue
+        if subject.group().startswith(("term", "period", "duration")) and not BARE.search(low, max(0, subject.start() - 24), subject.start()):
             continue
         limit = min(sentence.end, subject.end() + 700)
         after = AFTERWARDS.search(low, subject.end(), limit)
@@ -157,6 +163,8 @@ def _parse(calendar: Calendar, sentence: Span, begin: int, stop: int, limit: int
         and either.start() < max([*(e.start for e in ends), length.start if length else 0, anniversary.start() if anniversary else 0])
     ):
         return Clause(sentence, trouble="the end is the earlier or later of several things", is_initial=is_initial)
+    if ends and ONLY_FOR.search(low, begin, ends[0].start):
+        return None
     if ends:
         return _stated(sentence, ends[0], length, start, is_initial)
     named = _named_end(calendar, begin, stop)
