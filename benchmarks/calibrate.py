@@ -1,9 +1,10 @@
 """`make calibrate`: how often the detectors ring on nothing and how much they find, beside the budget; exit status 1 if a bar is missed.
 
-Three parts. METRICS.md's simulated numbers, reproduced before anything is built on them. Simulated account-years, null and planted, at
+Four parts. METRICS.md's simulated numbers, reproduced before anything is built on them. Simulated account-years, null and planted, at
 the real weekly cadence, per clause and for the union (`evaluation/null_rates.py`, `evaluation/budget.py`). Planted portfolios: each seed
 goes simulator -> raw tables -> dbt base models -> signals, the real models and the real rules; only ingestion is skipped (it has tests
-of its own, and twenty emulated org exports would take most of the time). `--publish` writes what the second part measured to
+of its own, and twenty emulated org exports would take most of the time). And portfolios in which plans change nothing, or something
+known, to see whether the estimator of plans' effects says so (`evaluation/plan_effect_study.py`). `--publish` writes what the second part measured to
 `vim_pipelines/signals/published_rates.yaml`; `--real` runs the detectors on real counts instead.
 """
 
@@ -21,7 +22,7 @@ from vim_pipelines.evaluation.calibrate import Case, judge, rendered
 from vim_pipelines.evaluation.detectors import read_claims
 from vim_pipelines.settings import Settings
 
-PARTS = ("metrics", "account-years", "planted")
+PARTS = ("metrics", "account-years", "planted", "effect")
 SEED = 20260629
 
 
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=20, help="number of planted portfolios")
     parser.add_argument("--first-seed", type=int, default=101)
     parser.add_argument("--accounts", type=int, default=200, help="accounts in each")
+    parser.add_argument("--effect-seeds", type=int, default=200, help="portfolios of each kind of the part effect")
     parser.add_argument("--publish", action="store_true", help="measure account-years and write published_rates.yaml")
     parser.add_argument("--real", type=Path, metavar="DATA", help="folder with servicenow_incidents and oss_company_activity_nova: run on real counts")
     options = parser.parse_args(arguments)
@@ -75,7 +77,18 @@ def main(arguments: list[str] | None = None) -> int:
             verdict = judge(cases(range(options.first_seed, options.first_seed + options.seeds), options.accounts, Path(folder)))
         print(rendered(verdict))
         failed |= bool(verdict.failures)
+    if "effect" in parts:
+        failed |= _effect(options.effect_seeds)
     return 1 if failed else 0
+
+
+def _effect(seeds: int) -> bool:
+    """Whether a bar is missed."""
+    from vim_pipelines.evaluation.plan_effect_study import PLANTED, SCENARIOS, rendered, study
+
+    studies = [study(range(seeds), planted=planted, scenario=scenario) for scenario in SCENARIOS for planted in PLANTED]
+    print(rendered(studies))
+    return any(row.failures for row in studies)
 
 
 def _account_years(accounts: int, writes: bool) -> bool:

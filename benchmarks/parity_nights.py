@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.hashing import sha256_json, sha256_text
 from vim_pipelines.evaluation.parity import Difference, Mart, compare, marts_of
+from vim_pipelines.evaluation.plan_effect import follow_effects
 from vim_pipelines.lifecycle.handoff_run import audit_handoffs
 from vim_pipelines.lifecycle.outcomes import follow_plans
 from vim_pipelines.lifecycle.run import fold_states
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from vim_pipelines.store import Store
 
 #: The tables of the Python steps, compared beside the marts.
-COMPUTED = (*SIGNAL_TABLES, *LIFECYCLE_TABLES, "plan_outcomes", "document_terms")
+COMPUTED = (*SIGNAL_TABLES, *LIFECYCLE_TABLES, "plan_outcomes", "plan_effects", "document_terms")
 
 
 def prepare(settings: Settings, warehouse: Warehouse) -> None:
@@ -84,6 +85,7 @@ def run_operations(settings: Settings, warehouse: Warehouse, store: Store, as_of
     with warehouse.session() as session:
         mirror_store(store, session)
         follow_plans(session, store, as_of + timedelta(days=1))
+        follow_effects(session, as_of + timedelta(days=1))
     run_dbt(settings, _selection("ops", tests), as_of, currency)
 
 

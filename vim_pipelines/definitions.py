@@ -14,6 +14,7 @@ import dagster as dg
 from vim_pipelines.approvals.assets import approval_requests
 from vim_pipelines.approvals.sensors import approved_requests, requests_to_replan
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.evaluation.assets import plan_effects
 from vim_pipelines.ingestion.assets import raw_sources
 from vim_pipelines.jobs import JOBS, portfolio_audit
 from vim_pipelines.lifecycle.assets import handoff, lifecycle, plan_outcomes
@@ -29,7 +30,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """All definitions of one installation. Opens nothing: the store and the portfolio file are read when a run starts."""
     dbt_assets, dbt = dbt_steps(settings)
     return dg.Definitions(
-        assets=[raw_sources, *dbt_assets, handoff, signals, lifecycle, drafts, approval_requests, plan_outcomes, published],
+        assets=[raw_sources, *dbt_assets, handoff, signals, lifecycle, drafts, approval_requests, plan_outcomes, plan_effects, published],
         asset_checks=[raw_gates],
         jobs=JOBS,
         schedules=[

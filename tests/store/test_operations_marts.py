@@ -16,6 +16,7 @@ from stores import settings_for
 from vim_pipelines.approvals.policy import load_policy
 from vim_pipelines.approvals.queue import decide, list_requests, request_approvals
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.evaluation.plan_effect import follow_effects
 from vim_pipelines.lifecycle.outcomes import follow_plans
 from vim_pipelines.store import open_store
 from vim_pipelines.store.mirror import mirror_store
@@ -23,7 +24,7 @@ from vim_pipelines.store.models import LlmCall, OutboxEntry
 from vim_pipelines.transform.project import RESERVED_SELECTIONS, run_dbt, write_profile
 from vim_pipelines.warehouse import open_warehouse
 
-MARTS = ("fct_plans", "fct_approvals", "fct_write_backs", "fct_llm_calls", "fct_plan_outcomes", "fct_plan_outcome_counts")
+MARTS = ("fct_plans", "fct_approvals", "fct_write_backs", "fct_llm_calls", "fct_plan_outcomes", "fct_plan_outcome_counts", "fct_plan_effects")
 #: The requests are decided on the morning after AS_OF: a day later they are known.
 NEXT_DAY = AS_OF + timedelta(days=1)
 
@@ -43,6 +44,7 @@ def build(night) -> dict[str, list[dict]]:
     with warehouse.session() as session:
         mirror_store(store, session)
         follow_plans(session, store, NEXT_DAY)
+        follow_effects(session, NEXT_DAY)
     run_dbt(settings, ["signal_thresholds", *RESERVED_SELECTIONS["ops"]], NEXT_DAY, "USD")
     with warehouse.session(read_only=True) as session:
         return {mart: session.rows(f"select * from marts.{mart}") for mart in MARTS}
@@ -109,6 +111,9 @@ def test_an_empty_store_builds_empty_marts_and_a_full_one_shows_every_decision_c
     taken_up = outcomes["seats_taken_up"]
     assert (taken_up["state"], taken_up["baseline"], taken_up["bar"], taken_up["due_on"]) == ("open", 150, 135, NEXT_DAY + timedelta(days=91))
     assert (outcomes["gap_halved"]["state"], outcomes["gap_halved"]["plan_state"]) == ("unknown", "open")  # the draft's facts did not know the gap
+    assert {(row["measure"], row["status"], row["statement"]) for row in marts["fct_plan_effects"]} == {
+        (measure, "not_enough_data", "not enough data (0 of 30 matched accounts)") for measure in ("shelfware_seats", "unused_seats")
+    }
     [counts] = marts["fct_plan_outcome_counts"]
     assert (counts["plans"], counts["plans_open"], counts["segment"], counts["met_share"]) == (1, 1, "unknown", None)
     assert [(row["approved_by"], row["document"]) for row in marts["fct_write_backs"]] == [("dora", "license_optimization_plan")]

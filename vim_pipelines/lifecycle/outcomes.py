@@ -130,7 +130,7 @@ def bind(criterion: Criterion, facts: Sequence[Mapping[str, Any]], facts_as_of: 
         "criterion": criterion.id, "sentence": criterion.sentence, "measure": criterion.measure, "comparison": criterion.comparison,
         "target": None if criterion.target is None else format(criterion.target, "f"), "judged": criterion.judged,
         "due_fact": criterion.due.date, "due_date": dated["value_text"] if dated else None, "days_after_approval": criterion.due.days_after_approval,
-        "baseline": None if number is None else format(number, "f"), "baseline_text": text, "baseline_on": facts_as_of.isoformat(),
+        "baseline": None if number is None else format(number.normalize(), "f"), "baseline_text": text, "baseline_on": facts_as_of.isoformat(),
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ PUBLISHED_INPUTS = (
     "fct_write_backs",
     "fct_llm_calls",
     "fct_plan_outcome_counts",
+    "fct_plan_effects",
 )
 
 
