@@ -135,6 +135,9 @@ def test_a_date_of_agreement_alone_is_no_effective_date():
         ("The term of this Agreement shall commence on the Effective Date and shall continue for a period of three (3) years.", date(2022, 3, 1), years(3)),
         ("This Agreement shall remain in effect for an initial term of twelve (12) months from the Effective Date.", date(2020, 3, 1), months(12)),
         ("The initial term of this Agreement shall be one year, commencing on April 15, 2019.", date(2020, 4, 15), years(1)),
+        ("The term of this Agreement is for five years and shall commence on July 1, 2019.", date(2024, 7, 1), years(5)),
+        ("This Agreement commences on the date hereof and shall terminate on the tenth (10th) anniversary of such date.", date(2029, 3, 1), years(10)),
+        ("The term of this Agreement shall continue until March 18. 2021, unless sooner terminated.", date(2021, 3, 18), None),
         ("This Agreement shall continue in full force and effect until December 31, 2023.", date(2023, 12, 31), None),
         ("The term of this Agreement shall begin on April 1, 2019 and end on March 31, 2021.", date(2021, 3, 31), None),
         ('The "Term" shall begin on the date hereof and shall expire on the fifth anniversary of the Effective Date.', date(2024, 3, 1), years(5)),
@@ -321,6 +324,12 @@ def test_a_period_of_something_smaller_is_not_the_agreements(clause):
         ("The Initial Term shall automatically be extended for an additional period of half a year.", "6 months"),
         ("The Agreement shall automatically renew annually.", "successive 1 year"),
         ("Licensee shall have the right to renew this Agreement for ten (10) additional one-year terms.", "successive 1 year"),
+        ("This Agreement is for a period of three years and from year to year thereafter.", "successive 1 year"),
+        (
+            "The initial term of this Agreement is three years. This Agreement shall automatically renew for additional terms equal to the Initial Term.",
+            "successive 3 years",
+        ),
+        ("Each Renewal Term shall be for a period of one year.", "successive 1 year"),
         ("This Agreement shall roll over for successive one month periods.", "successive 1 month"),
         (
             "At the end of the initial term, this Agreement shall remain in force for additional periods of thirty (30) days unless terminated.",
@@ -330,6 +339,53 @@ def test_a_period_of_something_smaller_is_not_the_agreements(clause):
 )
 def test_the_many_words_for_renewing(clause, renewal):
     assert read("renewal_term", OPENING + "The parties agree as follows. " + clause).value_text == renewal
+
+
+AUTOMATIC = "This Agreement shall automatically renew for successive one year terms"
+
+
+@pytest.mark.parametrize(
+    ("clause", "notice"),
+    [
+        (
+            AUTOMATIC
+            + " unless, not less than one hundred eighty (180) days before the end of the term, either party gives notice of its election not to renew.",
+            days(180),
+        ),
+        (
+            AUTOMATIC
+            + ". Either party may prevent renewal by giving not less than three (3) months written notice prior to expiration of the then-current term.",
+            months(3),
+        ),
+        (AUTOMATIC + " provided that neither party has given notice of termination at least six months before the expiry date.", months(6)),
+        (AUTOMATIC + ". Notice of non-renewal must be received 60 days prior to the end of the term.", days(60)),
+        (
+            "Either party may terminate this Agreement for convenience on 30 days notice. "
+            + AUTOMATIC
+            + " unless notice is given 90 days before the end of the term.",
+            days(90),
+        ),
+        (AUTOMATIC + " unless Customer gives thirty (30) days notice, or Vendor ninety (90) days notice, of non-renewal.", None),
+        (AUTOMATIC + " unless either party delivers a notice of non-renewal at least ten (10) business days before expiry.", None),
+        (AUTOMATIC + " unless it is terminated for breach upon thirty (30) days notice and failure to cure.", None),
+    ],
+)
+def test_the_notice_is_the_one_that_stops_the_renewal(clause, notice):
+    answers = extract_terms(OPENING + "The parties agree as follows. " + clause)
+    assert answers["notice_period"].value == notice
+    assert answers["auto_renew"].value is True
+
+
+@pytest.mark.parametrize(
+    ("clause", "auto"),
+    [
+        ("This Agreement shall not automatically renew.", False),
+        ("Thereafter this Agreement shall be automatically renewable for additional terms of one year.", True),
+        ("This Agreement may be renewed for further terms of one year by mutual written agreement.", False),
+    ],
+)
+def test_whether_it_renews_by_itself(clause, auto):
+    assert read("auto_renew", OPENING + "The parties agree as follows. " + clause).value is auto
 
 
 # -- seats -----------------------------------------------------------------------------------------------------------------

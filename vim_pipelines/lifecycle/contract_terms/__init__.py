@@ -26,7 +26,7 @@ def extract_terms(text: str) -> dict[Field, Extracted]:
     clauses = term.clauses(calendar)
     effective = effective_date(calendar, clauses)
     expiration, length = term.decide(calendar, clauses, effective)
-    renewal_term, notice, auto_renew = renewal.decide(reading)
+    renewal_term, notice, auto_renew = renewal.decide(reading, length)
     answers = [calendar.agreement_date, effective, expiration, length, renewal_term, notice, auto_renew, seats(reading)]
     by_field = {answer.field: answer for answer in answers}
     return {field: by_field[field] for field in FIELDS}

@@ -37,7 +37,9 @@ OBLIQUE = re.compile(
     r"\b(?:during|throughout|under|pursuant to|in|of|by|with|for|to|from|after|upon|within|terminates?|extend|beyond|end|executed?|before|between|than|on|as|and|or|into|hereunder)(?: of| the| all of)? $"
 )
 #: Before a bare "term of this Agreement": an article or nothing. "The payment term of this Agreement" is another term.
-BARE = re.compile(r"(?:^|[.;:,()\"\d] ?|\b(?:the|its|an?|this|that|said|full|entire|and|term|duration)(?: \"| ))\"?$")
+BARE = re.compile(
+    r"(?:^|[.;:,()\"\d] ?|\b(?:the|its|an?|this|that|said|full|entire|and|term|duration|initial|agreement|contract|service|subscription)(?: \"| ))\"?$"
+)
 BREAK = re.compile(r"[;:]")
 VERB = re.compile(
     r"\b(?:commenc(?:e[sd]?|ing)|begin(?:s|ning)?|start(?:s|ing)?|effective|in effect|in force|in full force|takes? effect|into (?:force|effect)|continues?|remains?|runs?|extends?|expires?|terminates?|ends?|"
@@ -73,6 +75,8 @@ NOTICE = re.compile(r"(?:'s?|s')? ?(?:\(s\) ?)?(?:prior|advance|advanced|written
 START = re.compile(
     r"\b(?:commenc(?:e[sd]?|ing)|begin(?:s|ning)?|start(?:s|ing)?|effective|takes? effect|into (?:force|effect)|dated|runs?|from)(?: and in force)?(?: (?:as of|on|upon|from|with|at))*(?= )"
 )
+#: "... is for five years and shall commence on July 1".
+BEGINS_LATER = re.compile(r"\b(?:commenc(?:e|es|ing)|begin(?:s|ning)?|start(?:s|ing)?)(?: (?:as of|on|upon|from|with|at))+(?= )")
 END = re.compile(
     r"\b(?:until|through|to|thru|expir(?:e|es|ing|ation)(?: date)?(?: shall be| is)?|ends?|ending|terminat(?:e|es|ing)|conclud(?:e|es|ing)|up to|-)(?: automatically)?(?: and (?:including|through|until|ends?|ending|expir\w+|terminat\w+))*(?: on| upon| at| as of)*(?: and (?:including|through))?(?: (?:11:59|12:00|12|midnight|close of business|the close of business|the end of business|5:00)[ \w.:,]{0,24}? on)?(?: the)?:?,? ?$"
 )
@@ -81,6 +85,7 @@ ANNIVERSARY = re.compile(
 )
 #: "effective for all purchases made until": the end of something smaller.
 ONLY_FOR = re.compile(r"\bfor (?:all|any|each|such|purchases|orders)\b")
+SAME_DATE = re.compile(r" (?:(?:such|that|the said|said) date|thereof)\b")
 EITHER = re.compile(r"\b(?:earlier|earliest|later|latest|sooner|shorter|longer|greater|lesser) (?:to occur )?of\b|\bwhichever\b")
 FOREVER = re.compile(
     r"\b(?:perpetual(?:ly)?|in perpetuity|indefinite(?:ly)?|for an unlimited (?:period|time|duration)|unlimited in time|without limit of time"
@@ -235,6 +240,11 @@ def _start(calendar: Calendar, begin: int, stop: int, length: Length | None) -> 
             return point
         if start.group().endswith(("as of", "on", "upon", "from")) and not start.group().startswith("from"):
             event = event or Point(start.start(), start.end(), None, "the term starts at an event that has no date in the text")
+    if event is None and length:
+        for start in BEGINS_LATER.finditer(low, length.end, stop):
+            return calendar.at(start.end(), reading.sentence(start.start()).end) or Point(
+                start.start(), start.end(), None, "the term starts at an event that has no date in the text"
+            )
     return event
 
 
@@ -243,6 +253,8 @@ def _anniversary(calendar: Calendar, sentence: Span, match: re.Match[str], start
     digits = re.match(r"\d+", which)
     years = int(digits.group()) if digits else ORDINALS.index(which) + 1
     point = calendar.at(match.end(), sentence.end) if match.group().rstrip().endswith((" of", " from", " following", " after")) else start
+    if point is None and SAME_DATE.match(calendar.reading.low, match.end()):
+        point = start
     if point is None and re.match(rf" {_THIS}", calendar.reading.low[match.end() : match.end() + 80]):
         point = calendar.own(match.start(), match.end())
     if point is None or point.value is None:
