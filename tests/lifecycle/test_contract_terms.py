@@ -79,6 +79,11 @@ def test_the_date_of_another_agreement_is_not_this_ones():
     assert read("agreement_date", text).value == date(2003, 4, 4)
 
 
+def test_a_request_for_confidential_treatment_does_not_date_the_agreement():
+    text = "Confidential treatment has been requested in an application dated May 3, 2001. This Agreement is made as of April 2, 2001 between A Corp. and B Corp. WHEREAS"
+    assert read("agreement_date", text).value == date(2001, 4, 2)
+
+
 def test_two_dates_in_the_opening_leave_it_open():
     answer = read("agreement_date", "This Agreement is made as of May 1, 2005. Executed on May 9, 2005 by and between A Corp. and B Corp. WHEREAS")
     assert answer.status == "open"
@@ -114,6 +119,11 @@ def test_a_filings_footer_is_no_date_of_the_contract():
 )
 def test_the_effective_date_as_defined_or_stated(text, expected):
     assert read("effective_date", text).value == expected
+
+
+def test_the_effective_date_of_something_else_is_not_the_agreements():
+    text = OPENING + 'Notice ends it on June 1, 2020 (the "Effective Date of Termination").'
+    assert read("effective_date", text).value == date(2019, 3, 1)
 
 
 def test_an_effective_date_that_is_an_event_is_open():

@@ -29,6 +29,7 @@ OPENS = re.compile(r"\b(?:made|entered|dated|executed|effective|between|among)\b
 #: Words that make the date that of another paper or another event.
 OF_ANOTHER = re.compile(
     r"\b(?:that certain|pursuant to|amended (?:by|on|as of)|original(?:ly)?|previously|prior|organized|incorporated|existing|trust agreement dated|reference is (?:hereby )?made|under (?:the|that|an?) [^.]{0,60}dated)\b[^.;]*$"
+    r"|\b(?:request|application|order|letter|registration statement|prospectus|confidential treatment|opinion|report)\b(?! agreement| form)[^.;]{0,40}$"
     # "... to the Services Agreement dated", but not "Amendment to the Services Agreement is dated".
     r"|\b(?:to|of|amends?|restates|supplements?|replaces|supersedes|under|terminates|by) (?:and restates )?(?:the|its|an?|that) (?:[\w&'-]+ ){0,6}?(?:agreement|contract|lease|note|plan|indenture)s?,?"
     r"(?: \([^()]{0,60}\),?)?(?: (?:by and )?between (?:(?!\b(?:this|is)\b)[^;]){0,120}?)? (?:made|dated|entered into|effective)[^.;]{0,20}$"

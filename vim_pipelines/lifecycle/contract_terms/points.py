@@ -131,7 +131,7 @@ class Calendar:
     def _definition(self, start: int, end: int) -> Point | None:
         reading = self.reading
         before = reading.low[max(0, start - 140) : start]
-        quoted = before.endswith('"')
+        quoted = before.endswith('"') and CLOSED.match(reading.low, end) is not None
         if quoted and DEFINES_BEFORE.search(before):
             opening = max(0, start - 140)
             earlier = [mention for mention in mentions(reading.low, opening, start) if DEFINES_GAP.fullmatch(reading.low, mention.end, start)]
@@ -154,6 +154,8 @@ class Calendar:
         return None
 
 
+#: The name ends here: "Effective Date of Termination" is another name.
+CLOSED = re.compile(r"[,.]?\"")
 DEFINES_BEFORE = re.compile(
     r"\((?:[\w ,']{0,40}?(?:the|such date|hereinafter|as|this|each|an?)?[ ,:]{0,3})\"$|\b(?:hereinafter|referred to as|called|being)(?: the)? \"$"
 )
