@@ -363,3 +363,10 @@ def test_a_waiver_ends_an_action_without_saying_that_it_helped() -> None:
 def test_the_week_begins_on_monday() -> None:
     [row] = rows(queue(as_of=date(2026, 6, 28), **FLAGS)).values()
     assert row["queue_week"] == MONDAY
+
+
+def test_an_action_that_nobody_was_shown_leaves_nothing_behind() -> None:
+    """Otherwise every requirement that is met by itself would stand in the mart for the weeks of a rest that nobody needs."""
+    full = {"accounts": [account(csm_hours=0.5)]}
+    cut, gone = nights([{"as_of": MONDAY, **full, **FLAGS}, {"as_of": MONDAY + DAY, **full, **MET}])
+    assert cut and cut["status"] == "cut" and gone is None

@@ -247,16 +247,20 @@ def _business_days(as_of: date, deadlines: pd.Series) -> Any:
 def _remember(scored: pd.DataFrame, day: QueueDay, rules: ActionRules, lifecycle: LifecycleMap) -> list[dict[str, Any]]:
     """Tonight's candidates with what earlier nights, requests and snoozes say of them, and the earlier actions that are none tonight."""
     documents = {requirement.requirement_id: requirement.document for requirement in lifecycle.requirements}
-    before = {(row["account_key"], row["requirement_id"]): row for row in _records(day.previous) if row["requirement_id"] in documents}
+    # Most of the queue is asked for again tonight and needs of its past only what it takes along.
+    earlier_rows = day.previous[day.previous["requirement_id"].isin(documents)]
+    before = {_key(row): (place, row) for place, row in enumerate(_records(earlier_rows[["account_key", "requirement_id", *_TAKEN_ALONG]]))}
     requests = {(row["account_key"], row["document"]): row for row in _records(day.requests)}
     known = dict(zip(zip(day.requirements["account_key"], day.requirements["requirement_id"], strict=True), day.requirements["status"], strict=True))
     judged = set(day.accounts["account_key"])
     rows = []
     for row in _records(scored):
-        key = (row["account_key"], row["requirement_id"])
-        rows.append(_candidate(row, before.pop(key, None), requests.get((key[0], documents[key[1]])), day.as_of, rules))
-    for key, earlier in before.items():
-        gone = _gone(earlier, key[0] in judged, known.get(key), requests.get((key[0], documents[key[1]])), day.as_of, rules)
+        account, requirement = _key(row)
+        _, earlier = before.pop((account, requirement), (None, None))
+        rows.append(_candidate(row, earlier, requests.get((account, documents[requirement])), day.as_of, rules))
+    for row in _records(earlier_rows.iloc[[place for place, _ in before.values()]]):
+        account, requirement = _key(row)
+        gone = _gone(row, account in judged, known.get((account, requirement)), requests.get((account, documents[requirement])), day.as_of, rules)
         if gone is not None:
             rows.append(gone)
     _supersede(rows, rules, lifecycle)
@@ -271,6 +275,7 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str]:
 _MEMORY: dict[str, Any] = dict.fromkeys(
     ("status_reason", "first_shown_on", "last_shown_on", "due_on", "cool_down_until", "taken_week", "taken_by", "done_on", "done_how", "request_id", "outcome", "outcome_on")
 ) | {"is_outcome_counted": False}  # fmt: skip
+_TAKEN_ALONG = (*_MEMORY, "opened_on", "action_id", "status")
 #: What a reopened action forgets: how it ended.
 _ENDED = {"status_reason", "cool_down_until", "done_on", "done_how", "request_id", "outcome", "outcome_on"}
 
@@ -362,16 +367,19 @@ def _gone(
         return row
     if is_live and request is not None and request["state"] in CARRIED_OUT and request["on"] >= row["opened_on"]:
         row |= _carried_out(request, as_of, rule.cool_down_days)
+    if row["first_shown_on"] is None and row["done_how"] != "request":
+        return None  # nobody was asked, so there is nothing to rest from and nothing to tell
     is_met = not row["asks_requirement"] or status in PASSING
     if not is_met:
         # Asked no more without being met: another phase, or nobody can see it now.
         return (
             row if row["done_how"] == "request" else row | _ended("expired", "no longer asked", as_of + timedelta(days=rule.cool_down_days), "not_asked", as_of)
         )
-    due = row["due_on"]
-    outcome = "waived" if status == "waived" and row["asks_requirement"] else "met_unasked" if due is None else "met_by_due" if as_of <= due else "met_later"
+    # A plan that was carried out before the queue ever showed its action is due by the end of its window.
+    due = row["due_on"] or row["done_on"] + timedelta(days=rule.window_days)
+    outcome = "waived" if status == "waived" and row["asks_requirement"] else "met_by_due" if as_of <= due else "met_later"
     if row["done_how"] == "request":
-        row |= {"outcome": "met_by_due" if outcome == "met_unasked" else outcome, "outcome_on": as_of}
+        row |= {"outcome": outcome, "outcome_on": as_of}
         if not row["is_outcome_counted"] and outcome != "waived":
             is_in_time = as_of <= row["done_on"] + timedelta(days=rule.window_days)
             row |= {"is_outcome_counted": True, "counted_now": "helped" if is_in_time else "tried"}
@@ -502,18 +510,13 @@ def typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows with plain Python values: None for whatever is missing, dates for whatever has a date."""
-    import pandas as pd
-
     columns = {}
-    for name in frame.columns:
+    for name in map(str, frame.columns):
         values = frame[name]
         if str(values.dtype).startswith("datetime"):
-            columns[str(name)] = [None if value is pd.NaT else value.date() for value in values]
+            columns[name] = values.to_numpy(dtype="datetime64[D]").astype(object).tolist()
         else:
             plain = values.astype(object).where(values.notna(), None).tolist()
-            columns[str(name)] = [value.date() if isinstance(value, datetime) else value for value in plain] if _is_date(str(name)) else plain
+            is_date = name.endswith(("_on", "_until", "_week", "_date")) or name == "on"
+            columns[name] = [value.date() if isinstance(value, datetime) else value for value in plain] if is_date else plain
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
-def _is_date(name: str) -> bool:
-    return name.endswith(("_on", "_until", "_week", "_date")) or name == "on"
