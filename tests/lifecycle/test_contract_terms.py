@@ -314,6 +314,7 @@ def test_two_lengths_of_renewal_leave_it_open():
         "Acme's obligation to deliver under this Agreement shall be extended for the period of the force majeure and an additional ten (10) days.",
         "If the tests fail, the parties shall extend the term of this Agreement by an additional four (4) months.",
         "Supplier shall give sixty (60) days notice of any price change prior to renewal of this Agreement.",
+        "This Agreement shall terminate if a default under it exists and shall continue for ten (10) days.",
         "The term of this Agreement is set out in Schedule A. The term of each Order shall be one year from its date.",
     ],
 )

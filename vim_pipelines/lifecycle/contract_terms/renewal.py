@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from vim_pipelines.lifecycle.contract_terms.answers import found, open_
 from vim_pipelines.lifecycle.contract_terms.durations import Length, lengths
 from vim_pipelines.lifecycle.contract_terms.reading import Reading, Span
+from vim_pipelines.lifecycle.contract_terms.term import SHORTEST_TERM
 from vim_pipelines.lifecycle.contract_terms.terms import Duration, Extracted, Renewal
 
 WORDS = ("renew", "extend", "extension", "successive", "month to month", "month-to-month", "year to year", "year-to-year", "thereafter", "automatically continue", "not to continue", "roll over", "rolls over", "for additional", "an additional")  # fmt: skip
@@ -85,6 +86,8 @@ LIKE_THE_FIRST = re.compile(
     r"\b(?:renew\w*|exten[ds]\w*)\b[^.;]{0,60}\b(?:(?:additional|successive|consecutive|further|subsequent|renewal|an?) )+(?:term|period)(?P<many>s)?,? (?:each )?"
     r"(?:equal (?:in length )?to|of (?:the same|equal|like|identical) (?:length|duration)|(?:of )?the same (?:length|duration) as|equivalent to)\b"
 )
+#: Nobody has to say years ahead that he will not renew; such a length is a term's.
+LONGEST_NOTICE = 2 * 365
 RANGE = re.compile(
     r"\b(?:nor more than|and not more than|but not more than|and no more than|nor earlier than|but no earlier than|and not earlier than|but no more than|but not earlier than)\b[^.;]{0,12}$"
 )
@@ -132,15 +135,21 @@ def _read(reading: Reading, span: Span) -> Clause:
     renewals: list[tuple[Length, bool]] = []
     notices: list[Length] = []
     for length in lengths(low, span.start, span.end):
+        days = length.value.about_days if length.value else None
         after, before = low[length.end : length.end + 60], low[max(span.start, length.start - 160) : length.start]
         if (
             NOTICE_AFTER.match(after)
             or NOTICE_OF.search(before)
             or (NOTICE_BEFORE.search(before) and re.match(r"(?:\(s\))?,? ?(?:before|prior|in advance|of the|from the|preceding)", after))
         ):
-            if not RANGE.search(before) and not FOR_CAUSE.search(before):
+            if not RANGE.search(before) and not FOR_CAUSE.search(before) and (days is None or days <= LONGEST_NOTICE):
                 notices.append(length)
-        elif BEFORE.search(before[-120:]) and not FROM_START.match(after) and ADDED.search(before[-70:] + low[length.start : length.end] + after[:20]):
+        elif (
+            (days is None or days >= SHORTEST_TERM)
+            and BEFORE.search(before[-120:])
+            and not FROM_START.match(after)
+            and ADDED.search(before[-70:] + low[length.start : length.end] + after[:20])
+        ):
             plural = bool(re.match(r"(?:\(s\))? ?(?:renewal |extension |additional )?(?:terms|periods|extensions|renewals)\b", after)) or bool(
                 re.search(r"\b(?:terms|periods|extensions)\b[^.;]{0,30}$", before)
             )

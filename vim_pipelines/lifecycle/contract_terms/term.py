@@ -93,6 +93,8 @@ FOREVER = re.compile(
 )
 #: "... or until terminated" says that there is another end.
 OR_UNTIL = re.compile(r"\b(?:or|and) (?:until|unless)\b")
+#: Agreements run for weeks at least; "continues for ten (10) days" is said of a default.
+SHORTEST_TERM = 28
 ANOTHER_END = re.compile(r"\b(?:until|through|expires?|ending|ends?)\b")
 #: A sentence that names the agreement more often than this is no clause on its term.
 SUBJECTS = 12
@@ -217,7 +219,7 @@ def _after(length: Duration, start: date) -> date:
 def _length(low: str, begin: int, stop: int) -> Length | None:
     for length in lengths(low, begin, stop):
         before = low[max(begin, length.start - 120) : length.start]
-        if NOTICE.match(low, length.end, length.end + 24):
+        if NOTICE.match(low, length.end, length.end + 24) or (length.value and length.value.about_days < SHORTEST_TERM):
             continue
         if (UNTIL_LENGTH.search(before) or FOR.search(before)) and not OTHER_PERIOD.search(UNLESS.sub(" ", low[begin : length.start])):
             return length

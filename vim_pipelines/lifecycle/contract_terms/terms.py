@@ -37,6 +37,11 @@ class Duration:
         """Whether both are the same length whatever the unit they are counted in."""
         return self.in_base_units == other.in_base_units
 
+    @property
+    def about_days(self) -> int:
+        """Roughly how many days, to tell a term from a cure period; nothing is computed from it."""
+        return self.count * {"day": 1, "month": 30, "year": 365}[self.unit]
+
     def after(self, start: date) -> date:
         """The same day of the month that much later (the month's last day where it has no such day). OverflowError after the year 9999."""
         if self.unit == "day":
