@@ -141,12 +141,16 @@ def backtest(state: dict[str, Any], activity: Path | None, train_before: datetim
 @click.option("--json", "as_json", is_flag=True, help="The score as JSON on standard output.")
 @click.pass_context
 def evals(context: click.Context, contracts: Path | None, show_wrong: bool, as_json: bool) -> None:
-    """Score the reading of contract terms against lawyers' answers; exit status 1 if too many are wrong."""
+    """Score the reading of contract terms against lawyers' answers, and the handoff audit on ablated records; exit status 1 if a bar is missed."""
+    from vim_pipelines.evaluation import handoff
     from vim_pipelines.evaluation.contract_terms import default_folder, read_contracts, score, score_lines
 
-    result = score(read_contracts(contracts or default_folder()))
-    click.echo(json.dumps(result.as_json(), indent=2) if as_json else "\n".join(score_lines(result, show_wrong=show_wrong)))
-    if not result.is_met:
+    result, audit = score(read_contracts(contracts or default_folder())), handoff.handoff_scores()
+    if as_json:
+        click.echo(json.dumps(result.as_json() | {"handoff": audit.as_json()}, indent=2))
+    else:
+        click.echo("\n".join([*score_lines(result, show_wrong=show_wrong), "", *handoff.score_lines(audit, show_wrong=show_wrong)]))
+    if not (result.is_met and audit.is_met):
         context.exit(1)
 
 

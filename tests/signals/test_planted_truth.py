@@ -15,6 +15,7 @@ from planted_portfolio import AS_OF, Planted
 from vim_pipelines.evaluation.calibrate import Case, judge, rendered
 from vim_pipelines.evaluation.detectors import Claims, evaluate_detectors, pool, read_claims, with_bounds
 from vim_pipelines.evaluation.intervals import wilson
+from vim_pipelines.lifecycle.handoff_run import audit_handoffs
 from vim_pipelines.signals.base_frames import business_index, read_base
 from vim_pipelines.signals.health import assess
 from vim_pipelines.signals.risks import MEASURES
@@ -26,6 +27,7 @@ from vim_pipelines.signals.tables import TABLES
 @pytest.fixture(scope="module")
 def claims(planted: Planted) -> Claims:
     with planted.warehouse.session() as session:
+        audit_handoffs(session, AS_OF)
         compute_signals(session, AS_OF)
         return read_claims(session, AS_OF)
 
@@ -35,6 +37,26 @@ def test_every_planted_truth_is_found_and_no_twin_is_accused(planted: Planted, c
     assert (table["planted"] > 0).all()
     assert table["missed"].sum() == []
     assert table["false_alarms"].sum() == []
+
+
+def test_planted_handoff_gaps_and_conflicts_are_found_and_no_twin_has_one(planted: Planted, claims: Claims) -> None:
+    """The documents are the simulator's, in three hands that the audit's rules were not written from; the CRM's own fields fill what it holds."""
+    import pandas as pd
+
+    truth = pd.read_parquet(planted.ground_truth)
+    with planted.warehouse.session(read_only=True) as session:
+        rows = session.rows("select account_key, field_id, status from computed.handoff_fields where as_of_date = ? and is_mandatory", [AS_OF])
+    found = {(row["account_key"], row["field_id"]): row["status"] for row in rows}
+    from_documents = {"desired_outcome", "sponsor", "risks", "commitments"}
+    gaps = truth[truth["truth"] == "incomplete_handoff"]
+    assert len(gaps)
+    for account, parameters in zip(gaps["account_key"], gaps["parameters"], strict=True):
+        planted_gaps = set(json.loads(parameters)["missing"]) & from_documents
+        assert {field for field in from_documents if found[account, field] == "missing"} == planted_gaps, account
+    conflicts = set(truth.loc[truth["truth"] == "dirty_conflicting_seats", "account_key"])
+    assert {account for (account, field), status in found.items() if status == "conflicting"} == conflicts
+    twins = set(truth.loc[truth["truth"] == "clean_twin", "account_key"])
+    assert {status for (account, _), status in found.items() if account in twins} == {"present"}
 
 
 def test_the_headline_account_is_red_for_its_shelfware_alone(planted: Planted, claims: Claims) -> None:
@@ -219,9 +241,10 @@ def test_a_night_run_late_gives_what_it_would_have_given_on_time(tmp_path: Path)
         write_profile(settings, warehouse)
         run_dbt(settings, RESERVED_SELECTIONS["base"], late, "USD")
         with warehouse.session() as session:
+            audit_handoffs(session, late)
             compute_signals(session, late)
             fold_states(session, [], late)
-            tables = [*TABLES, "requirements", "account_state", "phase_transitions", "lifecycle_evidence"]
+            tables = [*TABLES, "handoff_fields", "handoff_audits", "requirements", "account_state", "phase_transitions", "lifecycle_evidence"]
             seen[name] = {table: session.rows(f"select * from computed.{table} order by all") for table in tables}
     for table, rows in seen["on time"].items():
         assert rows == seen["late"][table], table

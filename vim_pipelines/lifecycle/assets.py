@@ -18,6 +18,7 @@ COMPUTED_LIFECYCLE = {
 COMPUTED_HANDOFF = {
     "handoff_fields": "Each field of the handoff matrix: present, missing, invalid, conflicting, stale or unverifiable, with the words that say it.",
     "handoff_audits": "Mandatory handoff fields by status, and how often they were asked for.",
+    "anchor_requests": "The next request for the fields that hold the gate of phase 1, as a text to the account executive, after three rounds to the director.",
 }
 
 
@@ -40,13 +41,14 @@ COMPUTED_HANDOFF = {
 def handoff(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
     """Audit the sales handoff of each account; before the signals, because a risk rule counts its gaps."""
     from vim_pipelines.lifecycle.handoff_run import audit_handoffs
+    from vim_pipelines.store.overrides import read_overrides
     from vim_pipelines.store.sent import read_sent
     from vim_pipelines.warehouse import Work, open_warehouse
 
-    sent = read_sent(context.resources.store, "anchor_request")
+    sent, words = read_sent(context.resources.store, "anchor_request"), read_overrides(context.resources.store)
     as_of = as_of_date(context)
     with open_warehouse(context.resources.settings, Work("lifecycle", as_of, context.run_id)).session() as session:
-        report = audit_handoffs(session, as_of, sent)
+        report = audit_handoffs(session, as_of, sent, words)
     for table in COMPUTED_HANDOFF:
         details = {"texts_read": report.texts_read, **report.fields_by_status} if table == "handoff_fields" else {}
         yield dg.MaterializeResult(asset_key=["computed", table], metadata={"dagster/row_count": report.rows[table], **details})

@@ -265,14 +265,18 @@ class AuditSummary:
         return ", ".join(self.by_status.get(status, ())) or None
 
 
-def summarise(findings: Sequence[FieldFinding], rounds: int, max_rounds: int) -> AuditSummary:
+def open_fields(findings: Sequence[FieldFinding], waived: frozenset[str] = frozenset()) -> list[FieldFinding]:
+    """The mandatory fields that hold the gate of phase 1 and that nobody waived by name: what the account executive is asked for."""
+    return [finding for finding in findings if finding.field.is_mandatory and finding.status in HOLDING and finding.field.field_id not in waived]
+
+
+def summarise(findings: Sequence[FieldFinding], rounds: int, max_rounds: int, waived: frozenset[str] = frozenset()) -> AuditSummary:
     """The audit in the words that the gate needs. Escalated: asked `max_rounds` times, and a mandatory field still holds the gate."""
     mandatory = [finding for finding in findings if finding.field.is_mandatory]
     by_status: dict[str, tuple[str, ...]] = {
         status: tuple(sorted(finding.field.field_id for finding in mandatory if finding.status == status)) for status in STATUSES
     }
-    is_held = any(by_status[status] for status in HOLDING)
-    return AuditSummary(len(mandatory), by_status, rounds, is_held and rounds >= max_rounds)
+    return AuditSummary(len(mandatory), by_status, rounds, bool(open_fields(findings, waived)) and rounds >= max_rounds)
 
 
 def rounds_asked(tasks: Sequence[Row], approvals: Sequence[Row], since: date | None, as_of: date) -> int:

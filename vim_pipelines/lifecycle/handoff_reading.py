@@ -87,7 +87,8 @@ def _written(field: Field, answer: Extracted) -> str | None:
 _MARKS = " \t\r*_`|>#"
 _MARK = r"[*_`]{0,3}"
 #: A line that begins another field or part: what stands behind it is not the answer to the label before it.
-_OTHER = re.compile(r"[ \t>*_|\d.)\-\u2022]{0,12}[A-Za-z][\w /&'-]{0,40}[*_`]{0,3}[ \t]*:|[ \t]*#")
+_OTHER = re.compile(r"[ \t>*_|\d.)\-\u2022]{0,12}[A-Za-z][\w /&'-]{0,40}[*_`]{0,3}[ \t]*:")
+_HEADING = re.compile(r"[ \t]*[#|]")
 _SENTENCE_END = re.compile(r"(?<!\b[A-Z])(?<!\b(?:Mr|Ms|Dr|St|Co|No))(?<!\b(?:Mrs|Inc|Ltd|e\.g|i\.e))[.!?](?=[\s\"')]|$)|\n[ \t]*\r?\n|\n[ \t]*[-*\u2022#|]")
 
 
@@ -165,6 +166,8 @@ def _value_end(matrix: Matrix, text: str, spot: _Spot) -> int:
     if text[spot.end : end].strip(_MARKS + ".:") or other:
         return end
     at, is_below = line_end, False
+    # Below a heading everything up to the next one is its text, also lines that look like labels ("core: 40 seats").
+    is_heading = text.rfind("#", text.rfind("\n", 0, spot.start) + 1, spot.start) >= 0
     while at < len(text):
         following = _line_end(text, at + 1)
         line = text[at + 1 : following]
@@ -172,7 +175,7 @@ def _value_end(matrix: Matrix, text: str, spot: _Spot) -> int:
             # One empty line may stand between a heading and its text.
             if is_below or at != line_end:
                 break
-        elif _OTHER.match(line):
+        elif _HEADING.match(line) or (_OTHER.match(line) and not is_heading) or _all_labels(matrix).match(line.lstrip(_MARKS + "-\u2022")):
             break
         else:
             is_below, end = True, following

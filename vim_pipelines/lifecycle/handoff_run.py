@@ -13,23 +13,30 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.hashing import canonical_json
-from vim_pipelines.lifecycle.handoff import HOLDING, Document, FieldFinding, audit_account, rounds_asked, summarise
+from vim_pipelines.lifecycle.handoff import HOLDING, AuditSummary, Document, FieldFinding, audit_account, open_fields, rounds_asked, summarise
 from vim_pipelines.lifecycle.handoff_crm import CrmRecord, Feeds
 from vim_pipelines.lifecycle.handoff_matrix import Matrix, load_matrix
 from vim_pipelines.lifecycle.handoff_reading import Told, read_document, version
+from vim_pipelines.lifecycle.handoff_request import anchor_request
 from vim_pipelines.lifecycle.tables import READINGS, TABLES, ensure_computed_tables
+from vim_pipelines.lifecycle.words import standing, word_of
 from vim_pipelines.warehouse.base import Session, chunks
 
 if TYPE_CHECKING:
     import pandas as pd
 
+#: The requirement of the map that the fields belong to.
+REQUIREMENT = "p1_sales_docs"
 _COLUMNS = ("term_months", "billing_frequency", "sla_tier", "discount_expires_on")
 #: A row in the place of the answers of a text that is silent about everything, so that it is not read again.
 _SILENT = "-"
 
 _ACCOUNTS = """
-select accounts.account_key, cycles.cycle_started_on, cycles.evidence_from
+select
+    accounts.account_key, accounts.account_name, accounts.owner_name, staged.owner_email, staged.director_email, accounts.csm_name, cycles.cycle_started_on,
+    cycles.evidence_from
 from base.int_accounts as accounts
+left join base.stg_crm__accounts as staged on accounts.account_key = staged.account_key
 left join base.int_contract_cycles as cycles on accounts.account_key = cycles.account_key
 where accounts.hold_reason is null
 order by accounts.account_key
@@ -72,10 +79,13 @@ class HandoffReport:
     texts_read: int
 
 
-def audit_handoffs(session: Session, as_of: date, requests: Sequence[Mapping[str, Any]] = (), *, matrix: Matrix | None = None) -> HandoffReport:
+def audit_handoffs(
+    session: Session, as_of: date, requests: Sequence[Mapping[str, Any]] = (), words: Sequence[Any] = (), *, matrix: Matrix | None = None
+) -> HandoffReport:
     """Audit every account that is not held, and replace the partition of `as_of`. The base models must stand at `as_of`.
 
     `requests`: requests for anchors that were sent, as rows with `account_key`, `document` and `on`; those after `as_of` do not count.
+    `words`: rows of lifecycle overrides; a field that somebody waived by name is not asked for again.
     """
     matrix = matrix or load_matrix()
     ensure_computed_tables(session)
@@ -83,12 +93,13 @@ def audit_handoffs(session: Session, as_of: date, requests: Sequence[Mapping[str
     accounts = session.rows(_ACCOUNTS)
     lines, contacts = _by_account(session.rows(_LINES)), _by_account(session.rows(_CONTACTS))
     deals, tasks = _by_account(session.rows(_DEALS, [as_of])), _by_account(session.rows(_TASKS, [as_of]))
-    asked = _by_account(requests)
+    asked, said = _by_account(requests), _by_account([word_of(row) for row in words])
     documents, kinds = _documents(session, matrix)
     feeds = _feeds(session, lines, contacts, deals, kinds)
 
     fields: list[tuple[Any, ...]] = []
     audits: list[tuple[Any, ...]] = []
+    anchors: list[tuple[Any, ...]] = []
     by_status: dict[str, int] = defaultdict(int)
     for account in accounts:
         key, begun = account["account_key"], account["cycle_started_on"]
@@ -98,10 +109,30 @@ def audit_handoffs(session: Session, as_of: date, requests: Sequence[Mapping[str
             by_status[finding.status] += 1
             fields.append(_field_row(key, as_of, finding, matrix))
         rounds = rounds_asked(tasks.get(key, ()), asked.get(key, ()), account["evidence_from"], as_of)
-        audits.append(_audit_row(key, as_of, findings, rounds, matrix, "handoff" in feeds.documents))
+        waived = _waived(said.get(key, ()), as_of)
+        audits.append(_audit_row(key, as_of, findings, summarise(findings, rounds, matrix.max_rounds, waived), "handoff" in feeds.documents))
+        request = anchor_request(account, open_fields(findings, waived), rounds, matrix.max_rounds) if "handoff" in feeds.documents else None
+        if request is not None:
+            asks = ", ".join(request.fields)
+            anchors.append(
+                (
+                    key,
+                    as_of,
+                    request.round,
+                    request.is_escalated,
+                    request.role,
+                    request.name,
+                    request.email,
+                    request.subject,
+                    request.text,
+                    asks,
+                    matrix.version,
+                )
+            )
     rows = {
         "handoff_fields": session.replace_partition("computed.handoff_fields", _frame("handoff_fields", fields), "as_of_date", as_of),
         "handoff_audits": session.replace_partition("computed.handoff_audits", _frame("handoff_audits", audits), "as_of_date", as_of),
+        "anchor_requests": session.replace_partition("computed.anchor_requests", _frame("anchor_requests", anchors), "as_of_date", as_of),
     }
     return HandoffReport(as_of, rows, dict(sorted(by_status.items())), texts_read)
 
@@ -115,8 +146,15 @@ def _field_row(account_key: str, as_of: date, finding: FieldFinding, matrix: Mat
     )  # fmt: skip
 
 
-def _audit_row(account_key: str, as_of: date, findings: Sequence[FieldFinding], rounds: int, matrix: Matrix, is_handoff_fed: bool) -> tuple[Any, ...]:
-    summary = summarise(findings, rounds, matrix.max_rounds)
+def _waived(words: Sequence[Mapping[str, Any]], as_of: date) -> frozenset[str]:
+    """The fields that a person waived by name; a waiver of the whole requirement waives every field."""
+    waivers = standing(words, as_of).waivers
+    if REQUIREMENT in waivers:
+        return frozenset(field.field_id for field in load_matrix().fields)
+    return frozenset(name.removeprefix(f"{REQUIREMENT}.") for name in waivers if name.startswith(f"{REQUIREMENT}."))
+
+
+def _audit_row(account_key: str, as_of: date, findings: Sequence[FieldFinding], summary: AuditSummary, is_handoff_fed: bool) -> tuple[Any, ...]:
     # What both sources say, for those that a person has to choose between or correct; the names of missing fields say enough.
     words = "; ".join(
         f"{finding.field.label}: {finding.reason}"

@@ -20,9 +20,12 @@ from vim_pipelines.lifecycle.contract_terms.durations import lengths
 PERPETUAL = "perpetual"
 
 _NUMBER = r"\d{1,3}(?:[,' \u00a0]\d{3})+|\d+"
-_SEATS = re.compile(rf"(?P<count>{_NUMBER})(?![\d.,]*\d)\s*(?:named |paid |full |active )?(?:seats?|users?|licen[cs]es?)\b", re.IGNORECASE)
+_SEATS = re.compile(
+    rf"(?P<count>{_NUMBER})(?![\d.,]*\d)\s*(?:named |paid |full |active )?(?P<product>(?:[a-z]+ ){{0,2}}?)(?:seats?|users?|licen[cs]es?)\b", re.IGNORECASE
+)
 _PRICE = re.compile(r"(?:\d{1,3}(?:[,' ]\d{3})+|\d+)(?:\.\d{1,4})?")
-_PIECES = re.compile(r";|\n|(?<=[a-z]) and (?=[a-z])", re.IGNORECASE)
+#: "and" parts two products and not "seat and year".
+_PIECES = re.compile(r";|\n|(?<=[a-z)]) and (?=\d|[\w ]{1,30}?(?:\bat\b|\bwith\b|:|=) ?\d)", re.IGNORECASE)
 _DAYS_OF_MONTHS = (28, 31)
 _NO_NAME = (
     "a an and at be by chief co coo ceo cfo cto cio cso cro vp svp evp head director manager officer operating executive financial technology information "
@@ -93,7 +96,8 @@ def _seats_pieces(flat: str) -> list[tuple[str, str]]:
         bare = None if named else re.fullmatch(rf"(?:[A-Za-z][\w &/-]*[:=]?\s*)?(?P<count>{_NUMBER})\W*", piece.strip())
         match = named or bare
         if match:
-            found.append((_product(piece.strip()[: match.start("count")] if bare else piece[: match.start("count")]), re.sub(r"\D", "", match["count"])))
+            before = (piece.strip() if bare else piece)[: match.start("count")]
+            found.append((_product(before) or _product((named and named["product"]) or ""), re.sub(r"\D", "", match["count"])))
     return found
 
 

@@ -32,6 +32,8 @@ class Finding:
     status: Status
     evidence: str
     rows: tuple[tuple[str, str], ...] = ()
+    #: Who is chased, where that is not whom the map names.
+    who: str | None = None
 
 
 class Watched(Mapping[str, Any]):
@@ -71,7 +73,7 @@ def judge(requirement: Requirement, facts: Facts, words: Standing, as_of: date, 
     """One requirement of one account. A waiver stands above the evidence, the evidence above an answer, a dispute above what rests on its fact."""
     if words is SILENCE and since is None:  # nearly every account on nearly every night
         proof = _NOTHING_RECORDED if requirement.rule == MANUAL else RULES[requirement.rule].judge(facts, requirement.values, as_of, _NO_FIELDS)
-        return Finding(requirement, _aged(requirement, proof, as_of), proof.text, proof.rows)
+        return Finding(requirement, _aged(requirement, proof, as_of), proof.text, proof.rows, proof.who)
 
     waivers = {name: word for name, word in words.waivers.items() if since is None or word["created_at"].date() >= since}
     waiver = waivers.get(requirement.requirement_id)
@@ -84,7 +86,7 @@ def judge(requirement: Requirement, facts: Facts, words: Standing, as_of: date, 
     if answer is not None and answers_for(requirement, proof.status) and (since is None or answer["created_at"].date() >= since):
         said = Proof(answer["value"], f"Answered {answer['value']} {said_by(answer)}", (("lifecycle_override", str(answer["override_id"])),))
         proof = Proof(said.status, said.text, said.rows, answer["created_at"].date())
-    return Finding(requirement, _aged(requirement, proof, as_of), proof.text, proof.rows)
+    return Finding(requirement, _aged(requirement, proof, as_of), proof.text, proof.rows, proof.who)
 
 
 def without_disputed(facts: Facts, words: Standing) -> Facts:

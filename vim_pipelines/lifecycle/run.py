@@ -134,10 +134,11 @@ def fold_day(lifecycle: LifecycleMap, day: _Day, positions: dict[str, Position],
         action = lifecycle.action(name)
         for column, value in (
             ("phase", requirement.phase), ("requirement_id", name), ("title", requirement.title), ("is_mandatory", requirement.is_mandatory),
-            ("who_is_chased", action.who), ("action", action.text), ("rule_version", lifecycle.rule_version), ("as_of_date", day.as_of),
+            ("action", action.text), ("rule_version", lifecycle.rule_version), ("as_of_date", day.as_of),
         ):  # fmt: skip
             requirements[column] += [value] * len(accounts)
         requirements["account_key"] += accounts
+        requirements["who_is_chased"] += [finding.who or action.who for finding in findings]
         requirements["status"] += [finding.status for finding in findings]
         requirements["evidence"] += [finding.evidence for finding in findings]
         requirements["evidence_rows"] += [_rows_json(finding.rows) for finding in findings]

@@ -33,6 +33,10 @@ TABLES: dict[str, dict[str, str]] = {
         "handoff_conflicting_fields": "varchar", "handoff_invalid_fields": "varchar", "handoff_stale_fields": "varchar", "handoff_unverifiable_fields": "varchar",
         "handoff_words": "varchar", "handoff_rounds": "bigint", "handoff_is_escalated": "boolean",
     },
+    "anchor_requests": {
+        **_KEY, "request_round": "bigint", "is_escalated": "boolean", "addressed_to": "varchar", "addressee_name": "varchar", "addressee_email": "varchar",
+        "subject": "varchar", "request_text": "varchar", "fields_asked": "varchar", "rule_version": "varchar",
+    },
 }  # fmt: skip
 
 

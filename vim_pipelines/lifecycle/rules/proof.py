@@ -19,12 +19,16 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Proof:
-    """What a rule found: its answer, why in words, the rows that show it as (entity, key), and the day the proof is from."""
+    """What a rule found: its answer, why in words, the rows that show it as (entity, key), and the day the proof is from.
+
+    `who`: who is chased, where that is somebody else than the map says (a request that was escalated).
+    """
 
     status: Status
     text: str
     rows: tuple[tuple[str, str], ...] = ()
     seen_on: date | None = None
+    who: str | None = None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ def _handoff_fields_complete(facts: Facts, _values: Mapping[str, Any], _as_of: d
     waived_here = sorted({name for names in (*named.values(), unclear) for name in names} & waived)
     by_name = f" Waived by name: {', '.join(waived_here)}." if waived_here else ""
     if any(open_fields.values()):
-        return Proof("unmet", " ".join(_gap_words(facts, open_fields, bool(rows))) + by_name + _loop_words(facts), rows, written)
+        who = "director" if facts.get("handoff_is_escalated") else None
+        return Proof("unmet", " ".join(_gap_words(facts, open_fields, bool(rows))) + by_name + _loop_words(facts), rows, written, who)
     unclear = [name for name in unclear if name not in waived]
     if unclear:
         return Proof("unknown", f"Nobody can tell from the records: {', '.join(unclear)}.{by_name}", rows, written)
