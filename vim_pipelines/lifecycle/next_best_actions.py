@@ -420,14 +420,12 @@ def fill_weeks(rows: list[dict[str, Any]], as_of: date, due_days: Mapping[str, i
     by_account: dict[str, int] = {}
     for row in rows:
         row |= {"as_of_date": as_of, "queue_week": week, "queue_rank": None, "account_rank": None, "is_in_capacity": False}
-        if row["status"] == "ranked":
-            queues.setdefault(row["queue_owner"], []).append(row)
-        elif row["taken_week"] == week:
+        if row["status"] != "ranked" and row["taken_week"] == week:
             used[row["taken_by"]] = used.get(row["taken_by"], 0.0) + row["effort_hours"]
-    for row in sorted((row for queue in queues.values() for row in queue), key=_place):
+    for row in sorted((row for row in rows if row["status"] == "ranked"), key=_place):
         by_account[row["account_key"]] = row["account_rank"] = by_account.get(row["account_key"], 0) + 1
+        queues.setdefault(row["queue_owner"], []).append(row)
     for owner, queue in queues.items():
-        queue.sort(key=_place)
         for place, row in enumerate(queue, 1):
             row["queue_rank"] = place
         free = queue[0]["weekly_hours"] - used.get(owner, 0.0)

@@ -78,7 +78,7 @@ ACTIONS_SHOWN = 5
 
 def action_lines(actions: list[dict[str, Any]]) -> list[str]:
     """What to do next, best first, each with the factors of its place; then what waits or rests."""
-    ranked = [row for row in actions if row["account_rank"] is not None]
+    ranked = sorted((row for row in actions if row["account_rank"] is not None), key=lambda row: int(row["account_rank"]))
     lines = []
     for row in ranked[:ACTIONS_SHOWN]:
         value = format_money(row["value_ranked"], row["portfolio_currency"]) + (
