@@ -10,6 +10,7 @@ import pytest
 from lifecycle_facts import AS_OF
 
 from vim_pipelines.lifecycle.evidence import EVIDENCE_MODELS
+from vim_pipelines.lifecycle.handoff_matrix import load_matrix
 from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.settings import Settings
 from vim_pipelines.warehouse import Session, open_warehouse
@@ -274,6 +275,17 @@ def test_milestones_flags_and_licences(evidence: dict[str, dict[str, Any]]) -> N
     assert row["users_assigned"] == 1
 
 
+def test_the_diagnostic_holds_pain_stakeholders_and_red_flags_side_by_side(evidence: dict[str, dict[str, Any]]) -> None:
+    """A risk that is seen decides the branch even while the pain metric has no target; without any record the branch is blocked."""
+    row = evidence["people"]
+    assert (row["psp_verdict"], row["psp_document"]) == ("risk_mitigation_plan", "risk_mitigation_plan")
+    assert row["psp_reason"] == "2 open red flags, 1 without owner; the sponsor left"
+    assert row["psp_red_flags"] == "Red flag: security review (no owner); red flag: migration (cara@example.com)"
+    assert (row["psp_pain_key"], row["psp_pain_status"], row["psp_is_single_threaded"]) == ("pe-p2", "no target", False)
+    empty = evidence["form"]
+    assert (empty["psp_verdict"], empty["psp_document"], empty["psp_reason"]) == ("blocked", "psp_diagnostic", "no sponsor; no champion; no pain metric")
+
+
 def test_what_is_not_fed_says_so(evidence: dict[str, dict[str, Any]]) -> None:
     row = evidence["people"]
     assert row["is_questionnaire_fed"] is False and row["is_red_flag_fed"] is True
@@ -318,6 +330,23 @@ def test_the_marts_hold_what_the_fold_computed(evidence: dict[str, dict[str, Any
         assert session.scalar("select count(*) from marts.fct_phase_transitions where as_of_date = ?", [AS_OF + timedelta(days=1)]) == 0
         assert session.scalar("select count(*) from marts.fct_phase_transitions_current") == accounts
         assert session.scalar("select count(*) from marts.fct_account_state_current where as_of_date = ?", [AS_OF + timedelta(days=1)]) == accounts
+    with warehouse.session(read_only=True) as session:
+        roles = {row["role"]: row for row in session.rows("select * from marts.fct_stakeholders_current where account_key = 'people'")}
+        rows_a_account = {
+            name: session.scalar(f"select count(*) from marts.{name}_current") / accounts for name in ("fct_handoff_fields", "fct_psp_diagnostic")
+        }
+        request = session.rows("select * from marts.fct_anchor_requests_current where account_key = 'none'")[0]
+        texts = session.scalar("select count(distinct text_hash) from computed.document_terms")
+    with warehouse.session() as session:
+        new_texts = audit_handoffs(session, AS_OF + timedelta(days=1)).texts_read
+    assert {role: row["status"] for role, row in roles.items()} == {
+        "economic_buyer": "nobody", "champion": "held", "sponsor": "left", "admin": "nobody", "user": "held",
+    }  # fmt: skip
+    assert (roles["champion"]["contacts_active"], roles["champion"]["is_single_thread"], roles["sponsor"]["last_left_on"]) == (2, False, AS_OF)
+    assert rows_a_account == {"fct_handoff_fields": len(load_matrix().fields), "fct_psp_diagnostic": 1}
+    assert (request["is_due"], request["request_round"], request["addressee_name"]) == (True, 1, "Otto")
+    assert request["fields_asked"] == "desired_outcome, sponsor, champion, risks, commitments"
+    assert texts > 5 and new_texts == 0, "the same text is read once, whichever night asks"
     assert (counts["account_state"], counts["requirements"]) == (accounts, report.rows["requirements"])
     assert (state["phase"], state["blocking_requirement_id"], state["blocking_requirement"]) == (1, "p1_sales_docs", "Audit sales docs")
     assert (state["blocking_status"], state["who_is_chased"], state["days_in_phase"]) == ("unmet", "account_executive", 1)

@@ -51,6 +51,7 @@ UNMET = [
     ("p2_champion_alignment", {"sponsors_active": 0, "sponsors_left": 1, "sponsor_left_on": date(2026, 6, 1)}, "The sponsor left on 2026-06-01"),
     ("p2_red_flags", {"red_flags_open": 2, "red_flags_unowned": 1, "red_flag_key": "TSK-1"}, "1 of 2 open red flags"),
     ("p2_success_plan", {"success_plan_key": None}, "no success plan"),
+    ("p2_success_plan", {"success_plan_key": None, "psp_verdict": "risk_mitigation_plan", "psp_reason": "the sponsor left"}, "(the sponsor left): a Risk Mit"),
     ("p3_questionnaire", {"questionnaire_key": None}, "no answer"),
     ("p3_kickoff", {"kickoff_meeting_held_on": None}, "No kickoff"),
     ("p3_fttv_milestone", {"fttv_milestones": 0}, "No first-value milestone"),
@@ -137,6 +138,22 @@ def test_a_waiver_names_who_and_why() -> None:
 def test_a_waiver_counts_from_when_it_was_given_until_it_runs_out(values: dict[str, Any], status: str) -> None:
     """A night run late must not know a waiver that was given after it."""
     assert judged(facts(kickoff_meeting_held_on=None), override(requirement_id="p3_kickoff", **values))["p3_kickoff"].status == status
+
+
+def test_after_three_requests_the_director_is_chased() -> None:
+    gaps = {"handoff_fields_missing": 1, "handoff_missing_fields": "risks", "handoff_rounds": 3}
+    assert judged(facts(**gaps))["p1_sales_docs"].who is None
+    assert judged(facts(**gaps, handoff_is_escalated=True))["p1_sales_docs"].who == "director"
+
+
+def test_what_differs_or_cannot_be_read_is_waived_by_name_like_what_is_missing() -> None:
+    """A person's word on a field is the answer to which source is right; what nobody can tell is unknown and not unmet."""
+    waiver = override(requirement_id="p1_sales_docs.seats", note="the CRM is right")
+    differs = facts(handoff_conflicting_fields="seats")
+    assert [judged(differs)["p1_sales_docs"].status, judged(differs, waiver)["p1_sales_docs"].status] == ["unmet", "met"]
+    unclear = facts(handoff_unverifiable_fields="seats", handoff_stale_fields="sponsor")
+    assert [judged(unclear)["p1_sales_docs"].status, judged(unclear, waiver)["p1_sales_docs"].status] == ["unknown", "met"]
+    assert "Out of date since: sponsor." in judged(unclear, waiver)["p1_sales_docs"].evidence
 
 
 def test_handoff_fields_can_be_waived_one_by_one() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Literal
 
 from vim_pipelines.lifecycle.contract_terms import Duration
@@ -64,7 +65,7 @@ class CrmRecord:
     def is_there(self, contact: Row) -> bool:
         return contact.get("is_active") is not False and (contact.get("left_on") is None or contact["left_on"] > self.as_of)
 
-    @property
+    @cached_property
     def scope(self) -> list[Row]:
         """The lines that count today: those in force and wrong ones beside them; without any, those to come; without any, the last that ended."""
         faulty = [line for line in self.lines if line["line_status"] == "invalid" and line["contract_status"] == "active" and not _is_over(line, self.as_of)]

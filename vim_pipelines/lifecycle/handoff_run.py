@@ -6,13 +6,13 @@ set-wise and only when their text is new: what a text says does not depend on th
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from vim_pipelines.core.hashing import canonical_json
 from vim_pipelines.lifecycle.handoff import HOLDING, AuditSummary, Document, FieldFinding, audit_account, open_fields, rounds_asked, summarise
 from vim_pipelines.lifecycle.handoff_crm import CrmRecord, Feeds
 from vim_pipelines.lifecycle.handoff_matrix import Matrix, load_matrix
@@ -142,7 +142,7 @@ def _field_row(account_key: str, as_of: date, finding: FieldFinding, matrix: Mat
     return (
         account_key, as_of, field.field_id, field.label, field.section, field.is_mandatory, field.phase, finding.status, finding.value, finding.source,
         finding.reason or None, finding.crm_value, finding.document_value, finding.document_kind, finding.document_key, finding.quote, finding.quote_start,
-        finding.quote_end, canonical_json(finding.sources), field.who_is_chased, matrix.version,
+        finding.quote_end, json.dumps(finding.sources, ensure_ascii=False), field.who_is_chased, matrix.version,
     )  # fmt: skip
 
 
