@@ -30,7 +30,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("p8_value_quantified", {"outcome_measured_on": None}, "met", "from 12 to 6.5, target 6."),
     ("p8_value_quantified", {"outcomes_measured": 0}, "unmet", "days_to_close has a baseline and no measurement"),
     ("p8_value_quantified", {"outcomes_measured": 0, "pain_milestone_key": None}, "unmet", "No outcome was measured"),
-    ("p8_value_quantified", {"outcome_measured_on": AS_OF - timedelta(days=731)}, "stale", "measured on 2024-06-27"),
+    ("p8_value_quantified", {"outcome_measured_on": AS_OF - timedelta(days=1461)}, "stale", "measured on 2022-06-28"),
     ("p8_value_quantified", {"is_outcome_fed": False}, "unknown", "No source records measured outcomes"),
     ("p8_ebr", {}, "met", "held on 2026-02-10 with the sponsor. The next is planned for 2026-08-11."),
     ("p8_ebr", {"ebr_planned_on": None, "ebr_sponsor_attended": False}, "met", "without the sponsor. The next is due on 2026-08-11."),

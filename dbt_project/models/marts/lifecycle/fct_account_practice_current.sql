@@ -1,0 +1,3 @@
+{{ config(materialized='view', contract={'enforced': false}) }}
+
+{{ newest_as_of('fct_account_practice') }}
