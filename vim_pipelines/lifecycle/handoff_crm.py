@@ -175,7 +175,11 @@ def _unit_price(record: CrmRecord, _field: Field) -> CrmAnswer:
     unpriced = [line for line in lines if line["seats"] and line.get("net_unit_price_annual") is None]
     if unpriced or not lines:
         return CrmAnswer("absent", reason=f"{len(unpriced)} of {len(lines)} lines have no price", keys=_keys(unpriced))
-    prices = "; ".join(f"{line['product']}: {Decimal(str(line['net_unit_price_annual'])):.2f} {line['currency']}" for line in lines)
+    prices = "; ".join(
+        f"{line['product']}: {Decimal(str(line['net_unit_price_annual'])):.2f} {line['currency']}"
+        for line in lines
+        if line.get("net_unit_price_annual") is not None
+    )
     return CrmAnswer("ok", prices, keys=_keys(lines))
 
 
