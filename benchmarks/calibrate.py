@@ -2,7 +2,7 @@
 
 Four parts. METRICS.md's simulated numbers, reproduced before anything is built on them. Simulated account-years, null and planted, at
 the real weekly cadence, per clause and for the union (`evaluation/null_rates.py`, `evaluation/budget.py`). Planted portfolios: each seed
-goes simulator -> raw tables -> dbt base models -> signals, the real models and the real rules; only ingestion is skipped (it has tests
+goes simulator -> raw tables -> dbt base models -> signals, the real models and the real rules, the lifecycle's state with them; only ingestion is skipped (it has tests
 of its own, and twenty emulated org exports would take most of the time). And portfolios in which plans change nothing, or something
 known, to see whether the estimator of plans' effects says so (`evaluation/plan_effect_study.py`). `--publish` writes what the second part measured to
 `vim_pipelines/signals/published_rates.yaml`; `--real` runs the detectors on real counts instead.
@@ -20,6 +20,7 @@ from benchmarks.planted import build_base
 from vim_pipelines.core.dates import last_complete_day
 from vim_pipelines.evaluation.calibrate import Case, judge, rendered
 from vim_pipelines.evaluation.detectors import read_claims
+from vim_pipelines.evaluation.lifecycle_truths import read_state_claims
 from vim_pipelines.settings import Settings
 
 PARTS = ("metrics", "account-years", "planted", "effect")
@@ -31,6 +32,7 @@ def cases(seeds: range, accounts: int, home: Path) -> Iterator[Case]:
     from datetime import datetime, time
 
     from vim_pipelines.lifecycle.handoff_run import audit_handoffs
+    from vim_pipelines.lifecycle.run import fold_states
     from vim_pipelines.sandbox.simulator import SANDBOX_TODAY, simulate
     from vim_pipelines.signals.run import compute_signals
 
@@ -42,12 +44,16 @@ def cases(seeds: range, accounts: int, home: Path) -> Iterator[Case]:
         truth = home / f"ground_truth_{seed}.parquet"
         home.mkdir(parents=True, exist_ok=True)
         simulation.ground_truth.to_parquet(truth)
+        lifecycle = home / f"lifecycle_truth_{seed}.parquet"
+        simulation.lifecycle_truth.to_parquet(lifecycle)
         with build_base(settings, simulation, as_of).session() as session:
             audit_handoffs(session, as_of)
             compute_signals(session, as_of)
             claims = read_claims(session, as_of)
+            fold_states(session, [], as_of)
+            states = read_state_claims(session, as_of)
         print(f"seed {seed}: {len(claims.accounts)} accounts, {len(claims.flagged)} claims", file=sys.stderr, flush=True)
-        yield Case(str(seed), truth, claims)
+        yield Case(str(seed), truth, claims, lifecycle, states)
 
 
 def main(arguments: list[str] | None = None) -> int:

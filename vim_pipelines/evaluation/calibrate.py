@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.evaluation.detectors import LARGE_SHELFWARE_SEATS, Claims, evaluate_detectors, pool, with_bounds
+from vim_pipelines.evaluation.lifecycle_truths import StateClaims, pool_states, rendered_states, score_states, state_failures
 from vim_pipelines.evaluation.null_rates import published
 
 if TYPE_CHECKING:
@@ -30,14 +31,18 @@ class Case:
     name: str
     ground_truth_path: Path
     claims: Claims
+    #: The lifecycle's truths, and what the pipeline said of states; None: only the detectors are judged.
+    lifecycle_truth_path: Path | None = None
+    states: StateClaims | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The pooled table, and what misses the bar (empty: it holds)."""
+    """The pooled tables (detectors; the lifecycle, None if no case had it), and what misses the bar (empty: it holds)."""
 
     table: pd.DataFrame
     failures: tuple[str, ...]
+    lifecycle: pd.DataFrame | None = None
 
 
 def judge(cases: Iterable[Case]) -> Verdict:
@@ -45,10 +50,12 @@ def judge(cases: Iterable[Case]) -> Verdict:
 
     Every planted shelfware case of more than 20 seats is found, and MUDA_SHELFWARE flags clean twins no more often than the upper 95 % bound of
     its published rate. The other detectors are held to theirs as far as so few twins can tell: they fail when the lower bound of the
-    rate seen on twins lies above the published upper one.
+    rate seen on twins lies above the published upper one. The lifecycle's bar is that of issue 5 (`lifecycle_truths.state_failures`).
     """
-    tables = []
+    tables, states = [], []
     for case in cases:
+        if case.lifecycle_truth_path is not None and case.states is not None:
+            states.append(score_states(case.lifecycle_truth_path, case.states, case.name))
         table = evaluate_detectors(case.ground_truth_path, case.claims)
         for column in ("missed", "false_alarms"):
             table[column] = [[f"{case.name}:{account}" for account in accounts] for accounts in table[column]]
@@ -64,7 +71,8 @@ def judge(cases: Iterable[Case]) -> Verdict:
         seen = row["false_flag_rate"] if row["rule_id"] == "MUDA_SHELFWARE" else row["false_flag_rate_low"]
         if limit is not None and limit == limit and seen is not None and seen > limit:
             failures.append(f"{row['rule_id']}: flags {row['false_flag_rate']:.2%} of clean twins, published is at most {limit:.2%}")
-    return Verdict(table, tuple(failures))
+    lifecycle = pool_states(states) if states else None
+    return Verdict(table, (*failures, *(state_failures(lifecycle) if lifecycle is not None else ())), lifecycle)
 
 
 def rendered(verdict: Verdict) -> str:
@@ -78,6 +86,8 @@ def rendered(verdict: Verdict) -> str:
             f"{row['truth']:<32}{row['rule_id']:<16}{row['found']:>6} /{row['planted']:>4}{recall:>22}{row['twins_flagged']:>8} /{row['twins']:>6}{flags:>22}{shown:>12}"
         )
     lines += ["", *(f"missed by {row['rule_id']}: {', '.join(row['missed'][:8])}" for row in verdict.table.to_dict("records") if row["missed"])]
+    if verdict.lifecycle is not None:
+        lines += ["", rendered_states(verdict.lifecycle), ""]
     lines += [f"bar missed: {failure}" for failure in verdict.failures] or ["Every bar holds."]
     return "\n".join(lines)
 

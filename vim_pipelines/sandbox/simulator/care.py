@@ -22,6 +22,8 @@ from vim_pipelines.sandbox.simulator.rows import Rows, moment, workday
 
 #: Days in which what a meeting left open is to be done.
 FOLLOW_UP_DAYS = 7
+#: Days within which an account that leaves its follow-ups lying has left all of them.
+FOLLOW_UP_GAP_DAYS = 60
 #: Who sits in which meeting: the roles that always come, and the roles that come now and then.
 GUESTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "kickoff": (("champion", "sponsor", "admin"), ("user",)),
@@ -41,6 +43,7 @@ def add_care(parameters: Parameters, profile: Profile, people: People, pain: Pai
     _campaigns(parameters, profile, diary, len(users), rows)
     _references(parameters, profile, people, rows)
     _stories(parameters, profile, pain, held, team, rows)
+    _loss(parameters, profile, team, rows)
 
 
 def add_contacts(parameters: Parameters, profile: Profile, persons: Iterable[Person], held: list[Meeting], rows: Rows) -> None:
@@ -77,7 +80,8 @@ def _follow_ups(parameters: Parameters, profile: Profile, held: list[Meeting], t
     rng = rng_for(parameters, "care", 300_000 + profile.role.index)
     number = 0
     for meeting in held:
-        if meeting.kind == "handoff" or rng.random() >= 0.6:
+        is_left = profile.tells("follow_ups_late") and meeting.held_at.date() > parameters.today - timedelta(days=FOLLOW_UP_GAP_DAYS)
+        if meeting.kind == "handoff" or (rng.random() >= 0.6 and not is_left):
             continue
         number += 1
         day = meeting.held_at.date()
@@ -91,6 +95,8 @@ def _follow_ups(parameters: Parameters, profile: Profile, held: list[Meeting], t
             "priority": "Normal", "created_on": day, "due_date": day + timedelta(days=FOLLOW_UP_DAYS), "owner_email": team.csm_email, "meeting_key": meeting.key,
         }  # fmt: skip
         rows.add("tasks", meeting.held_at + timedelta(hours=2), **values, status="open")
+        if is_left:
+            continue
         is_lost = days == 180
         closed: dict[str, Any] = {"status": "cancelled"} if is_lost else {"status": "done", "completed_on": done}
         rows.add("tasks", moment(rng, done), **values, **closed)
@@ -123,11 +129,11 @@ def _maturity(parameters: Parameters, profile: Profile, diary: Diary, team: Team
     if profile.progress < 8:
         return
     rng = rng_for(parameters, "care", 500_000 + profile.role.index)
-    level = baseline = int(rng.integers(1, 3))
+    level = int(rng.integers(1, 3))
     day = diary.kickoff + timedelta(days=int(rng.integers(60, 90)))
     values: dict[str, Any] = {
         "milestone_key": f"MS-{profile.number}-maturity", "account_key": profile.key, "milestone_kind": "maturity", "metric_name": "maturity_level",
-        "baseline_value": baseline, "target_value": 4, "owner_email": team.csm_email,
+        "target_value": 4, "owner_email": team.csm_email,
     }  # fmt: skip
     while day < parameters.window.end:
         if is_customer(profile, day):
@@ -203,6 +209,39 @@ def _stories(parameters: Parameters, profile: Profile, pain: Pain, held: list[Me
         day = reviews[-1].held_at.date() + timedelta(days=int(rng.integers(10, 30)))
         body = words.EXPANSION_CASE.format(name=profile.name, outcome=pain.outcome, seats=int(rng.integers(5, 40)))
         _document(rng, profile, "E1", "expansion_case", f"Expansion case {profile.name}", body, day, team.executive_email, rows)
+
+
+def _loss(parameters: Parameters, profile: Profile, team: Team, rows: Rows) -> None:
+    """Notice is answered with a save play; a loss is looked back on without blame, and some who left are asked again."""
+    served = min((line.served_on for line in profile.lines if line.served_on is not None), default=None)
+    if served is None:
+        return
+    rng = rng_for(parameters, "care", 900_000 + profile.role.index)
+    day = served + timedelta(days=int(rng.integers(2, 6)))
+    reason = str(rng.choice(words.LOSS_REASONS))
+    body = words.SAVE_PLAY.format(name=profile.name, reason=reason)
+    _document(rng, profile, "S1", "save_play", f"Save play {profile.name}", body, day, team.csm_email, rows)
+    task = {
+        "task_key": f"TSK-{profile.number}-S01", "account_key": profile.key, "subject": "Carry out the save play", "task_kind": "save_play", "priority": "High",
+        "created_on": day, "due_date": day + timedelta(days=14), "owner_email": team.csm_email,
+    }  # fmt: skip
+    rows.add("tasks", moment(rng, day), **task, status="open")
+    done = day + timedelta(days=int(rng.integers(6, 14)))
+    rows.add("tasks", moment(rng, done), **task, status="done", completed_on=done)
+    lost = max((line.end for line in profile.lines if line.status == "terminated"), default=None)
+    if lost is None:
+        return
+    looked_back = lost + timedelta(days=int(rng.integers(7, 21)))
+    body = words.POST_MORTEM.format(name=profile.name, reason=reason)
+    _document(rng, profile, "P1", "post_mortem", f"Post-mortem {profile.name}", body, looked_back, team.csm_email, rows)
+    if profile.truth == "win_back" or rng.random() < 0.5:
+        begun = lost + timedelta(days=int(rng.integers(30, 60)))
+        values = {
+            "campaign_key": f"CMP-{profile.number}-W1", "account_key": profile.key, "campaign_kind": "win_back", "campaign_name": words.CAMPAIGNS["win_back"],
+            "started_on": begun, "users_targeted": int(rng.integers(2, 6)),
+        }  # fmt: skip
+        rows.add("campaigns", moment(rng, begun), **values)
+        rows.add("campaigns", moment(rng, begun + timedelta(days=28)), **values, ended_on=begun + timedelta(days=28), users_responded=1)
 
 
 def _document(rng: np.random.Generator, profile: Profile, mark: str, kind: str, title: str, body: str, day: date, author: str, rows: Rows) -> None:

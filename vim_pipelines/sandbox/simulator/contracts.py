@@ -6,7 +6,7 @@ each change is a version with its own `modified_at`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -110,6 +110,9 @@ def add_account(parameters: Parameters, profile: Profile, rows: Rows) -> None:
             changes.append((moment(rng, day), {"owner_name": later.executive, "owner_email": later.executive_email}))
     if profile.truth == "notice_served":
         changes.append((_noon(profile.defect.start), {"notice_received_on": profile.defect.start}))
+    if profile.tells("churned"):
+        served = next(line.served_on for line in profile.lines if line.served_on is not None)
+        changes.append((_noon(served), {"notice_received_on": served}))
     if profile.truth == "win_back":
         changes.append((_noon(profile.defect.notice_on), {"notice_received_on": profile.defect.notice_on}))
         changes.append((_noon(profile.defect.start), {"notice_received_on": None}))
@@ -158,7 +161,23 @@ def draw_contacts(parameters: Parameters, profile: Profile) -> People:
         if left is not None:
             versions.append((moment(rng, left + timedelta(days=2)), person | {"is_active": False, "left_on": left}))
         persons.append(Person(key, role, left, tuple(versions)))
+    if profile.tells("sponsor_replaced") and has_sponsor and profile.story is not None:
+        persons = [_left(person, profile.story.day) if person.role == "sponsor" else person for person in persons]
+        key, name = f"CON-{profile.number}-9", names[8]
+        named = profile.story.day + timedelta(days=25)
+        values = {
+            "contact_key": key, "account_key": profile.key, "full_name": name, "email": words.mail_address(name, profile.domain),
+            "title": "Chief Operating Officer", "role": "sponsor", "is_active": True, "left_on": None,
+        }  # fmt: skip
+        persons.append(Person(key, "sponsor", None, ((_noon(named), values),)))
+        keys.append(key)
     return People(names[2] if has_sponsor else None, names[0], names[1], tuple(keys), tuple(persons))
+
+
+def _left(person: Person, day: date) -> Person:
+    """The person, gone from `day` on; the CRM learns it two days later."""
+    gone = person.versions[-1][1] | {"is_active": False, "left_on": day}
+    return replace(person, left=day, versions=(*person.versions, (_noon(day + timedelta(days=2)), gone)))
 
 
 def add_contract_lines(parameters: Parameters, profile: Profile, rows: Rows) -> None:
@@ -167,6 +186,8 @@ def add_contract_lines(parameters: Parameters, profile: Profile, rows: Rows) -> 
     billing = billing_of(parameters, profile)
     for number, line in enumerate(profile.lines):
         state = _line_values(profile, number, line, billing)
+        if profile.tells("crm_gap"):
+            state |= {"billing_frequency": None, "sla_tier": None}
         drafted = moment(rng, line.start - timedelta(days=int(rng.integers(12, 40))))
         rows.add("contract_lines", drafted, **(state | {"status": "draft"}))
         rows.add("contract_lines", moment(rng, line.start - timedelta(days=int(rng.integers(1, 10)))), **state)
@@ -246,9 +267,12 @@ def add_opportunities(parameters: Parameters, profile: Profile, rows: Rows) -> N
             line.start < begun <= line.end for line in profile.lines if line.end >= begun > line.start
         )
         won_back = profile.defect.start if profile.truth == "win_back" else None
+        is_further = profile.tells("new_product") and profile.story is not None and begun == profile.story.day
         kind, title = ("new", "win-back") if begun == won_back else ("renewal", "renewal")
         if kind == "renewal" and is_addon and any(line.product == fresh[0].product and line.start < begun < line.end for line in profile.lines if fresh):
             kind, title = "expansion", "additional seats"
+        if is_further:
+            kind, title = "expansion", "a further product"
         created, close = begun - timedelta(days=75), begun - timedelta(days=2)
         if kind == "renewal" and profile.is_clean:
             created, close = _in_good_time(profile, begun - timedelta(days=1))
@@ -263,12 +287,16 @@ def add_opportunities(parameters: Parameters, profile: Profile, rows: Rows) -> N
             if profile.is_clean and profile.truth != "notice_served":
                 created, close = _in_good_time(profile, renewal)
                 deal("renewal", "renewal", arr_on(profile, parameters.today), created, close, True)
-            else:
+            elif not profile.tells("renewal_late"):
                 deal("renewal", "renewal", arr_on(profile, parameters.today), renewal - timedelta(days=180), renewal, None)
     if profile.role.kind == "ordinary" and rng.random() < 0.15:
         created = parameters.today - timedelta(days=int(rng.integers(5, 90)))
-        if created > profile.since:
+        if created > profile.since and not profile.tells("churned"):
             deal("expansion", f"expansion {rng.choice(PRODUCTS)}", Decimal(int(rng.integers(3, 30)) * 1000), created, created + timedelta(days=120), None)
+    if profile.tells("churned"):
+        served = next(line.served_on for line in profile.lines if line.served_on is not None)
+        lost = profile.lines[-1].end
+        deal("renewal", "renewal", arr_on(profile, served), served - timedelta(days=60), lost, False)
 
 
 def _in_good_time(profile: Profile, end: date) -> tuple[date, date]:

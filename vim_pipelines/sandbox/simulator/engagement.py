@@ -52,6 +52,10 @@ def add_engagement(parameters: Parameters, profile: Profile, people: People, pai
     return Diary(kickoff, dates, tuple(sorted(meetings, key=lambda meeting: meeting.held_at)))
 
 
+#: Days without a business review in an account whose review is overdue.
+REVIEW_GAP_DAYS = 240
+
+
 def visible_from(parameters: Parameters, since: date) -> date:
     """Routine work is kept for two and a half years; older rows would only be weight."""
     return max(since, parameters.window.start - timedelta(days=180))
@@ -147,8 +151,14 @@ def _reviews(rng: np.random.Generator, parameters: Parameters, profile: Profile,
             held_on = workday(day)
             values = {"ebr_key": f"EBR-{profile.number}-{number:02d}", "account_key": profile.key, "held_on": held_on}
             rows.add("ebrs", moment(rng, held_on - timedelta(days=20)), **values, status="planned", outcome=None)
+            is_skipped = profile.tells("ebr_overdue") and day > parameters.today - timedelta(days=REVIEW_GAP_DAYS)
+            when = moment(rng, held_on, 16, 20)
+            if is_skipped:
+                rows.add("ebrs", when, **values, status="cancelled", outcome=None)
+                day += timedelta(days=182 + int(rng.integers(-7, 8)))
+                continue
             rows.add(
-                "ebrs", moment(rng, held_on, 16, 20), **values, status="held", outcome=f"Progress towards the goal to {pain.outcome} shown; next goals agreed.",
+                "ebrs", when, **values, status="held", outcome=f"Progress towards the goal to {pain.outcome} shown; next goals agreed.",
                 sponsor_attended=profile.is_clean or bool(guests.random() < 0.83),
             )  # fmt: skip
             meeting = {

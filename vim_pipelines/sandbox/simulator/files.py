@@ -6,7 +6,7 @@ Layout under the sandbox directory:
     telemetry/recorded_date=DAY[-partK].parquet     usage events by day of arrival, including the coming days
     landing/usage_events/                           the revealed days, as a telemetry feed would drop them (hard links or copies)
     files/license_assignments.parquet, fx_rates.csv the revealed state of the two sources that are files
-    ground_truth.parquet, parameters.json, clock.json
+    ground_truth.parquet, lifecycle_truth.parquet, parameters.json, clock.json
 
 A day of telemetry is landed when it is over: at 06:00 on the 29th the newest file is that of the 28th.
 """
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.sandbox.simulator.catalog import SANDBOX_HOUR
 from vim_pipelines.sandbox.simulator.generate import CHUNK_ACCOUNTS, Simulation, simulate_chunks
+from vim_pipelines.sandbox.simulator.lifecycle_truth import lifecycle_frame
 from vim_pipelines.sandbox.simulator.plan import Parameters
 from vim_pipelines.sandbox.simulator.rows import ENTITY_BY_TABLE, arrow_schema
 from vim_pipelines.sandbox.simulator.truth import event_dirt_rows, truth_frame
@@ -53,6 +54,7 @@ def write_sandbox(simulation: Simulation | Iterable[Simulation], directory: Path
         (directory / folder).mkdir(parents=True, exist_ok=True)
     writers = {table: pq.ParquetWriter(directory / "source" / f"{table}.parquet", arrow_schema(table)) for table in ENTITY_BY_TABLE}
     truths: list[dict[str, Any]] = []
+    lifecycle: list[dict[str, Any]] = []
     dirt: dict[str, int] = {}
     parameters: Parameters | None = None
     try:
@@ -62,6 +64,7 @@ def write_sandbox(simulation: Simulation | Iterable[Simulation], directory: Path
                 writers[table].write_table(pa.Table.from_pandas(frame, schema=arrow_schema(table), preserve_index=False))
             _write_telemetry(chunk, directory / "telemetry")
             truths += chunk.truth_rows
+            lifecycle += chunk.lifecycle_rows
             dirt = {name: dirt.get(name, 0) + count for name, count in chunk.event_dirt.items()}
     finally:
         for writer in writers.values():
@@ -69,6 +72,7 @@ def write_sandbox(simulation: Simulation | Iterable[Simulation], directory: Path
     if parameters is None:
         raise ValueError("there is no chunk to write")
     pq.write_table(_truth_table(truths + event_dirt_rows(parameters, dirt)), directory / "ground_truth.parquet")
+    lifecycle_frame(lifecycle).to_parquet(directory / "lifecycle_truth.parquet", index=False)
     reveal(directory, datetime.combine(parameters.today, time(SANDBOX_HOUR)))
     _write_json(directory / "parameters.json", _identity(parameters))
 
@@ -137,7 +141,7 @@ def clear(directory: Path) -> None:
     for state in EMULATOR_STATE:
         for suffix in ("", "-wal", "-shm", "-journal"):
             (directory / (state + suffix)).unlink(missing_ok=True)
-    for name in ("ground_truth.parquet", "clock.json"):
+    for name in ("ground_truth.parquet", "lifecycle_truth.parquet", "clock.json"):
         (directory / name).unlink(missing_ok=True)
 
 

@@ -19,10 +19,13 @@ from vim_pipelines.sandbox.simulator.contracts import add_account, add_contract_
 from vim_pipelines.sandbox.simulator.documents import add_documents, draw_pain
 from vim_pipelines.sandbox.simulator.engagement import add_engagement
 from vim_pipelines.sandbox.simulator.fx import add_fx_rates
+from vim_pipelines.sandbox.simulator.lifecycle_truth import lifecycle_frame, lifecycle_truths
 from vim_pipelines.sandbox.simulator.noise import arrive
+from vim_pipelines.sandbox.simulator.paper import add_papers
 from vim_pipelines.sandbox.simulator.plan import Parameters, roles
 from vim_pipelines.sandbox.simulator.profile import draw_profile
 from vim_pipelines.sandbox.simulator.rows import Rows
+from vim_pipelines.sandbox.simulator.story import with_story
 from vim_pipelines.sandbox.simulator.support import add_tickets
 from vim_pipelines.sandbox.simulator.truth import account_truths, event_dirt_rows, truth_frame
 from vim_pipelines.sandbox.simulator.usage import UsageBlock, account_usage, concatenate
@@ -40,13 +43,15 @@ class Simulation:
     """A simulated portfolio, or a chunk of one (`number` from 0, `is_last`).
 
     `tables`: DataFrames by entity table, canonical columns and `modified_at`, several versions per key, in the order of time
-    within a key. `usage`: recorded events in the order of arrival. `ground_truth` has the columns of `truth.COLUMNS`.
+    within a key. `usage`: recorded events in the order of arrival. `ground_truth` has the columns of `truth.COLUMNS`,
+    `lifecycle_truth` those of `lifecycle_truth.COLUMNS`.
     """
 
     parameters: Parameters
     tables: dict[str, pd.DataFrame]
     usage: UsageBlock
     truth_rows: list[dict[str, Any]]
+    lifecycle_rows: list[dict[str, Any]]
     event_dirt: dict[str, int]
     number: int = 0
     is_last: bool = True
@@ -55,6 +60,11 @@ class Simulation:
     @property
     def ground_truth(self) -> pd.DataFrame:
         return truth_frame(self.truth_rows + event_dirt_rows(self.parameters, self.event_dirt))
+
+    @property
+    def lifecycle_truth(self) -> pd.DataFrame:
+        """What a perfect audit of the lifecycle would say at the end of the day before today; columns of `lifecycle_truth.COLUMNS`."""
+        return lifecycle_frame(self.lifecycle_rows)
 
     @property
     def usage_events(self) -> pa.Table:
@@ -79,9 +89,11 @@ def simulate_chunks(parameters: Parameters, chunk_accounts: int = CHUNK_ACCOUNTS
             add_fx_rates(parameters, rows)
         blocks: list[UsageBlock] = []
         truths: list[dict[str, Any]] = []
+        lifecycle: list[dict[str, Any]] = []
         dirt: dict[str, int] = {}
         for role in planned[first : first + chunk_accounts]:
-            profile = draw_profile(parameters, role)
+            profile = with_story(parameters, draw_profile(parameters, role))
+            before = rows.mark()
             happened = account_usage(parameters, profile)
             recorded, counts = arrive(parameters, profile, happened)
             blocks.append(recorded)
@@ -98,6 +110,8 @@ def simulate_chunks(parameters: Parameters, chunk_accounts: int = CHUNK_ACCOUNTS
             diary = add_engagement(parameters, profile, people, pain, users, rows)
             add_care(parameters, profile, people, pain, diary, users, rows)
             tickets_28d = add_tickets(parameters, profile, users, rows)
+            add_papers(parameters, profile, people, pain, handoff, rows)
             truths += account_truths(parameters, profile, happened, handoff, diary.dates, tickets_28d)
+            lifecycle += lifecycle_truths(parameters, profile, people, handoff, rows.since(before))
         usage = concatenate(blocks).sorted_by_arrival()
-        yield Simulation(parameters, rows.frames(), usage, truths, dirt, number, is_last=first + chunk_accounts >= len(planned))
+        yield Simulation(parameters, rows.frames(), usage, truths, lifecycle, dirt, number, is_last=first + chunk_accounts >= len(planned))

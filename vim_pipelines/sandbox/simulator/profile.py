@@ -60,6 +60,15 @@ class Defect:
 
 
 @dataclass(frozen=True)
+class Story:
+    """What happens to an ordinary account, and on which day; `detail` is the field of a contract that the paper says otherwise (`story.py`)."""
+
+    kind: str
+    day: date
+    detail: str
+
+
+@dataclass(frozen=True)
 class Profile:
     """One customer. `progress` is the first lifecycle phase whose artefacts are not complete (9: all of them are)."""
 
@@ -76,6 +85,11 @@ class Profile:
     progress: int
     tickets_per_week: float
     defect: Defect
+    story: Story | None = None
+
+    def tells(self, kind: str) -> bool:
+        """Whether this story happens to the account."""
+        return self.story is not None and self.story.kind == kind
 
     @property
     def number(self) -> str:

@@ -49,6 +49,18 @@ class Rows:
             values = lists.get(name)
             column.extend([None] * len(keep) if values is None else [values[n] for n in keep])
 
+    def mark(self) -> dict[str, int]:
+        """How many versions each table has so far."""
+        return {table: len(columns["modified_at"]) for table, columns in self.columns.items()}
+
+    def since(self, mark: dict[str, int]) -> dict[str, list[dict[str, Any]]]:
+        """The versions that were added after `mark`, by table. Those of licences and ticket events are many and left out."""
+        return {
+            table: [dict(zip(columns, values, strict=True)) for values in zip(*(column[mark[table] :] for column in columns.values()), strict=True)]
+            for table, columns in self.columns.items()
+            if table not in ("license_assignments", "ticket_events", "training_completions")
+        }
+
     def frames(self) -> dict[str, pd.DataFrame]:
         """The tables as DataFrames: nullable integers and booleans, `Decimal`, `date`, microsecond timestamps."""
         import pandas as pd

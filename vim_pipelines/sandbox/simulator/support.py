@@ -6,7 +6,7 @@ asked of any day in the past. Keys are numbers, as in Zendesk.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 import numpy as np
 
@@ -109,8 +109,23 @@ def add_tickets(parameters: Parameters, profile: Profile, users: np.ndarray, row
             occurred_at=when[chosen],
             modified_at=when[chosen],
         )
+    if profile.tells("escalation_open"):
+        _unanswered(parameters, profile, rows)
     today = np.datetime64(parameters.today, "us")
     return int(((opened >= today - np.timedelta64(28, "D")) & (opened < today)).sum())
+
+
+def _unanswered(parameters: Parameters, profile: Profile, rows: Rows) -> None:
+    """An urgent ticket that was escalated three days ago and that nobody has answered."""
+    opened = datetime.combine(parameters.today - timedelta(days=3), time(9, 12))
+    key = str(profile.role.index * 100_000 + 99_000)
+    ticket = {
+        "ticket_key": key, "account_key": profile.key, "subject": "Nobody can log in since the update", "priority": "P1", "opened_at": opened, "reopen_count": 0,
+    }  # fmt: skip
+    rows.add("tickets", opened, **ticket, status="new", is_escalated=False)
+    rows.add("tickets", opened + timedelta(hours=3), **ticket, status="new", is_escalated=True)
+    for step, metric in enumerate(("reply_time", "requester_wait_time", "resolution_time")):
+        rows.add("ticket_events", opened, ticket_event_key=f"{int(key) * 100 + step}", ticket_key=key, metric=metric, event_type="activate", occurred_at=opened)
 
 
 def _openings(rng: np.random.Generator, parameters: Parameters, profile: Profile) -> tuple[np.ndarray, np.ndarray]:

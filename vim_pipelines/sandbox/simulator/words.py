@@ -74,6 +74,15 @@ VALUE_STORY = (
     "in the product every week and what they stopped doing by hand."
 )
 EXPANSION_CASE = "{name} wants to {outcome} in further teams. {seats} more people would need a seat; the champion names two teams that have asked for it."
+LOSS_REASONS = (
+    "the budget moved to another project", "two departments kept their old tool", "the sponsor left and the successor brought a tool of her own",
+    "the integration with the ERP was never finished", "the price for the seats in use was too high",
+)  # fmt: skip
+SAVE_PLAY = "{name} gave notice. As far as we know {reason}. Call with the economic buyer this week, an offer for fewer seats, the product manager joins the second call."
+POST_MORTEM = (
+    "{name} has left. Root cause: {reason}. Seen first: fewer people in the weekly routine in the quarter before the notice. What we would do earlier: speak with the "
+    "economic buyer before the renewal talk, and agree on an outcome that is measured. What has to change at the customer before we ask again: a new sponsor."
+)
 COURSES = ("admin_basics", "user_onboarding", "reporting_101", "workflow_design", "power_user")
 NPS_COMMENTS = (
     "",
