@@ -40,6 +40,7 @@ def add_care(parameters: Parameters, profile: Profile, people: People, pain: Pai
     _follow_ups(parameters, profile, held, team, rows)
     _alignment(parameters, profile, diary, rows)
     _maturity(parameters, profile, diary, team, rows)
+    _measurements(parameters, profile, diary, held, rows)
     _campaigns(parameters, profile, diary, len(users), rows)
     _references(parameters, profile, people, rows)
     _stories(parameters, profile, pain, held, team, rows)
@@ -76,12 +77,12 @@ def _write_changes(table: str, changes: list[tuple[datetime, dict[str, Any]]], r
 
 
 def _follow_ups(parameters: Parameters, profile: Profile, held: list[Meeting], team: Team, rows: Rows) -> None:
-    """Of six meetings in ten somebody goes home with a task: created on the day, mostly done within the week, some late, few never."""
+    """Of six meetings in ten (of a well-kept account: each) somebody takes home a task: created on the day, mostly done in time, some late, few never."""
     rng = rng_for(parameters, "care", 300_000 + profile.role.index)
     number = 0
     for meeting in held:
         is_left = profile.tells("follow_ups_late") and meeting.held_at.date() > parameters.today - timedelta(days=FOLLOW_UP_GAP_DAYS)
-        if meeting.kind == "handoff" or (rng.random() >= 0.6 and not is_left):
+        if meeting.kind == "handoff" or (rng.random() >= 0.6 and not is_left and not profile.is_clean):
             continue
         number += 1
         day = meeting.held_at.date()
@@ -140,6 +141,21 @@ def _maturity(parameters: Parameters, profile: Profile, diary: Diary, team: Team
             rows.add("milestones", moment(rng, day), **values, measured_value=level, measured_on=day)
             level = min(5, level + int(rng.random() < 0.45))
         day += timedelta(days=int(rng.integers(165, 200)))
+
+
+def _measurements(parameters: Parameters, profile: Profile, diary: Diary, held: list[Meeting], rows: Rows) -> None:
+    """The pain metric measured anew for each business review; of the less well-kept accounts for two of three."""
+    if diary.measured is None:
+        return
+    rng = rng_for(parameters, "care", 550_000 + profile.role.index)
+    for meeting in held:
+        day, is_measured = meeting.held_at.date(), profile.is_clean or rng.random() < 0.67
+        if meeting.kind != "ebr" or day <= diary.measured["measured_on"] or not is_measured:
+            continue
+        value = diary.measured["target_value"] + int(rng.integers(-1, 2))
+        reached = diary.measured["reached_on"] or (day if value <= diary.measured["target_value"] else None)
+        again = diary.measured | {"measured_value": value, "measured_on": day, "reached_on": reached}
+        rows.add("milestones", meeting.held_at + timedelta(hours=6), **again)
 
 
 def _campaigns(parameters: Parameters, profile: Profile, diary: Diary, user_count: int, rows: Rows) -> None:

@@ -187,7 +187,7 @@ def add_contract_lines(parameters: Parameters, profile: Profile, rows: Rows) -> 
     for number, line in enumerate(profile.lines):
         state = _line_values(profile, number, line, billing)
         if profile.tells("crm_gap"):
-            state |= {"billing_frequency": None, "sla_tier": None}
+            state |= {"billing_frequency": None, "sla_tier": None} | ({"notice_days": None} if profile.lacks_notice else {})
         drafted = moment(rng, line.start - timedelta(days=int(rng.integers(12, 40))))
         rows.add("contract_lines", drafted, **(state | {"status": "draft"}))
         rows.add("contract_lines", moment(rng, line.start - timedelta(days=int(rng.integers(1, 10)))), **state)

@@ -124,6 +124,8 @@ def _gaps(rng: np.random.Generator, profile: Profile, people: People) -> tuple[t
             return HANDOFF_FIELDS, False
         lacking = set(rng.choice(MANDATORY_FIELDS, size=int(rng.integers(2, 5)), replace=False).tolist())
         return tuple(field for field in HANDOFF_FIELDS if field in lacking), True
+    if profile.lacks_notice:
+        return ("notice_days",), True
     return (("sponsor",) if people.sponsor is None else ()), True
 
 
@@ -183,6 +185,8 @@ def _handoff(style: int, profile: Profile, facts: dict[str, tuple[str, str]], mi
 def _order_form(profile: Profile, lines: list[Line]) -> str:
     items = "\n".join(f"{line.product}, {line.seats} seats, {line.net_price} {line.currency} per seat and year" for line in lines)
     first = lines[0]
+    if profile.lacks_notice:
+        return f"ORDER FORM\nCustomer: {profile.name}\n{items}\nTerm {first.start.isoformat()} to {first.end.isoformat()}."
     renewal = "renews for the same term" if first.auto_renew else "ends"
     terms = (
         f"Term {first.start.isoformat()} to {first.end.isoformat()}; the agreement {renewal} unless notice is given {first.notice_days} days before the end."

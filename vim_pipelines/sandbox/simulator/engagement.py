@@ -37,6 +37,8 @@ class Diary:
     kickoff: date
     dates: dict[str, date | None]
     meetings: tuple[Meeting, ...]
+    #: The pain metric as it was measured first: its row, or None if it was not.
+    measured: dict[str, Any] | None
 
 
 def add_engagement(parameters: Parameters, profile: Profile, people: People, pain: Pain, users: np.ndarray, rows: Rows) -> Diary:
@@ -44,16 +46,16 @@ def add_engagement(parameters: Parameters, profile: Profile, people: People, pai
     rng = rng_for(parameters, "engagement", profile.role.index)
     kickoff = workday(profile.term_start + timedelta(days=int(rng.integers(14, 24))))
     meetings = _meetings(rng, parameters, profile, kickoff, rows)
-    dates = _milestones(rng, parameters, profile, pain, kickoff, rows)
+    dates, measured = _milestones(rng, parameters, profile, pain, kickoff, rows)
     meetings += _reviews(rng, parameters, profile, pain, rows)
     _surveys(rng, parameters, profile, people, kickoff, rows)
     _tasks(rng, parameters, profile, rows)
     _trainings(rng, profile, users, kickoff, rows)
-    return Diary(kickoff, dates, tuple(sorted(meetings, key=lambda meeting: meeting.held_at)))
+    return Diary(kickoff, dates, tuple(sorted(meetings, key=lambda meeting: meeting.held_at)), measured)
 
 
 #: Days without a business review in an account whose review is overdue.
-REVIEW_GAP_DAYS = 240
+REVIEW_GAP_DAYS = 400
 
 
 def visible_from(parameters: Parameters, since: date) -> date:
@@ -109,11 +111,14 @@ def _meetings(rng: np.random.Generator, parameters: Parameters, profile: Profile
     return diary
 
 
-def _milestones(rng: np.random.Generator, parameters: Parameters, profile: Profile, pain: Pain, kickoff: date, rows: Rows) -> dict[str, date | None]:
+def _milestones(
+    rng: np.random.Generator, parameters: Parameters, profile: Profile, pain: Pain, kickoff: date, rows: Rows
+) -> tuple[dict[str, date | None], dict[str, Any] | None]:
     since = profile.term_start
     key, owner = f"MS-{profile.number}", team_of(parameters, profile.role.index).csm_email
     is_late = profile.truth == "late_first_value"
     due = profile.defect.start if is_late else kickoff + timedelta(days=int(rng.integers(45, 75)))
+    first_measured: dict[str, Any] | None = None
     reached: date | None = None if is_late or profile.progress < 8 else kickoff + timedelta(days=int(rng.integers(20, 44)))
     if profile.progress >= 3 and profile.truth != "incomplete_handoff":
         values = {
@@ -125,7 +130,8 @@ def _milestones(rng: np.random.Generator, parameters: Parameters, profile: Profi
             measured_on = since + timedelta(days=int(rng.integers(130, 190)))
             measured = pain.target + int(rng.integers(-1, 3))
             reached_on = measured_on if measured <= pain.target else None
-            rows.add("milestones", moment(rng, measured_on), **values, measured_value=measured, measured_on=measured_on, reached_on=reached_on)
+            first_measured = values | {"measured_value": measured, "measured_on": measured_on, "reached_on": reached_on}
+            rows.add("milestones", moment(rng, measured_on), **first_measured)
     if profile.progress >= 4:
         values = {
             "milestone_key": f"{key}-fttv", "account_key": profile.key, "milestone_kind": "fttv", "metric_name": str(rng.choice(words.FIRST_VALUE)),
@@ -134,7 +140,7 @@ def _milestones(rng: np.random.Generator, parameters: Parameters, profile: Profi
         rows.add("milestones", moment(rng, kickoff), **values)
         if reached is not None:
             rows.add("milestones", moment(rng, reached), **values, measured_value=1, measured_on=reached, reached_on=reached)
-    return {"fttv_due": due, "fttv_reached": reached}
+    return {"fttv_due": due, "fttv_reached": reached}, first_measured
 
 
 def _reviews(rng: np.random.Generator, parameters: Parameters, profile: Profile, pain: Pain, rows: Rows) -> list[Meeting]:

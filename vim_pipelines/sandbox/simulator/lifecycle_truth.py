@@ -65,14 +65,15 @@ def lifecycle_truths(parameters: Parameters, profile: Profile, people: People, h
     if missing is not None:
         for name in ("seats", "term", "notice_days", *TOLD_FIELDS, "sponsor", "champion", "billing", "sla_tier"):
             say("handoff_field", name, "missing" if name in missing else "present")
-    if (conflict := conflict_of(profile)) is not None:
+    if (conflict := conflict_of(profile, parameters.today)) is not None:
         say("conflict", conflict[0], "conflicting", crm=conflict[1], document=conflict[2])
     if profile.truth == "dirty_conflicting_seats":
         say("conflict", "seats", "conflicting")
     if (phase := account.phase(statuses)) is not None:
         say("phase", "phase", str(phase[0]), blocked_by=phase[1])
     late = account.late_follow_ups()
-    say("neglect", "p5_follow_up", "unmet" if late else "met", tasks=late)
+    if profile.role.kind == "twin" or (profile.tells("follow_ups_late") and late):
+        say("neglect", "p5_follow_up", "unmet" if late else "met", tasks=late)
     if profile.tells("escalation_open"):
         say("neglect", "p7_escalation", "unmet")
     if profile.tells("ebr_overdue"):
@@ -152,7 +153,9 @@ class _Account:
         return any(row["reached_on"] is not None and row["reached_on"] <= self.as_of for row in self.milestones("fttv"))
 
     def p8_value_quantified(self) -> bool | None:
-        return any(row["baseline_value"] is not None and row["measured_value"] is not None for row in self.milestones("pain_metric"))
+        measured = [row["measured_on"] for row in self.milestones("pain_metric") if row["baseline_value"] is not None and row["measured_value"] is not None]
+        # How old a measurement may be is a matter of taste beyond a year.
+        return False if not measured else True if max(measured) >= self.as_of - timedelta(days=365) else None
 
     def p8_ebr(self) -> bool | None:
         if self.profile.tells("ebr_overdue"):
@@ -161,13 +164,19 @@ class _Account:
         return bool(held)
 
     def p9_early_renewal(self) -> bool | None:
-        """A renewal that was won before the term that it renews was over."""
+        """The renewal of the term that runs was won; None for one that was won long ago and may or may not count until the next is due.
+
+        Lines of several terms leave open which of them is renewed.
+        """
+        running = self.profile.active_lines(self.as_of)
+        if len({(line.start, line.end) for line in running}) != 1:
+            return None
         won = [
             row
             for row in self.rows["opportunities"]
             if row["opportunity_type"] == "renewal" and row["is_won"] and self.since <= row["close_date"] <= self.as_of
         ]
-        return any(line.start <= row["close_date"] <= line.end for row in won for line in self.profile.lines)
+        return False if not won else True if any(row["close_date"] >= running[0].start for row in won) else None
 
     def p10_reference(self) -> bool | None:
         consents = [row for row in self.rows["customer_references"] if row["status"] in ("consented", "given") and row["consented_on"] <= self.as_of]
@@ -194,7 +203,7 @@ class _Account:
         if "sponsor" not in lacking and self.people.sponsor is None:
             return None  # a title without a name: whether that names a sponsor is a matter of taste
         if self.profile.tells("crm_gap"):
-            missing |= {"billing", "sla_tier"}
+            missing |= {"billing", "sla_tier"} | ({"notice_days"} if self.profile.lacks_notice else set())
         return missing
 
     # ---- state and neglect

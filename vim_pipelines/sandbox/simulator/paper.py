@@ -21,6 +21,8 @@ from vim_pipelines.sandbox.simulator.rows import Rows, moment
 VENDOR = "Lanternworks Inc."
 #: Days before the first day on which an agreement is signed, and an offer is made.
 SIGNED_DAYS, OFFERED_DAYS = 1, 34
+#: Stands for the whole clause in a contract that says nothing of notice.
+FURTHER = "A further term is agreed in writing by both parties."
 NUMBERS = {12: "twelve", 24: "twenty-four", 30: "thirty", 36: "thirty-six", 60: "sixty", 90: "ninety", 120: "one hundred twenty", 45: "forty-five"}
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
 
@@ -33,13 +35,13 @@ class Paper:
     start: date
     end: date
     months: int | None
-    notice_days: int
+    notice_days: int | None
     auto_renew: bool
     kind: str
 
 
-def papers_of(profile: Profile) -> list[Paper]:
-    """The agreements of an account in order of time; faulty lines of the CRM have none."""
+def papers_of(profile: Profile, today: date) -> list[Paper]:
+    """The agreements of an account in order of time; faulty lines of the CRM have none. A planted contradiction stands in the newest that is signed `today`."""
     faulty = profile.lines[-1:] if profile.truth in ("dirty_seats_zero", "dirty_renewal_before_start", "dirty_unknown_currency") else ()
     sound = [line for line in profile.lines if line not in faulty]
     found = []
@@ -47,17 +49,18 @@ def papers_of(profile: Profile) -> list[Paper]:
         lines = tuple(line for line in sound if line.start == start)
         end = lines[0].end
         kind = "agreement" if start in (profile.since, profile.term_start) else "renewal" if _follows(sound, lines[0]) else "amendment"
-        found.append(Paper(lines, start, end, months_between(start, end), lines[0].notice_days, lines[0].auto_renew, kind))
-    if profile.tells("paper_conflict") and found and profile.story is not None:
-        found[-1] = _otherwise(found[-1], profile.story.detail)
+        found.append(Paper(lines, start, end, months_between(start, end), None if profile.lacks_notice else lines[0].notice_days, lines[0].auto_renew, kind))
+    if profile.tells("paper_conflict") and profile.story is not None:
+        newest = max(number for number, paper in enumerate(found) if paper.start <= today)
+        found[newest] = _otherwise(found[newest], profile.story.detail)
     return found
 
 
-def conflict_of(profile: Profile) -> tuple[str, str, str] | None:
+def conflict_of(profile: Profile, today: date) -> tuple[str, str, str] | None:
     """(field, what the CRM says, what the paper says) of an account whose newest paper is planted to differ."""
     if not profile.tells("paper_conflict") or profile.story is None:
         return None
-    paper = papers_of(profile)[-1]
+    paper = max((paper for paper in papers_of(profile, today) if paper.start <= today), key=lambda paper: paper.start)
     first = next(line for line in profile.lines if line.start == paper.start)
     values = {
         "notice_days": (first.notice_days, paper.notice_days), "seats": (first.seats, paper.lines[0].seats), "auto_renew": (first.auto_renew, paper.auto_renew),
@@ -84,8 +87,9 @@ def add_papers(parameters: Parameters, profile: Profile, people: People, pain: P
     team = team_of(parameters, profile.role.index)
     hand = int(rng.integers(0, 4))
     first_kept = visible_from(parameters, profile.since)
-    for number, paper in enumerate(papers_of(profile), 1):
-        if paper.kind == "renewal" and paper.start < first_kept:
+    papers = papers_of(profile, parameters.today)
+    for number, paper in enumerate(papers, 1):
+        if paper.kind == "renewal" and paper.start < first_kept and number < len(papers):
             continue
         day = paper.start - timedelta(days=SIGNED_DAYS)
         title = {"agreement": "Subscription agreement", "renewal": "Renewal order", "amendment": "Amendment"}[paper.kind]
@@ -97,7 +101,7 @@ def add_papers(parameters: Parameters, profile: Profile, people: People, pain: P
     told = f"What {profile.name} wants to achieve is to {pain.outcome}.\n" if handoff.exists and not handoff.missing else ""
     items = "\n".join(f"- {line.product}: {line.seats} named users at {line.net_price} {line.currency} per user and year" for line in opening)
     body = (
-        f"Proposal for {profile.name}\nPrepared by {team.executive}, {VENDOR}\n\n{told}We propose\n{items}\nThe prices hold for {opening[0].notice_days} days "
+        f"Proposal for {profile.name}\nPrepared by {team.executive}, {VENDOR}\n\n{told}We propose\n{items}\nThe prices hold for thirty days "
         f"after the date of this proposal. Invoices are due thirty days after receipt."
     )
     _write(rng, profile, "O01", "sales_document", f"Proposal {profile.name}", body, offered, team.executive_email, rows)
@@ -135,18 +139,22 @@ def _master(profile: Profile, paper: Paper, people: People, team: Team) -> str:
     """A subscription agreement with numbered sections, American dates."""
     length = f"for a period of {_number(paper.months)} months" if paper.months else "for the period stated"
     renewal = (
-        f"Upon expiration of the Initial Term, this Agreement shall automatically renew for successive renewal terms of {_number(12)} months each (each a "
-        f'"Renewal Term"), unless either party gives the other written notice of non-renewal at least {_number(paper.notice_days)} days prior to the end of the '
-        "then-current term."
-        if paper.auto_renew
-        else "This Agreement shall not renew automatically. It may be renewed only by a written instrument signed by both parties; a party that does not intend to "
-        f"renew shall notify the other in writing not less than {_number(paper.notice_days)} days before the end of the Initial Term."
+        FURTHER
+        if paper.notice_days is None
+        else (
+            f"Upon expiration of the Initial Term, this Agreement shall automatically renew for successive renewal terms of {_number(12)} months each (each a "
+            f'"Renewal Term"), unless either party gives the other written notice of non-renewal at least {_number(paper.notice_days)} days prior to the end of the '
+            "then-current term."
+            if paper.auto_renew
+            else "This Agreement shall not renew automatically. It may be renewed only by a written instrument signed by both parties; a party that does not intend to "
+            f"renew shall notify the other in writing not less than {_number(paper.notice_days)} days before the end of the Initial Term."
+        )
     )
     fees = _items(paper, "    {product}: {seats} Authorized Users at {currency} {price} per Authorized User per year ({currency} {total} per year)")
     return (
         f'SUBSCRIPTION AGREEMENT\n\nThis Subscription Agreement (this "Agreement") is entered into as of {_american(paper.start)} (the "Effective Date") by and between '
         f'{VENDOR} ("Provider") and {profile.name} ("Customer").\n\n1. SUBSCRIPTION. Provider grants Customer access to the following Services:\n{fees}\n\n'
-        f"2. FEES. Fees are invoiced in advance and are due within {_number(30)} days of the date of the invoice. Late amounts bear interest at one percent per month.\n\n"
+        f"2. FEES. Fees are due within {_number(30)} days of the date of the invoice. Late amounts bear interest at one percent per month.\n\n"
         f'3. TERM. The initial term of this Agreement shall commence on the Effective Date and continue {length}, expiring on {_american(paper.end)} (the "Initial '
         f'Term").\n\n4. RENEWAL. {renewal}\n\n5. TERMINATION FOR CAUSE. Either party may terminate this Agreement if the other materially breaches it and fails to '
         f"cure such breach within {_number(30)} days after written notice thereof.\n\n6. DATA PROTECTION. The parties have entered into the Data Processing Addendum "
@@ -159,9 +167,13 @@ def _order(profile: Profile, paper: Paper, people: People, team: Team) -> str:
     """An order form under master terms: a table of particulars."""
     length = f"{paper.months} months" if paper.months else "As stated by the dates above"
     renewal = (
-        f"Automatic, for further periods of 12 months, unless cancelled in writing no later than {paper.notice_days} days before the Subscription End Date"
-        if paper.auto_renew
-        else f"None. Either party tells the other {paper.notice_days} days before the Subscription End Date whether it wishes to continue"
+        FURTHER
+        if paper.notice_days is None
+        else (
+            f"Automatic, for further periods of 12 months, unless cancelled in writing no later than {paper.notice_days} days before the Subscription End Date"
+            if paper.auto_renew
+            else f"None. Either party tells the other {paper.notice_days} days before the Subscription End Date whether it wishes to continue"
+        )
     )
     fees = _items(paper, "{product} | {seats} seats | {price} {currency} per seat per annum | {total} {currency}")
     return (
@@ -176,11 +188,15 @@ def _letter(profile: Profile, paper: Paper, people: People, team: Team) -> str:
     """A letter agreement in plain words, British dates."""
     length = f", that is {_number(paper.months)} months" if paper.months else ""
     going_on = (
-        f"After that it goes on for one (1) further year at a time unless one of us writes to the other, at least {_number(paper.notice_days)} days before the last "
-        "day of the period then running, that it is to end."
-        if paper.auto_renew
-        else f"It ends on that day without further notice and is not extended automatically. We will write to each other about a new period no later than "
-        f"{_number(paper.notice_days)} days before."
+        FURTHER
+        if paper.notice_days is None
+        else (
+            f"After that it goes on for one (1) further year at a time unless one of us writes to the other, at least {_number(paper.notice_days)} days before the last "
+            "day of the period then running, that it is to end."
+            if paper.auto_renew
+            else f"It ends on that day without further notice and is not extended automatically. We will write to each other about a new period no later than "
+            f"{_number(paper.notice_days)} days before."
+        )
     )
     what = _items(paper, "   {product} for {seats} users, {currency} {price} for each user and year")
     return (
@@ -195,11 +211,15 @@ def _clauses(profile: Profile, paper: Paper, people: People, team: Team) -> str:
     """Terms in numbered clauses, with ISO dates and definitions."""
     length = f"a fixed term of {_number(paper.months)} months" if paper.months else "a fixed term"
     renewal = (
-        f"8.2 On expiry of the Initial Period the Contract is extended by successive periods of {_number(12)} months, unless a party has terminated it by giving not "
-        f"less than {_number(paper.notice_days)} days' written notice to the end of the Initial Period or of an extension."
-        if paper.auto_renew
-        else f"8.2 The Contract ends on expiry of the Initial Period; there is no automatic renewal. {_number(paper.notice_days).capitalize()} days' written notice "
-        "before expiry is required of a party that does not wish to negotiate an extension."
+        f"8.2 {FURTHER}"
+        if paper.notice_days is None
+        else (
+            f"8.2 On expiry of the Initial Period the Contract is extended by successive periods of {_number(12)} months, unless a party has terminated it by giving not "
+            f"less than {_number(paper.notice_days)} days' written notice to the end of the Initial Period or of an extension."
+            if paper.auto_renew
+            else f"8.2 The Contract ends on expiry of the Initial Period; there is no automatic renewal. {_number(paper.notice_days).capitalize()} days' written notice "
+            "before expiry is required of a party that does not wish to negotiate an extension."
+        )
     )
     scope = _items(paper, "   - {product}: {seats} licences, {price} {currency} per licence and year")
     return (

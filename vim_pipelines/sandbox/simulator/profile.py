@@ -92,6 +92,11 @@ class Profile:
         return self.story is not None and self.story.kind == kind
 
     @property
+    def lacks_notice(self) -> bool:
+        """Whether nobody wrote down the notice period: neither the CRM, nor the handoff, nor a contract has it."""
+        return self.story is not None and self.story.kind == "crm_gap" and self.story.detail == "notice_days"
+
+    @property
     def number(self) -> str:
         return f"{self.role.index:05d}"
 

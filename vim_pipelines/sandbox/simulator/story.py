@@ -25,14 +25,16 @@ def with_story(parameters: Parameters, profile: Profile) -> Profile:
     if rng.random() >= STORY_SHARE:
         return profile
     possible = _possible(parameters, profile)
-    if not possible:
-        return profile
+    if len(possible) == 1 and rng.random() < 0.6:
+        return profile  # young accounts would nearly all have an open escalation
     kind = possible[int(rng.integers(0, len(possible)))]
     day = parameters.today - timedelta(days=int(rng.integers(40, 160)))
     detail = str(rng.choice(["notice_days", "seats", "auto_renew"]))
     told = replace(profile, story=Story(kind, day, detail))
     if kind == "churned":
         return _churned(told, day)
+    if kind == "new_product" and any(abs((line.start - day).days) <= 10 for line in profile.lines):
+        return profile  # two orders within days of each other: nobody could say which paper is about which
     return _with_product(told, day, parameters.today) if kind == "new_product" else told
 
 
