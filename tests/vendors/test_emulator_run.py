@@ -242,3 +242,25 @@ def test_the_port_is_free_after_stopping(sandbox: Path) -> None:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", port))
     set_clock(sandbox, NOW)
+
+
+def test_a_spreadsheet_that_an_earlier_version_made_is_made_again(tmp_path: Path) -> None:
+    """A state of before the column `Last Changed` was opened as it stood, and each night of that sandbox stopped with a database error."""
+    import sqlite3
+
+    from vim_pipelines.sandbox.emulators.google_sheets import TABLES
+    from vim_pipelines.sandbox.emulators.state import OutdatedState, State
+
+    directory = make_sandbox(tmp_path)
+    database = directory / "google_sheets.db"
+    with start_emulators(directory, ("google_sheets",)):
+        pass
+    with sqlite3.connect(database) as connection:
+        connection.execute('alter table "c_Accounts" drop column c15')
+    with pytest.raises(OutdatedState, match="Accounts.c15"):
+        State(database, TABLES)
+    with start_emulators(directory, ("google_sheets",)):
+        pass
+    state = State(database, TABLES)
+    assert state.connection.execute('select count(*) from "c_Accounts"').fetchone()[0] == 4
+    state.close()

@@ -57,7 +57,8 @@ def add_contacts(parameters: Parameters, profile: Profile, persons: Iterable[Per
         for meeting in held:
             always, sometimes = GUESTS.get(meeting.kind, ((), ()))
             comes = person.role in always or (person.role in sometimes and rng.random() < 0.3)
-            if not comes or (person.left is not None and meeting.held_at.date() > person.left):
+            is_known = person.versions[0][0] < meeting.held_at and (person.left is None or meeting.held_at.date() <= person.left)
+            if not comes or not is_known:
                 continue
             most = 5 if person.role == "champion" else 4 if person.role in ("sponsor", "economic_buyer") else 3
             strength = min(most, strength + int(rng.random() < 0.12))
