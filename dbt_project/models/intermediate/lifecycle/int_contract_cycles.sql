@@ -1,8 +1,8 @@
 {#-
     The relation that counts, one row per account: since when it runs, whether notice is open, whether it was won back.
 
-    Won back: a line begins when no other line covers the day before, after an earlier line was terminated or given notice for. From
-    then on the account is a new customer again, and documents and meetings of the lost relation prove nothing (60 days of grace,
+    Won back: a line begins when no other line covers the day before, after an earlier line was terminated or given notice for; or a
+    line begins after the account's notice, and a deal was won after it. From then on the account is a new customer again, and documents and meetings of the lost relation prove nothing (60 days of grace,
     because a handoff is written before the first day).
 -#}
 with accounts as (
@@ -52,15 +52,67 @@ uncovered_starts as (
 
 ),
 
-won_back as (
+-- Every notice that was ever on record, also one that was taken back since: a new deal answers it.
+account_notices as (
+
+    select
+        account_key,
+        max(notice_received_on) as noticed_on
+    from {{ source('raw', 'accounts') }}
+    where known_at < {{ as_of_end() }} and notice_received_on <= {{ as_of_date() }}
+    group by account_key
+
+),
+
+answered_notices as (
+
+    select
+        lines.account_key,
+        min(lines.start_date) as start_date
+    from lines
+    inner join account_notices on lines.account_key = account_notices.account_key
+    where
+        lines.contract_status = 'active'
+        and lines.notice_served_on is null
+        and lines.start_date > account_notices.noticed_on
+        and exists (
+            select 1
+            from {{ ref('stg_crm__opportunities') }} as deals
+            where
+                deals.account_key = lines.account_key
+                and deals.is_won
+                and deals.close_date > account_notices.noticed_on
+                and deals.close_date <= {{ as_of_date() }}
+        )
+    group by lines.account_key
+
+),
+
+won_back_starts as (
 
     select
         uncovered_starts.account_key,
-        max(uncovered_starts.start_date) as won_back_on
+        uncovered_starts.start_date
     from uncovered_starts
     inner join ended
         on uncovered_starts.account_key = ended.account_key and ended.start_date < uncovered_starts.start_date
-    group by uncovered_starts.account_key
+
+    union all
+
+    select
+        account_key,
+        start_date
+    from answered_notices
+
+),
+
+won_back as (
+
+    select
+        account_key,
+        max(start_date) as won_back_on
+    from won_back_starts
+    group by account_key
 
 ),
 
