@@ -18,6 +18,7 @@ import pytest
 import yaml
 from dbt_portfolio import Portfolio, make_portfolio
 
+from vim_pipelines.lifecycle.handoff_run import audit_handoffs
 from vim_pipelines.lifecycle.run import fold_states
 from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.settings import resource_path
@@ -159,6 +160,7 @@ def watch(home: Path, world: str) -> dict[str, Seen]:
     for number, day in enumerate(dates):
         portfolio.build("base", as_of=day, write=number == 0)
         with portfolio.warehouse.session() as session:
+            audit_handoffs(session, day, (), overrides)
             compute_signals(session, day)
             fold_states(session, overrides, day)
     states = {(row["account_key"], row["as_of_date"]): row for row in portfolio.rows("select * from computed.account_state")}
@@ -168,7 +170,7 @@ def watch(home: Path, world: str) -> dict[str, Seen]:
     for row in requirements:
         statuses.setdefault((row["account_key"], row["as_of_date"]), {})[row["title"].casefold()] = row["status"]
     steps: dict[str, dict[date, list[tuple[int | None, int]]]] = {}
-    for row in portfolio.rows("select account_key, as_of_date, from_phase, to_phase from computed.phase_transitions order by all"):
+    for row in portfolio.rows("select account_key, as_of_date, from_phase, to_phase from computed.phase_transitions where region in ('spine', 'exception') order by all"):
         steps.setdefault(row["account_key"], {}).setdefault(row["as_of_date"], []).append((row["from_phase"], row["to_phase"]))
     return {
         name: Seen(
