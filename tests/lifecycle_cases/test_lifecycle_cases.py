@@ -170,7 +170,9 @@ def watch(home: Path, world: str) -> dict[str, Seen]:
     for row in requirements:
         statuses.setdefault((row["account_key"], row["as_of_date"]), {})[row["title"].casefold()] = row["status"]
     steps: dict[str, dict[date, list[tuple[int | None, int]]]] = {}
-    for row in portfolio.rows("select account_key, as_of_date, from_phase, to_phase from computed.phase_transitions where region in ('spine', 'exception') order by all"):
+    for row in portfolio.rows(
+        "select account_key, as_of_date, from_phase, to_phase from computed.phase_transitions where region in ('spine', 'exception') order by all"
+    ):
         steps.setdefault(row["account_key"], {}).setdefault(row["as_of_date"], []).append((row["from_phase"], row["to_phase"]))
     return {
         name: Seen(
