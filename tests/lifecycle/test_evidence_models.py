@@ -66,7 +66,7 @@ def kept(raw: Raw) -> None:
     raw.add("ticket", "k-t", a, opened_at=datetime(2026, 6, 1, 8), status="solved", solved_at=datetime(2026, 6, 2), is_escalated=True, subject="Export")
     for key, at in (("k-e1", datetime(2026, 6, 1, 11, 30)), ("k-e2", datetime(2026, 6, 1, 15))):
         raw.add("ticket_event", key, a, ticket_key="k-t", metric="reply_time", event_type="fulfill", occurred_at=at)
-    raw.add("ticket", "k-w", a, opened_at=datetime(2026, 6, 28, 20), status="open", is_escalated=True, subject="Login")
+    raw.add("ticket", "k-w", a, opened_at=datetime(2026, 6, 28, 20), status="open", is_escalated=True, subject="Page loads slowly")
 
 
 def others(raw: Raw) -> None:
@@ -211,7 +211,8 @@ def test_the_record_is_scored_by_the_fields_that_this_crm_keeps(evidence: dict[s
 
 def test_sentiment_is_a_mean_in_which_what_is_old_weighs_less(evidence: dict[str, dict[str, Any]]) -> None:
     """By hand, half-life 90 days: a 10 today (1, weight 1), 'Great' in its comment (1, weight 0.5), a 5 of 90 days ago (-1, weight 0.5), and a
-    call 39 days ago that says happy and not worried (1.5, cut to 1; weight 0.5 x 2^(-39/90)). What is said inside is not the customer's voice."""
+    call 39 days ago that says happy and not worried (1.5, cut to 1; weight 0.5 x 2^(-39/90)). What is said inside is not the customer's voice,
+    and a ticket about a slow page tells of the product."""
     row = evidence["kept"]
     call = 0.5 * 0.5 ** (39 / 90)
     assert row["sentiment_score"] == pytest.approx((1 + 0.5 - 0.5 + call) / (1 + 0.5 + 0.5 + call), abs=1e-6)

@@ -4,7 +4,8 @@
 
     A score counts by the bands of the net promoter score: 10 is 1, 7.5 (between passive and promoter) 0, 5 and below -1; on a scale to 5
     (no satisfaction score of the portfolio is higher) 5 is 1, 3.5 is 0, 2 and below -1. A text counts by the words of the seed
-    `sentiment_words`, and only if it has one; it is looked at once, however often it was said.
+    `sentiment_words`, and only if it has one; it is looked at once, however often it was said. The subject of a ticket counts by words of
+    full weight only: "Page loads slowly" tells of the product and not of how the customer feels (10,000 customers averaged -0.49 by it).
 -#}
 with surveys as (
 
@@ -52,7 +53,8 @@ texts as (
     select
         account_key,
         said_on,
-        comment as body
+        comment as body,
+        false as is_ticket
     from surveys
     where comment is not null
 
@@ -61,7 +63,8 @@ texts as (
     select
         account_key,
         cast(held_at as date) as said_on,
-        notes as body
+        notes as body,
+        false as is_ticket
     from {{ ref('stg_crm__meetings') }}
     where
         status = 'held'
@@ -75,7 +78,8 @@ texts as (
     select
         account_key,
         cast(opened_at as date) as said_on,
-        subject as body
+        subject as body,
+        true as is_ticket
     from {{ ref('stg_support__tickets') }}
     where
         subject is not null
@@ -108,7 +112,8 @@ toned as (
         sum(words.weight * case
             when phrases.padded like '% not ' || words.word || ' %' or phrases.padded like '% never ' || words.word || ' %' then -1
             else 1
-        end) as tone
+        end) as tone,
+        max(abs(words.weight)) as strongest
     from phrases
     inner join {{ ref('sentiment_words') }} as words on phrases.padded like '% ' || words.word || ' %'
     group by phrases.body
@@ -135,6 +140,7 @@ voices as (
         cast({{ threshold('voice_text_weight') }} as double) as base_weight
     from texts
     inner join toned on texts.body = toned.body
+    where not texts.is_ticket or toned.strongest >= 1
 
 ),
 
