@@ -372,18 +372,19 @@ KEYS_PER_QUERY = 500
 
 
 def read_readings(session: Session, plans: Sequence[Plan], as_of: date) -> dict[tuple[str, str], list[Reading]]:
-    """Every known value of the plans' measures, by (account, measure), on the nights after the first approval and up to `as_of`."""
+    """Every known value of the plans' measures, by (account, measure), on the nights from an approval to the plan's last date, and up to `as_of`."""
     from vim_pipelines.warehouse.base import chunks
 
     found: dict[tuple[str, str], list[Reading]] = defaultdict(list)
     measures = sorted({promise.measure for plan in plans for promise in plan.promises})
     if not measures or not session.table_exists("marts.fct_account_facts"):
         return found
-    since = min(plan.approved_at for plan in plans).date()
     counts_risks = HIGH_RISKS in measures and session.table_exists("marts.fct_risks")
-    for keys in chunks(sorted({plan.account_key for plan in plans}), KEYS_PER_QUERY):
+    spans = _spans(plans)
+    # In the order of their approvals, so that a query reads the nights of plans of about one age and not those of all of them.
+    for keys in chunks(sorted(spans, key=lambda key: (spans[key], key)), KEYS_PER_QUERY):
         where = f"as_of_date > ? and as_of_date <= ? and account_key in ({', '.join('?' * len(keys))})"
-        given = [since, as_of, *keys]
+        given = [min(spans[key][0] for key in keys), min(as_of, max(spans[key][1] for key in keys)), *keys]
         facts = session.rows(
             "select account_key, as_of_date, metric, value_number, value_text from marts.fct_account_facts"
             f" where {where} and scope = 'account' and status = 'ok' and metric in ({', '.join('?' * len(measures))})",
@@ -395,6 +396,17 @@ def read_readings(session: Session, plans: Sequence[Plan], as_of: date) -> dict[
             for row in session.rows(_RISK_COUNTS.format(where=where), [*given, *given]):
                 found[row["account_key"], HIGH_RISKS].append(Reading(_day(row["as_of_date"]), Decimal(int(row["risks"]))))
     return found
+
+
+def _spans(plans: Sequence[Plan]) -> dict[str, tuple[date, date]]:
+    """By account, the day of its first approval and the last day by which one of its plans is judged."""
+    spans: dict[str, tuple[date, date]] = {}
+    for plan in plans:
+        approved_on = plan.approved_at.date()
+        days = [approved_on, *(due_on(promise, approved_on) for promise in plan.promises)]
+        first, last = spans.get(plan.account_key, (approved_on, approved_on))
+        spans[plan.account_key] = (min(first, *days), max(last, *days))
+    return spans
 
 
 #: A night on which the account was scored counts its severe risks, also none; a night on which it was not says nothing.
