@@ -84,7 +84,9 @@ def run_operations(settings: Settings, warehouse: Warehouse, store: Store, as_of
     """The mirror of the operations store, what became of the approved plans a day later (they are approved after the night), and the marts on both."""
     with warehouse.session() as session:
         mirror_store(store, session)
+    with warehouse.session() as session:  # each makes tables before its first row
         follow_plans(session, store, as_of + timedelta(days=1))
+    with warehouse.session() as session:
         follow_effects(session, as_of + timedelta(days=1))
     run_dbt(settings, _selection("ops", tests), as_of, currency)
 
