@@ -70,6 +70,22 @@ def test_the_crm_is_checked_against_itself(changes: dict[str, Any], field: str, 
     assert (finding.status, why in finding.reason) == (status, True), finding.reason
 
 
+def test_a_line_without_seats_needs_no_price() -> None:
+    """It stopped the audit of the whole portfolio: a price of None was written as a number."""
+    free = LINE | {"contract_line_key": "CL-2", "product": "extra", "seats": 0, "net_unit_price_annual": None, "list_unit_price_annual": None}
+    assert (audited(FORM, LINE, free)["unit_price"].status, audited(FORM, LINE, free)["unit_price"].value) == ("present", "core: 90.00 USD")
+    assert audited(FORM, free)["unit_price"].status == "present"
+    assert audited(FORM, LINE | {"net_unit_price_annual": None})["unit_price"].status == "missing"
+
+
+@pytest.mark.parametrize(
+    "column", sorted(set(LINE) - {"contract_line_key", "product", "currency", "contract_status", "is_active", "line_status", "seats", "start_date"})
+)
+def test_no_empty_column_of_a_line_stops_the_audit(column: str) -> None:
+    """Raw rows hold whatever the CRM lets people leave out; columns without which a line is not sound are left alone."""
+    assert len(audited(FORM, LINE | {column: None})) == len(MATRIX.fields)
+
+
 def test_the_next_term_must_not_begin_before_the_last_has_ended() -> None:
     later = LINE | {"contract_line_key": "CL-2", "start_date": date(2026, 12, 1), "end_date": date(2027, 11, 30), "is_active": False}
     assert audited(FORM, LINE, later)["renewal"].status == "invalid"

@@ -175,12 +175,9 @@ def _unit_price(record: CrmRecord, _field: Field) -> CrmAnswer:
     unpriced = [line for line in lines if line["seats"] and line.get("net_unit_price_annual") is None]
     if unpriced or not lines:
         return CrmAnswer("absent", reason=f"{len(unpriced)} of {len(lines)} lines have no price", keys=_keys(unpriced))
-    prices = "; ".join(
-        f"{line['product']}: {Decimal(str(line['net_unit_price_annual'])):.2f} {line['currency']}"
-        for line in lines
-        if line.get("net_unit_price_annual") is not None
-    )
-    return CrmAnswer("ok", prices, keys=_keys(lines))
+    priced = [line for line in lines if line.get("net_unit_price_annual") is not None]
+    prices = "; ".join(f"{line['product']}: {Decimal(str(line['net_unit_price_annual'])):.2f} {line['currency']}" for line in priced)
+    return CrmAnswer("ok", prices or "no seats to be priced", keys=_keys(lines))
 
 
 def _amount(record: CrmRecord, matrix_field: Field) -> CrmAnswer:
