@@ -10,7 +10,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev audit test test-all ui inbox sandbox bench calibrate evals parity-live env-example schema lock lint typecheck check clean
+.PHONY: help install install-dev audit test test-all ui inbox sandbox bench calibrate evals parity-live env-example schema lifecycle-page lock lint typecheck check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ env-example: install ## Write .env.example anew from the settings
 
 schema: install ## Write the portfolio file's JSON Schema and its page of reference anew from the models
 	@$(BIN)/python -c 'from pathlib import Path; from vim_pipelines.portfolio.schema import write; write(Path("."))'
+
+lifecycle-page: install ## Write the lifecycle map's page of reference and its diagram anew from phases.yaml
+	@$(BIN)/python -c 'from pathlib import Path; from vim_pipelines.lifecycle.page import write; write(Path("."))'
 
 lock: ## Resolve constraints.txt anew (needs uv; names no host)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url -o constraints.txt

@@ -1124,7 +1124,7 @@ delete from plain.fct_requirements where as_of_date = d();
 insert into plain.fct_requirements by name from today;
 create or replace temp view today as
 select s.account_key, d() as as_of_date, a.account_name, s.phase::bigint as phase, s.phase_name, s.entered_on, d() - s.entered_on as days_in_phase, s.blocking_requirement_id,
-    r.title as blocking_requirement, r.status as blocking_status, r.who_is_chased, r.action, s.spine_phase::bigint as spine_phase, s.exception_phase::bigint as exception_phase, s.open_overlays, s.snoozed_until, s.rule_version
+    r.title as blocking_requirement, r.status as blocking_status, r.who_is_chased, r.action, s.spine_phase::bigint as spine_phase, s.exception_phase::bigint as exception_phase, s.open_overlays, s.snoozed_until, s.disputed_facts, s.rule_version
 from computed.account_state as s left join accounts as a on s.account_key = a.account_key
 left join computed.requirements as r on r.as_of_date = d() and s.account_key = r.account_key and s.blocking_requirement_id = r.requirement_id
 where s.as_of_date = d();

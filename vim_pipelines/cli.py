@@ -104,6 +104,70 @@ def account_show(state: dict[str, Any], account_key: str, as_json: bool) -> None
     click.echo(json.dumps(found, indent=2, default=str) if as_json else "\n".join(account_lines(found)))
 
 
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+def _word(name: str, kind: str, summary: str, *arguments: Any, until: str | None = "Last day on which it counts.", until_needed: bool = False) -> None:
+    """A command that records a person's word. `arguments` are click parameters; those that are columns of the word carry its content."""
+
+    def command(state: dict[str, Any], /, account_key: str, note: str, acting_as: str | None, **values: Any) -> None:
+        from vim_pipelines.approvals.actors import resolve_actor
+        from vim_pipelines.night import say_word
+
+        settings = _load(state)
+        actor, role = resolve_actor(settings, acting_as=acting_as)
+        last_day = values.pop("until", None)
+        word, held = say_word(settings, kind, account_key, actor=actor, role=role, note=note, **values, **({"expires_on": last_day.date()} if last_day else {}))
+        until_text = f" until {word['expires_on']}" if word["expires_on"] else ""
+        click.echo(f"{word['override_id'][:12]} {account_key}: {name}{until_text}, by {actor} ({role}). It counts from the next audit on.")
+        for request_id in held:
+            click.echo(f"Held: {request_id} rests on {word['fact']}; the next audit drafts it again without.")
+
+    command.__doc__ = summary
+    decorated = click.pass_obj(command)
+    decorated = click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")(decorated)
+    decorated = click.option("--note", required=True, help="Why. It stands in the record by your name.")(decorated)
+    if until is not None:
+        decorated = click.option("--until", type=DAY, required=until_needed, help=until)(decorated)
+    for argument in reversed(arguments):
+        decorated = argument(decorated)
+    account.command(name)(click.argument("account_key")(decorated))
+
+
+_word("waive", "waive", "Waive REQUIREMENT (its id, or ID.FIELD for one field of it); it holds the account no longer.", click.argument("requirement_id"))
+_word(
+    "answer",
+    "answer",
+    "Answer REQUIREMENT, met or unmet, where no source answers it. What a source shows beats it.",
+    click.argument("requirement_id"),
+    click.argument("value", type=click.Choice(["met", "unmet"])),
+)
+_word(
+    "dispute",
+    "dispute",
+    "Dispute FACT. What rests on it is unknown until the source changes or the dispute ends; drafts that rest on it are held.",
+    click.argument("fact"),
+    click.option("--value", help="What is right, for the record."),
+)
+_word("snooze", "snooze", "Leave the account alone: no chasing and no next best action.", until="Last day of the quiet.", until_needed=True)
+_word("set-phase", "phase", "Set the account to PHASE of the spine, or to 11 (churn handling).", click.argument("phase", type=int))
+_word("withdraw", "withdraw", "Take back WORD, an id of 'account words'.", click.argument("withdraws"), until=None)
+
+
+@account.command("words")
+@click.argument("account_key")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def account_words(state: dict[str, Any], account_key: str, as_json: bool) -> None:
+    """What persons said about ACCOUNT_KEY, the oldest first."""
+    from vim_pipelines.lifecycle.phases import load_map
+    from vim_pipelines.lifecycle.words import word_lines
+    from vim_pipelines.store.overrides import read_overrides
+
+    words = read_overrides(_store(state), account_key)
+    click.echo(json.dumps(words, indent=2, default=str) if as_json else "\n".join(word_lines(words, load_map(), _load(state).now().date())))
+
+
 @main.command()
 @click.pass_obj
 def publish(state: dict[str, Any]) -> None:

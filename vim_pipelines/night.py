@@ -99,6 +99,67 @@ def run_write_backs(settings: Settings) -> tuple[list[str], list[VimError]]:
     return lines, failures
 
 
+def say_word(
+    settings: Settings, kind: str, account_key: str, *, actor: str, role: str, note: str, channel: str = "cli", **values: Any
+) -> tuple[dict[str, Any], list[str]]:
+    """Record a person's word about an account; returns its row, and the ids of the requests that a dispute took out of the queue.
+
+    `kind` and `values` are those of `store.models.LifecycleOverride`. Raises VIM-E024 if nothing was audited, VIM-E043, VIM-E045 or VIM-E047 for a
+    word that may not be said.
+    """
+    from vim_pipelines.approvals.queue import hold_disputed
+    from vim_pipelines.lifecycle.phases import load_map
+    from vim_pipelines.lifecycle.words import make_word
+    from vim_pipelines.store import open_store
+    from vim_pipelines.store.overrides import add_override, read_overrides
+
+    facts, seen_on = _audited_facts(settings, account_key)
+    store, now = open_store(settings), settings.now()
+    if kind == "dispute":
+        values = {"seen_on": seen_on, **values}
+        _check_fact(settings, account_key, str(values["fact"]), facts)
+    word = make_word(load_map(), account_key, kind, actor=actor, role=role, note=note, now=now, words=read_overrides(store, account_key), **values)
+    add_override(store, word)
+    if kind != "dispute":
+        return word, []
+    return word, hold_disputed(store, account_key, str(word["fact"]), actor=actor, role=role, channel=channel, note=word["note"], now=now)
+
+
+def _audited_facts(settings: Settings, account_key: str) -> tuple[set[str], date]:
+    """Names of the facts that the last audit printed of the account, and its as-of date, from the published copy."""
+    from vim_pipelines.reporting.publish import PUBLISHED_NAME
+    from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
+
+    path = settings.published_dir / PUBLISHED_NAME
+    if not path.is_file():
+        raise VimError("VIM-E024", "Nothing is published yet", fix="Run vimotion audit first")
+    with DuckDBWarehouse(path).session(read_only=True) as session:
+        as_of = session.scalar("select as_of_date from marts.fct_account_state_current where account_key = ?", [account_key])
+        rows = session.rows("select distinct metric from marts.fct_account_facts_current where account_key = ?", [account_key])
+    if as_of is None:
+        raise VimError("VIM-E047", f"No account {account_key} was audited", fix="Look the key up in marts.dim_accounts")
+    return {str(row["metric"]) for row in rows}, as_of
+
+
+def _check_fact(settings: Settings, account_key: str, fact: str, printed: set[str]) -> None:
+    """A dispute about a misspelt fact would hold nothing, and nobody would notice. What is not printed may be evidence of the lifecycle."""
+    import json
+    from difflib import get_close_matches
+
+    from vim_pipelines.warehouse import open_warehouse
+
+    if fact in printed:
+        return
+    with open_warehouse(settings).session(read_only=True) as session:
+        kept = session.scalar("select facts from computed.lifecycle_evidence where account_key = ? order by as_of_date desc limit 1", [account_key])
+    known = {name for name in json.loads(kept or "{}") if not name.startswith("is_")}
+    if fact not in known:
+        near = get_close_matches(fact, sorted(known | printed), n=3)
+        raise VimError(
+            "VIM-E047", f"There is no fact {fact} about {account_key}", fix=f"Did you mean {' or '.join(near)}?" if near else "See marts.fct_account_facts"
+        )
+
+
 def run_mirror(settings: Settings) -> MirrorReport:
     """Write the newest night's phase, band, score and waste to the CRM's accounts. VIM-E044 unless a person signed the standing approval."""
     from vim_pipelines.approvals.policy import load_policy

@@ -112,6 +112,16 @@ def stories() -> Raw:
 
     raw.customer("account notice", notice_received_on=date(2026, 6, 20))
     raw.line("an-1", "account notice", began, ends)
+    # A new contract while the old one runs out: signed after the notice, which stays on record. Without a deal since, a line is no win-back.
+    raw.customer("signed again", notice_received_on=date(2026, 5, 1))
+    raw.line("sa-1", "signed again", began, ends)
+    raw.line("sa-2", "signed again", date(2026, 6, 1), date(2027, 5, 31))
+    raw.add("opportunity", "sa-o", "signed again", opportunity_type="new", is_closed=True, is_won=True, close_date=date(2026, 5, 28))
+    raw.customer("ramp line", notice_received_on=date(2026, 5, 1))
+    raw.line("rl-1", "ramp line", began, ends)
+    raw.line("rl-2", "ramp line", date(2026, 6, 1), ends)
+    raw.add("opportunity", "rl-o", "ramp line", opportunity_type="new", is_closed=True, is_won=True, close_date=date(2025, 1, 1))
+
     raw.customer("future notice", notice_received_on=AS_OF + timedelta(days=1))
     raw.line("fn-1", "future notice", began, ends, notice_served_on=AS_OF + timedelta(days=1))
 
@@ -228,8 +238,14 @@ def test_a_new_product_line_is_a_new_contract_and_a_renewal_is_none(
 ) -> None:
     """A renewal that sent the account back to the handoff would ask sales every year for what it handed over in the first."""
     with open_warehouse(Settings(home=home)).session(read_only=True) as session:
-        rows = session.rows("select * from base.int_evidence_new_contracts where account_key = ?", [account])
+        rows = session.rows("select * from base.int_evidence_new_contracts where account_key = ? and new_contract_on is not null", [account])
     assert [(row["new_contract_on"], row["new_contract_line_key"], row["new_contract_product"]) for row in rows] == ([new] if new else [])
+
+
+def test_a_deal_won_after_the_notice_and_a_line_that_begins_is_a_win_back(evidence: dict[str, dict[str, Any]]) -> None:
+    """The old contract still runs out beside the new one, so that no day is uncovered; the account stood in churn handling as a customer."""
+    row = evidence["signed again"]
+    assert (row["won_back_on"], row["cycle_started_on"], row["notice_is_open"]) == (date(2026, 6, 1), date(2026, 6, 1), False)
 
 
 def test_giving_up_one_product_is_neither_notice_nor_win_back(evidence: dict[str, dict[str, Any]]) -> None:
@@ -242,6 +258,7 @@ def test_giving_up_one_product_is_neither_notice_nor_win_back(evidence: dict[str
     [
         ("all lines noticed", date(2026, 6, 9)),
         ("account notice", date(2026, 6, 20)),
+        ("ramp line", date(2026, 5, 1)),
         ("gone", date(2025, 12, 31)),
         ("future notice", None),
         ("late renewal", None),

@@ -41,7 +41,9 @@ def approval_requests(context: dg.AssetExecutionContext) -> Iterator[dg.Material
         signals = {
             row["account_key"]: row for row in session.rows(f"select {', '.join(ASKED_WITH)} from marts.fct_account_signals where as_of_date = ?", [as_of])
         }
-    report = request_approvals(store, load_policy(), as_of, settings.now(), approval_hours=settings.approval_hours, signals=signals)
+        state = "select account_key, disputed_facts from marts.fct_account_state where as_of_date = ? and disputed_facts is not null"
+        disputed = {row["account_key"]: row["disputed_facts"].split(", ") for row in session.rows(state, [as_of])}
+    report = request_approvals(store, load_policy(), as_of, settings.now(), approval_hours=settings.approval_hours, signals=signals, disputed=disputed)
     context.log.info("approval requests: %s", report.metadata())
     with warehouse.session() as session:
         rows = mirror_store(store, session)

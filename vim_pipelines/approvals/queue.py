@@ -13,13 +13,14 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session, aliased, defer
 
 from vim_pipelines.approvals import events
 from vim_pipelines.approvals.events import SYSTEM, append, chained, step, verify_chain
 from vim_pipelines.approvals.payload import account_info, build_payload, payload_sha256, planned_actions, planned_criteria, request_id_of
 from vim_pipelines.approvals.policy import Actor, Policy, load_policy
 from vim_pipelines.approvals.states import DECISIONS, NOTE_NEEDED
+from vim_pipelines.core.dates import end_of_day
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.locks import is_free
@@ -32,6 +33,7 @@ __all__ = [
     "approved_ready",
     "decide",
     "expire",
+    "hold_disputed",
     "list_requests",
     "request_approvals",
     "retry",
@@ -138,6 +140,7 @@ class Report:
     held: int = 0
     cooling_down: int = 0
     replan_open: int = 0
+    disputed: int = 0
 
     def metadata(self) -> dict[str, int]:
         """Counts for Dagster."""
@@ -148,6 +151,7 @@ class Report:
             "held": self.held,
             "cooling_down": self.cooling_down,
             "replan_open": self.replan_open,
+            "disputed": self.disputed,
         }
 
 
@@ -163,6 +167,7 @@ def request_approvals(
     approval_hours: int,
     draft_ids: Collection[str] | None = None,
     signals: Mapping[str, Mapping[str, Any]] | None = None,
+    disputed: Mapping[str, Collection[str]] | None = None,
 ) -> Report:
     """Ask for a decision on each draft: those of `draft_ids`, or all that were written for `as_of`.
 
@@ -170,21 +175,29 @@ def request_approvals(
     gate is not asked for. A new draft supersedes a pending request only if its `draft_key` differs (a material change); the same
     drafts again change nothing. After a dismissal nothing is asked for the policy's cool-down; while a re-plan is open, the
     re-planned draft is waited for. An expired question is asked again when its draft is handed in again.
+
+    `disputed` maps account keys to facts that a person disputes: a draft that rests on one is not asked for, and a question that was held
+    for a dispute is asked again, with the draft it had, once nobody disputes its facts any more and no newer draft stands.
     """
+    in_dispute = disputed or {}
     with store.session() as session:
         wanted = select(Draft.draft_id).order_by(Draft.account_key, Draft.document, Draft.version)
         wanted = wanted.where(Draft.draft_id.in_(draft_ids)) if draft_ids is not None else wanted.where(Draft.as_of_date == as_of)
         # A draft that answers a reviewer's note is asked for by the re-plan that wrote it; the night would take it for a new one.
         wanted = wanted.where(Draft.feedback.is_(None))
-        ids = session.scalars(wanted).all()
+        ids = list(session.scalars(wanted))
+        if draft_ids is None:
+            ids += [draft_id for draft_id in _held_for_disputes(session, as_of) if draft_id not in ids]
     requested: list[str] = []
     superseded: list[str] = []
-    counts = dict.fromkeys(("unchanged", "held", "cooling_down", "replan_open"), 0)
+    counts = dict.fromkeys(("unchanged", "held", "cooling_down", "replan_open", "disputed"), 0)
     for start in range(0, len(ids), DRAFTS_A_TRANSACTION):
         with chained(store) as session:
             for draft in _newest_each(session.scalars(select(Draft).where(Draft.draft_id.in_(ids[start : start + DRAFTS_A_TRANSACTION])))):
                 latest = _latest(session, draft.account_key, draft.document)
-                outcome = "held" if draft.status != "written" else _outcome(session, latest, draft, policy, now)
+                outcome = "held" if draft.status != "written" else _outcome(session, latest, draft, policy, as_of, now)
+                if outcome == "request" and rests_on(draft.facts, in_dispute.get(draft.account_key, ())):
+                    outcome = "disputed"
                 if outcome in counts:
                     counts[outcome] += 1
                     continue
@@ -255,7 +268,7 @@ def _newest_each(drafts: Iterable[Draft]) -> list[Draft]:
     return list(newest.values())
 
 
-def _outcome(session: Session, latest: ApprovalRequest | None, draft: Draft, policy: Policy, now: datetime) -> str:
+def _outcome(session: Session, latest: ApprovalRequest | None, draft: Draft, policy: Policy, as_of: date, now: datetime) -> str:
     if latest is None:
         return "request"
     if latest.state == "dismissed" and latest.decided_at is not None and now < latest.decided_at + timedelta(days=policy.dismiss_cooldown_days):
@@ -264,8 +277,38 @@ def _outcome(session: Session, latest: ApprovalRequest | None, draft: Draft, pol
     if latest.state == "replanning" or (latest.state in ("rejected", "changes_requested") and may_replan):
         return "replan_open"
     if _basis_key(session, latest) == draft.draft_key:
-        return "request" if latest.state == "expired" else "unchanged"
+        return "request" if latest.state == "expired" or _was_disputed_before(session, latest, as_of) else "unchanged"
     return "request"
+
+
+def rests_on(facts: Sequence[Mapping[str, Any]], names: Collection[str]) -> bool:
+    """Whether a fact sheet holds one of the facts as known. The whole sheet counts, not only what a sentence shows: whoever wrote it had read it."""
+    return any(fact.get("metric") in names and fact.get("status") == "ok" for fact in facts)
+
+
+def _was_disputed_before(session: Session, request: ApprovalRequest, as_of: date) -> bool:
+    """Whether the question was held for a dispute that this night knows of: one run again for the day before must not ask it anew."""
+    if request.state != "superseded":
+        return False
+    events = select(ApprovalEvent).where(ApprovalEvent.request_id == request.request_id).order_by(ApprovalEvent.event_number.desc()).limit(1)
+    last = session.scalar(events)
+    return last is not None and last.action == "dispute" and last.at < end_of_day(as_of)
+
+
+def _held_for_disputes(session: Session, as_of: date) -> list[str]:
+    """Drafts whose question was held for a dispute that this night knows of, and is still the newest of its account and document."""
+    newer = aliased(ApprovalRequest)
+    held = (
+        select(ApprovalRequest.draft_id)
+        .join(ApprovalEvent, ApprovalEvent.request_id == ApprovalRequest.request_id)
+        .where(ApprovalEvent.action == "dispute", ApprovalEvent.at < end_of_day(as_of), ApprovalRequest.state == "superseded")
+        .where(
+            ~select(newer.request_id)
+            .where(newer.account_key == ApprovalRequest.account_key, newer.document == ApprovalRequest.document, newer.version > ApprovalRequest.version)
+            .exists()
+        )
+    )
+    return list(session.scalars(held.order_by(ApprovalRequest.draft_id)))
 
 
 def _basis_key(session: Session, latest: ApprovalRequest) -> str | None:
@@ -374,6 +417,21 @@ def _may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version
         raise VimError(
             "VIM-E043", f"{person.name} ({person.role}) may not decide on {request.request_id}", why=f"It needs the role {needed}", fix=f"Ask a {needed}"
         )
+
+
+def hold_disputed(store: Store, account_key: str, fact: str, *, actor: str, role: str, channel: str, note: str, now: datetime) -> list[str]:
+    """Take every question and every unsent approval of the account that rests on `fact` out of the queue; returns the ids of the requests.
+
+    What is being carried out already is not stopped half-way; it can be undone.
+    """
+    held = []
+    with chained(store) as session:
+        open_ones = select(ApprovalRequest).where(ApprovalRequest.account_key == account_key, ApprovalRequest.state.in_(("pending", "approved")))
+        for request in session.scalars(open_ones.order_by(ApprovalRequest.request_id)).all():
+            if rests_on(request.payload["facts"], (fact,)):
+                step(session, request, "dispute", actor=Actor(actor, role, channel), now=now, note=f"{fact} is disputed: {note}")
+                held.append(request.request_id)
+    return held
 
 
 def _refuse_broken(session: Session, request: ApprovalRequest) -> None:

@@ -16,6 +16,9 @@ TRANSITIONS: dict[tuple[str | None, str], str] = {
     ("pending", "dismiss"): "dismissed",
     ("pending", "expire"): "expired",
     ("pending", "supersede"): "superseded",
+    # A person disputes a fact that the text rests on: the text is held for good, and the night asks with what it then knows.
+    ("pending", "dispute"): "superseded",
+    ("approved", "dispute"): "superseded",
     ("rejected", "begin_replan"): "replanning",
     ("changes_requested", "begin_replan"): "replanning",
     ("rejected", "human_must_write"): "rejected",

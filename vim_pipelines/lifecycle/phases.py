@@ -188,7 +188,12 @@ def _check_re_entries(lifecycle: LifecycleMap, entries: Mapping[str, Any], path:
         for requirement_id in entry.asks_again:
             requirement = lifecycle.by_id.get(requirement_id)
             if requirement is None or requirement.phase != entry.to:
-                raise _wrong(path, entries[name], f"phase {entry.to} has no requirement {requirement_id}" + _near(str(requirement_id), list(lifecycle.by_id)))
+                raise _wrong(
+                    path,
+                    entries[name],
+                    f"phase {entry.to} has no requirement {requirement_id}"
+                    + _near(str(requirement_id), [item.requirement_id for item in lifecycle.phases[entry.to].requirements]),
+                )
         if not isinstance(entry.days_before, int) or entry.days_before < 0:
             raise _wrong(path, entries[name], f"`days_before` of {name} must be a whole number of days, 0 or more")
 

@@ -177,7 +177,7 @@ def fold_day(lifecycle: LifecycleMap, day: _Day, positions: dict[str, Position],
             "blocking_requirement_id": next_up.requirement_id if next_up else None,
             "spine_phase": state.phase if phase.kind == "spine" else state.spine, "exception_phase": state.phase if phase.kind == "exception" else None,
             "open_overlays": canonical_json(overlays) if overlays else "[]", "snoozed_until": snooze["expires_on"] if snooze else None,
-            "memory": _memory_text(state),
+            "disputed_facts": ", ".join(sorted(said[place].disputes)) or None, "memory": _memory_text(state),
         }  # fmt: skip
         _add(states, row)
     return {"requirements": requirements, "account_state": states, "phase_transitions": transitions}
@@ -224,6 +224,7 @@ def _moves(facts: Row, heard: Standing, as_of: date) -> Facts:
         Pin(int(pin["phase"]), str(pin["actor"]), str(pin["role"]), str(pin["note"])) if pin else None,
         **people,
         new_contract_on=facts.get("new_contract_on"),
+        line_begun_on=facts.get("line_begun_on"),
     )
 
 

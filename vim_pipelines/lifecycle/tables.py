@@ -14,7 +14,7 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "account_state": {
         **_KEY, "phase": "bigint", "phase_name": "varchar", "entered_on": "date", "blocking_requirement_id": "varchar", "spine_phase": "bigint",
-        "exception_phase": "bigint", "open_overlays": "varchar", "snoozed_until": "date", "memory": "varchar", "rule_version": "varchar",
+        "exception_phase": "bigint", "open_overlays": "varchar", "snoozed_until": "date", "disputed_facts": "varchar", "memory": "varchar", "rule_version": "varchar",
     },
     "phase_transitions": {
         **_KEY, "region": "varchar", "change": "varchar", "from_phase": "bigint", "to_phase": "bigint", "reason": "varchar", "evidence": "varchar", "rule_version": "varchar",

@@ -67,7 +67,7 @@ class Facts:
     """What can move an account besides requirements, on one day. None is unknown, and moves nobody.
 
     `sponsor`, `champion`: present, or left (known to have gone, and nobody else named). `new_contract_on`: first day of the newest contract of
-    a product that the account did not have.
+    a product that the account did not have; `line_begun_on`: that of the newest line without notice, renewals included.
     """
 
     as_of: date
@@ -80,6 +80,7 @@ class Facts:
     champion: Presence | None = None
     champion_left_on: date | None = None
     new_contract_on: date | None = None
+    line_begun_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,9 @@ def next_phase(lifecycle: LifecycleMap, state: State, requirements: Mapping[str,
         if facts.won_back_on > state.as_of:
             # Lost and won back between two audits: it passes through phase 11 so that the loss is on record.
             return Transition(state.phase, exception, f"lost before the win-back on {facts.won_back_on.isoformat()}")
+    if state.phase == exception and facts.line_begun_on is not None and facts.line_begun_on > state.entered_on:
+        # The notice was taken back, or there never was one: a line that begins now shows that the customer stays.
+        return Transition(exception, lifecycle.first.number, f"won back: a contract line began on {facts.line_begun_on.isoformat()}")
     sent_back = re_entry(lifecycle, state, facts)
     if sent_back is not None:
         rule, reason, _ = sent_back

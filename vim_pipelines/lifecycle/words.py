@@ -142,6 +142,10 @@ def make_word(
     if unknown := sorted(set(values) - set(COLUMNS)):
         raise TypeError(f"a word has no {', '.join(unknown)}")
     row = dict.fromkeys(COLUMNS) | values
+    words = [word_of(word) for word in words]
+    if kind == "withdraw":  # people copy the beginning of an id, as with approval requests
+        near = [str(word["override_id"]) for word in words if str(word["override_id"]).startswith(str(row["withdraws"]))]
+        row["withdraws"] = near[0] if len(near) == 1 and len(str(row["withdraws"])) >= 6 else row["withdraws"]
     row |= {"account_key": account_key, "kind": kind, "note": note, "actor": actor, "role": role, "created_at": now}
     days = lifecycle.words[kind].days if kind in lifecycle.words else None
     if row["expires_on"] is None and days is not None:
@@ -185,3 +189,18 @@ def said_by(word: Word) -> str:
 def answers_for(requirement: Requirement, status: str) -> bool:
     """Whether a person's answer counts: for a `manual` requirement, and where the rule cannot know. What a source shows beats what is said."""
     return requirement.rule == MANUAL or status == "unknown"
+
+
+def word_lines(rows: Sequence[Any], lifecycle: LifecycleMap, today: date) -> list[str]:
+    """The words about one account for people, a line each: id, whether it counts today, what, by whom."""
+    words = [word_of(row) for row in rows]
+    heard = standing([word for word in words if refusal(word, lifecycle, words) is None], today)
+    counting_now = [*heard.waivers.values(), *heard.answers.values(), *heard.disputes.values(), heard.phase, heard.snooze]
+    ids = {word["override_id"] for word in counting_now if word is not None}
+    lines = []
+    for word in words:
+        about = next((str(word[name]) for name in ("requirement_id", "fact", "phase", "withdraws") if word[name] is not None), "")
+        value = f" = {word['value']}" if word["value"] else ""
+        mark = "counts" if word["override_id"] in ids else "past  "
+        lines.append(f"{word['override_id'][:12]} {mark} {word['created_at']:%Y-%m-%d} {word['kind']} {about}{value} {said_by(word)}")
+    return lines or ["Nobody said anything about this account."]

@@ -88,6 +88,7 @@ def read_fact_sheets(session: Session, as_of: date, account_keys: Sequence[str],
     `with_evidence=False` reads the facts alone: enough to see whether a draft is needed.
     """
     names, facts, risks, titles = {}, defaultdict(list), defaultdict(list), _requirement_titles(session, as_of)
+    disputed = _disputed(session, as_of)
     for keys in chunks(sorted(set(account_keys)), KEYS_PER_QUERY):
         marks, parameters = _marks(keys), [as_of, *keys]
         for row in session.rows(
@@ -97,6 +98,8 @@ def read_fact_sheets(session: Session, as_of: date, account_keys: Sequence[str],
         for row in session.rows(f"select {_FACT_COLUMNS} from marts.fct_account_facts where as_of_date = ? and account_key in ({marks})", parameters):
             if row["metric"] == "blocking_requirement" and row["value_text"]:
                 row["value_text"] = titles.get(row["value_text"], str(row["value_text"]).replace("_", " "))
+            if row["metric"] in disputed.get(row["account_key"], ()):
+                row |= {"value_number": None, "value_text": None, "status": "unknown"}
             facts[row["account_key"]].append(row)
         for row in session.rows(
             f"select account_key, rule_id, severity from marts.fct_risks where as_of_date = ? and risk_status = 'open' and account_key in ({marks})", parameters
@@ -148,6 +151,14 @@ def _entries(source: _Source, sheet: FactSheet, rows: Sequence[dict[str, Any]]) 
         handles = sorted(fact.handle for fact in facts if fact.scope == scope)
         if own and handles:
             yield {"fact_ids": handles, "source_table": source.table, "rows": own[:MAX_EVIDENCE_ROWS]}
+
+
+def _disputed(session: Session, as_of: date) -> dict[str, list[str]]:
+    """Facts that a person disputes, by account: no sentence may use them until the source says otherwise or the dispute ends."""
+    if "disputed_facts" not in session.column_names("marts.fct_account_state"):
+        return {}
+    rows = session.rows("select account_key, disputed_facts from marts.fct_account_state where as_of_date = ? and disputed_facts is not null", [as_of])
+    return {str(row["account_key"]): str(row["disputed_facts"]).split(", ") for row in rows}
 
 
 def _requirement_titles(session: Session, as_of: date) -> dict[str, str]:

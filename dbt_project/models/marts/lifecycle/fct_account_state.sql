@@ -37,6 +37,7 @@ final as (
         cast(states.exception_phase as bigint) as exception_phase,
         states.open_overlays,
         states.snoozed_until,
+        states.disputed_facts,
         states.rule_version
     from states
     left join accounts on states.account_key = accounts.account_key
