@@ -215,21 +215,26 @@ def _moves(facts: Row, heard: Standing, as_of: date) -> Facts:
     for role in SPONSORS:
         active, left = facts.get(f"{role}s_active"), facts.get(f"{role}s_left")
         people[role] = "present" if active else "left" if active is not None and left else None
-        people[f"{role}_left_on"] = facts.get(f"{role}_left_on")
+        people[f"{role}_left_on"] = _past(facts.get(f"{role}_left_on"), as_of)
     return Facts(
         as_of,
         bool(facts.get("notice_is_open")) and "notice_on" not in heard.disputes,
         facts.get("notice_on"),
-        facts.get("won_back_on"),
+        _past(facts.get("won_back_on"), as_of),
         Pin(int(pin["phase"]), str(pin["actor"]), str(pin["role"]), str(pin["note"])) if pin else None,
         **people,
-        new_contract_on=facts.get("new_contract_on"),
-        line_begun_on=facts.get("line_begun_on"),
+        new_contract_on=_past(facts.get("new_contract_on"), as_of),
+        line_begun_on=_past(facts.get("line_begun_on"), as_of),
     )
 
 
+def _past(day: date | None, as_of: date) -> date | None:
+    """The day, if it has come: what is dated ahead has not happened yet."""
+    return day if day is not None and day <= as_of else None
+
+
 def _without_settled_disputes(session: Session, words: Mapping[str, Sequence[Word]]) -> dict[str, list[Word]]:
-    """The words, with each dispute ended on the day before its source said something else.
+    """The words, with each dispute marked by the day on which its source said something else (`settled_on`).
 
     What was disputed is the fact's value on the newest audited day up to the one that the person read. A source that falls silent has not
     corrected anything.
@@ -242,8 +247,7 @@ def _without_settled_disputes(session: Session, words: Mapping[str, Sequence[Wor
         history = [(_day(row["as_of_date"]), json.loads(row["facts"])) for row in kept]
         for place, word in enumerate(said):
             if word["kind"] == "dispute" and (changed_on := source_changed_on(word, history)) is not None:
-                last_day = changed_on - timedelta(days=1)
-                said[place] = {**word, "expires_on": min(word["expires_on"] or last_day, last_day)}
+                said[place] = {**word, "settled_on": changed_on}  # not its `expires_on`: the nights before print that, and cannot know this
     return settled
 
 

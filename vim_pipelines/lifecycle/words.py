@@ -63,6 +63,8 @@ def standing(words: Sequence[Word], as_of: date) -> Standing:
     for word in said:
         if word["override_id"] in taken_back or (word.get("expires_on") is not None and word["expires_on"] < as_of):
             continue
+        if word.get("settled_on") is not None and word["settled_on"] <= as_of:
+            continue
         if word["kind"] == "waive":
             waivers[str(word["requirement_id"])] = word
         elif word["kind"] == "answer":
