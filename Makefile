@@ -52,6 +52,8 @@ bench: install ## Time a night at 1,000 accounts beside plain SQL and pandas, an
 	@$(BIN)/python -m benchmarks.at_scale $(ARGS)
 	@$(BIN)/python -m benchmarks.nightly
 	@$(BIN)/python -m benchmarks.ingestion
+	@test -f .vimotion/warehouse.duckdb || $(BIN)/vimotion audit
+	@$(BIN)/python -m benchmarks.lifecycle
 
 calibrate: install ## Alert budget: simulated account-years and 20 planted portfolios; status 1 if a bar is missed
 	@$(BIN)/python -m benchmarks.calibrate

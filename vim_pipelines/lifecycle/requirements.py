@@ -7,9 +7,8 @@ see), stale (was met, but the proof is too old). A rule returns met, unmet or un
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vim_pipelines.lifecycle.phases import MANUAL
 from vim_pipelines.lifecycle.rules import RULES
@@ -24,9 +23,8 @@ _NOTHING_RECORDED = Proof("unknown", "A person judges this; nothing is recorded 
 _NO_FIELDS: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The judgement of one requirement of one account."""
+class Finding(NamedTuple):
+    """The judgement of one requirement of one account. A tuple: half a million are made in a night of 10,000 accounts."""
 
     requirement: Requirement
     status: Status
