@@ -38,7 +38,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("p8_ebr", {"ebr_held_on": None}, "unmet", "No executive business review was held. The next is planned for 2026-08-11."),
     ("p8_ebr", {"ebr_held_on": None, "ebr_planned_on": None}, "unmet", "due on 2025-05-06. It is overdue."),
     ("p8_ebr", {"ebr_held_on": None, "ebr_planned_on": None, "cycle_started_on": date(2026, 5, 1)}, "unmet", "due on 2026-10-30."),
-    ("p8_ebr", {"ebr_held_on": AS_OF - timedelta(days=551)}, "stale", "held on 2024-12-24"),
+    ("p8_ebr", {"ebr_held_on": AS_OF - timedelta(days=401)}, "stale", "held on 2025-05-23"),
     ("p8_ebr", {"is_ebr_fed": False}, "unknown", "No source records business reviews"),
     ("p8_storytelling", {}, "met", "is written"),
     ("p8_storytelling", {"value_story_key": None}, "unmet", "no story of the value"),
