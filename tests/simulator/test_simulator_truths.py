@@ -242,5 +242,6 @@ def test_accounts_with_a_cadence_have_a_call_ahead(raw: Raw):
         f"select account_key, count(*) from meetings where meeting_kind = 'cadence' and status = 'planned' and held_at >= timestamp '{TODAY}' group by 1"
     )
     kicked_off = {key for (key,) in raw.rows("select account_key from meetings where meeting_kind = 'kickoff' and status = 'held'")}
-    assert {key for key, _ in ahead} >= kicked_off
+    served = {key for (key,) in raw.rows(f"select account_key from contract_lines where status = 'active' and end_date >= date '{TODAY}'")}
+    assert {key for key, _ in ahead} >= kicked_off & served, "who has left is called no more"
     assert {count for _, count in ahead} == {1}
