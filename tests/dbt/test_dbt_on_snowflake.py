@@ -82,6 +82,8 @@ def fill_the_rest(portfolio: Portfolio) -> None:
     portfolio.ticket("ticket-held", "12-held", datetime(2026, 6, 20, 9), priority="P1", status="open")
     portfolio.add("contact", "contact-1", account_key="1-headline", full_name="Sam O'Hara", role="sponsor", is_active=False, left_on=date(2026, 6, 1))
     portfolio.add("contact", "contact-2", account_key="1-headline", full_name='Chris "C." Ö', role="champion", is_active=True)
+    body = 'Champion: Chris "C." Ö\nKnown risks: it\'s slow\nNotice period: as usual'
+    portfolio.add("document", "handoff-1", account_key="1-headline", document_kind="handoff", body=body, authored_on=date(2026, 6, 1))
 
 
 def test_an_account_with_a_bad_row_is_unknown_on_both_and_nobody_else_is(ten_accounts: Both) -> None:
