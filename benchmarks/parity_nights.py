@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from vim_pipelines.core.hashing import sha256_json, sha256_text
 from vim_pipelines.evaluation.parity import Difference, Mart, compare, marts_of
 from vim_pipelines.evaluation.plan_effect import follow_effects
+from vim_pipelines.lifecycle.action_queue import fold_queue
+from vim_pipelines.lifecycle.action_tables import ACTION_TABLES
 from vim_pipelines.lifecycle.handoff_run import audit_handoffs
 from vim_pipelines.lifecycle.outcomes import follow_plans
 from vim_pipelines.lifecycle.run import fold_states
@@ -32,8 +34,10 @@ from vim_pipelines.warehouse import Warehouse
 if TYPE_CHECKING:
     from vim_pipelines.store import Store
 
+#: Tables that these nights leave empty, each with its reason.
+NOTHING_TRIED = {"computed.next_best_action_outcomes": "the nights here know of no plan that was carried out"}
 #: The tables of the Python steps, compared beside the marts.
-COMPUTED = (*SIGNAL_TABLES, *LIFECYCLE_TABLES, "plan_outcomes", "plan_effects", "document_terms")
+COMPUTED = (*SIGNAL_TABLES, *LIFECYCLE_TABLES, *ACTION_TABLES, "plan_outcomes", "plan_effects", "document_terms")
 
 
 def prepare(settings: Settings, warehouse: Warehouse) -> None:
@@ -60,6 +64,7 @@ def run_night(settings: Settings, warehouse: Warehouse, as_of: date, currency: s
         compute_signals(session, as_of)
     with warehouse.session() as session:
         fold_states(session, [], as_of)
+        fold_queue(session, [], as_of)
     run_dbt(settings, _selection("marts", tests), as_of, currency)
 
 
@@ -112,7 +117,7 @@ def compare_warehouses(marts: Sequence[Mart], expected: Warehouse, found: Wareho
 
 def silently_empty(counts: Mapping[str, int], reasons: Mapping[str, str] | None = None) -> list[str]:
     """Tables without a row for which `reasons` gives no reason: comparing them proved nothing."""
-    return sorted(table for table, rows in counts.items() if rows == 0 and not (reasons or {}).get(table.removesuffix("_current")))
+    return sorted(table for table, rows in counts.items() if rows == 0 and not (NOTHING_TRIED | dict(reasons or {})).get(table.removesuffix("_current")))
 
 
 def fill_store(home: Path, account_keys: Sequence[str], as_of: date) -> Store:
