@@ -46,11 +46,10 @@ def fold_queue(
 ) -> QueueReport:
     """Compute the queue of `as_of` and of every later day that was computed before.
 
-    `requests`: rows of `store.request_history.read_request_history`. Base models, risks and states of `as_of` must have been built.
+    `requests`: rows of `store.request_history.read_request_history`. Base models, risks and states of `as_of` must have been built, and the
+    tables made (`lifecycle.tables.ensure_computed_tables`): it runs in the session of the states, where a table made now would commit them.
     """
     rules, lifecycle = rules or load_action_rules(), lifecycle or load_map()
-    for name, columns in ACTION_TABLES.items():
-        session.ensure_table(f"computed.{name}", columns)
     _keep_inputs(session, as_of)
     later = session.rows("select distinct as_of_date from computed.next_best_action_inputs where as_of_date > ? order by as_of_date", [as_of])
     dates = (as_of, *(_day(row["as_of_date"]) for row in later))
