@@ -271,6 +271,15 @@ _ENTITIES: dict[str, list[str]] = {
         "select account_key || '-E' || m as key, account_key, since + 180 + m::integer * 180 as held_on, 'held' as status, 'agreed' as outcome,"
         " (since + 180 + m::integer * 180)::timestamp + interval 12 hour as known from acc cross join range(0, 5) as t(m) where size >= 50",
     ],
+    "campaign": [
+        "select account_key || '-C' || m as key, account_key, 'adoption' as campaign_kind, 'Come back' as campaign_name, since + 90 + m::integer * 200 as started_on,"
+        " since + 120 + m::integer * 200 as ended_on, size as users_targeted, (size * u(n, m + 200))::bigint as users_responded,"
+        " (since + 90 + m::integer * 200)::timestamp + interval 9 hour as known from acc cross join range(0, 3) as t(m) where u(n, m + 300) < .5",
+    ],
+    "reference": [
+        "select account_key || '-R' as key, account_key, account_key || '-champion' as contact_key, 'reference_call' as reference_kind, 'consented' as status,"
+        " since + 400 as consented_on, (since + 400)::timestamp + interval 9 hour as known from acc where u(n, 'reference') < .2",
+    ],
     "fx_rate": [
         "select currency || ':' || day::date as key, currency, day::date as rate_date, round(base * (.95 + .1 * u(currency, (day::date - date '2000-01-01') // 7)), 4) as rate,"
         " day + interval 6 hour as known from (values ('EUR', 1.09), ('GBP', 1.27)) as t(currency, base)"

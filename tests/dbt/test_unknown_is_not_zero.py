@@ -9,6 +9,8 @@ from decimal import Decimal
 import pytest
 from dbt_portfolio import Portfolio, make_portfolio
 
+from vim_pipelines.portfolio.entities import ENTITIES
+
 
 @pytest.fixture(scope="module")
 def unfed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portfolio]:
@@ -41,7 +43,7 @@ def test_the_portfolio_says_how_much_it_does_not_know(unfed: Portfolio) -> None:
     assert (row["accounts"], row["accounts_money_unknown"], row["waste_annual"]) == (1, 1, None)
     fed = {row["entity"]: row["value"] for row in unfed.rows("select * from marts.fct_data_quality where metric = 'is_fed'")}
     assert fed["account"] == 1 and fed["usage_event"] == fed["ticket"] == 0
-    assert len(fed) == 16
+    assert len(fed) == len(ENTITIES) + 1
 
 
 @pytest.fixture(scope="module")

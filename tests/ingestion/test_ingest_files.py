@@ -14,6 +14,7 @@ import pytest
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion import ingest as module
 from vim_pipelines.ingestion.tables import raw_tables
+from vim_pipelines.portfolio.entities import ENTITIES
 
 
 def test_values_arrive_exactly(desk):
@@ -32,7 +33,7 @@ def test_every_raw_table_exists_fed_or_not(desk):
     there = {row["t"] for row in desk.rows("select table_schema || '.' || table_name as t from information_schema.tables")}
     assert set(raw_tables()) <= there
     coverage = {row["entity"]: row for row in desk.rows("select * from raw.entity_coverage")}
-    assert len(coverage) == 16 and not coverage["ticket"]["is_fed"]
+    assert len(coverage) == len(ENTITIES) + 1 and not coverage["ticket"]["is_fed"]
     assert coverage["account"]["history"] == "snapshot" and coverage["contract_line"]["history"] == "versions"
 
 

@@ -158,8 +158,8 @@ def test_a_row_deleted_in_the_sheet_is_ended_and_a_wrong_cell_is_set_aside(first
         wrong = [edit("Contracts", "F2", "tbd"), edit("Contracts", "H3", 2026), edit("Contracts", "D4", "12 seats")]
         fine = edit("Contracts", "F5", "250.5")
         gone = edit("Contracts", "A6", "DELETE ROW")
-        edit("Tasks", "C2", "Call them"), edit("Tasks", "C3", "Call them too"), edit("Tasks", "H3", "yesterday")
-        undated = edit("Tasks", "H2", None)
+        edit("Tasks", "C2", "Call them"), edit("Tasks", "C3", "Call them too"), edit("Tasks", "L3", "yesterday")
+        undated = edit("Tasks", "L2", None)
         report = read(settings, NEXT, datetime(2026, 6, 30, 6))
         assert report.reasons["type_error"] == 4
         tasks = "select task_key, known_at, source_modified_at from raw.tasks where load_id = 'L00000002'"
@@ -187,7 +187,7 @@ def test_a_row_deleted_in_the_sheet_is_ended_and_a_wrong_cell_is_set_aside(first
 @pytest.mark.parametrize(
     ("control", "code", "message"),
     [
-        (("edit", {"tab": "Contracts", "cell": "D1", "value": "Seat count"}), "VIM-E012", r"no header 'Seats'.*\(A1 to N1\); it is mapped to contract_line.seats"),
+        (("edit", {"tab": "Contracts", "cell": "D1", "value": "Seat count"}), "VIM-E012", r"no header 'Seats'.*\(A1 to R1\); it is mapped to contract_line.seats"),
         (("edit", {"tab": "Contracts", "cell": "D1", "value": None}), "VIM-E012", r"'Seats'.*contract_line.seats.*Cell D1 is blank"),
         (("edit", {"tab": "Contracts", "cell": "F1", "value": "Seats"}), "VIM-E017", r"'Seats' in the cells D1 and F1; it is mapped to contract_line.seats"),
         (("edit", {"tab": "Contracts", "cell": "O1", "value": "Seats"}), "VIM-E017", r"'Seats' in the cells D1 and O1; it is mapped to contract_line.seats"),
@@ -224,7 +224,7 @@ def test_a_check_of_the_file_tells_every_wrong_header_with_its_line(fresh: Path,
             return [item for item in problems if item.severity == "error" and not item.where.startswith("sources.")]
 
         assert found() == []
-        for cell, value in (("D1", "Seat count"), ("O1", "Product")):
+        for cell, value in (("D1", "Seat count"), ("S1", "Product")):
             body = {"tab": "Contracts", "cell": cell, "value": value}
             httpx.post(f"{running.url('google_sheets')}/_sandbox/edit", json=body, trust_env=False).raise_for_status()
         problems = found()

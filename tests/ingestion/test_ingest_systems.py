@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.portfolio.entities import ENTITIES
 
 NEXT = date(2026, 6, 29)
 
@@ -15,7 +16,7 @@ NEXT = date(2026, 6, 29)
 def test_a_first_night_brings_every_entity_and_a_second_reading_nothing(read_sandbox, first_night):
     report, sandbox = first_night[1], read_sandbox
     added = {item.entity: item.versions_added for item in report.entities}
-    assert added["account"] == 20 and min(added.values()) > 0 and len(added) == 16
+    assert added["account"] == 20 and min(added.values()) > 0 and len(added) == len(ENTITIES) + 1
     assert sandbox.rows("select account_name from raw.accounts where account_key = 'ACC-HEADLINE'") == [{"account_name": "Northwind Robotics"}]
     (line,) = sandbox.rows("select seats, net_unit_price_annual, status from raw.contract_lines where account_key = 'ACC-HEADLINE' and end_date = '2027-02-23'")
     assert (line["seats"], float(line["net_unit_price_annual"]), line["status"]) == (200, 300.0, "active")

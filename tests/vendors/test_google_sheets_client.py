@@ -95,10 +95,10 @@ def test_a_row_that_a_person_edits_is_dated_by_the_sheets_script(sheets: GoogleS
 
     before = lines()
     control("POST", "edit", {"tab": "Contracts", "cell": "D2", "value": 7})
-    control("POST", "edit", {"tab": "Contracts", "cell": "N3", "value": None})
+    control("POST", "edit", {"tab": "Contracts", "cell": "R3", "value": None})
     after = lines()
-    assert (before[0][3], after[0][3]) == (200, 7) and after[0][13] == 46202.25 > before[0][13], "2026-06-29 06:00, the sandbox's now"
-    assert len(before[1]) == 14 and after[1] == before[1][:12] and after[2:] == before[2:]
+    assert (before[0][3], after[0][3]) == (200, 7) and after[0][17] == 46202.25 > before[0][17], "2026-06-29 06:00, the sandbox's now"
+    assert len(before[1]) == 18 and after[1] == before[1][:12] and after[2:] == before[2:]
 
 
 def test_the_next_day_is_shown_once_it_has_come(sheets: GoogleSheetsClient, tmp_path: Path) -> None:

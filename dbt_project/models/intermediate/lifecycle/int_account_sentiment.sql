@@ -39,8 +39,8 @@ scored as (
         surveys.said_on,
         'survey' as voice,
         case
-            when surveys.survey_kind = 'csat' and coalesce(scales.is_to_five, false) then (surveys.score - 3.5) / 1.5
-            else (surveys.score - 7.5) / 2.5
+            when surveys.survey_kind = 'csat' and coalesce(scales.is_to_five, false) then {{ safe_divide('(surveys.score - 3.5)', '1.5') }}
+            else {{ safe_divide('(surveys.score - 7.5)', '2.5') }}
         end as tone
     from surveys
     cross join scales
@@ -152,7 +152,7 @@ weighted as (
         voice,
         case when tone > 1 then 1 when tone < -1 then -1 else tone end as tone,
         base_weight * power(
-            cast(0.5 as double), {{ days_between('said_on', as_of_date()) }} / cast({{ threshold('voice_half_life_days') }} as double)
+            cast(0.5 as double), {{ safe_divide(days_between('said_on', as_of_date()), threshold('voice_half_life_days')) }}
         ) as weight
     from voices
 
@@ -162,7 +162,7 @@ final as (
 
     select
         account_key,
-        round(sum(weight * tone) / sum(weight), 6) as sentiment_score,
+        round({{ safe_divide('sum(weight * tone)', 'sum(weight)') }}, 6) as sentiment_score,
         cast(count(*) as bigint) as sentiment_voices,
         cast(sum(case when voice = 'survey' then 1 else 0 end) as bigint) as sentiment_survey_voices,
         max(said_on) as sentiment_last_on

@@ -80,7 +80,7 @@ renewals as (
 
     select *
     from won_renewals
-    qualify row_number() over (partition by account_key order by is_in_time desc, close_date desc nulls last, opportunity_key desc nulls last) = 1
+    qualify row_number() over (partition by account_key order by is_in_time desc nulls last, close_date desc nulls last, opportunity_key desc nulls last) = 1
 
 ),
 
@@ -148,7 +148,7 @@ threads as (
         account_key,
         cast(count(*) as bigint) as decision_makers_known,
         min(contact_key) as decision_maker_key,
-        {{ dbt.listagg(iso_date_text('last_contacted_on'), "', '", "order by last_contacted_on desc") }} as decision_maker_contacts
+        {{ dbt.listagg(iso_date_text('last_contacted_on'), "', '", "order by last_contacted_on desc nulls last") }} as decision_maker_contacts
     from decision_makers
     where is_there
     group by account_key

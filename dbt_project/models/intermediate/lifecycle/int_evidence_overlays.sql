@@ -216,7 +216,7 @@ waits as (
         escalated.ticket_key,
         answers.answered_at is not null as is_acknowledged,
         escalated.is_open and answers.answered_at is null as is_waiting,
-        {{ dbt.datediff('escalated.opened_at', 'coalesce(answers.answered_at, ' ~ as_of_end() ~ ')', 'minute') }} / cast(60 as double) as hours
+        {{ safe_divide(dbt.datediff('escalated.opened_at', 'coalesce(answers.answered_at, ' ~ as_of_end() ~ ')', 'minute'), 60) }} as hours
     from escalated
     left join answers on escalated.ticket_key = answers.ticket_key
 
