@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,33 @@ def load_with_lines(path: Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark is not None else ""
         raise VimError("VIM-E005", f"{path.name}{line}: {getattr(error, 'problem', None) or error}", fix=f"Correct {path.name}") from None
+
+
+def wrong_line(path: Path, item: Mapping[str, Any], why: str) -> VimError:
+    """VIM-E005 for a mapping of `load_with_lines` that says something wrong."""
+    return VimError("VIM-E005", f"{path.name} line {item.get('__line__', '?')}: {why}", fix=f"Correct that line of {path.name}")
+
+
+def check_keys(item: Any, required: Collection[str], optional: Collection[str], path: Path) -> None:
+    """VIM-E005 unless `item` is a mapping with every required key (and not null), and no key but these."""
+    if not isinstance(item, Mapping):
+        raise VimError("VIM-E005", f"{path.name}: {item!r} stands where a mapping is expected", fix=f"Correct {path.name}")
+    for name in required:
+        if item.get(name) is None:
+            raise wrong_line(path, item, f"{item.get('id') or item.get('name') or 'an entry'} has no `{name}`")
+    for name in item:
+        if name not in (*required, *optional, "__line__"):
+            raise wrong_line(path, item, f"`{name}` means nothing here" + did_you_mean(str(name), (*required, *optional)))
+
+
+def without_lines(value: Any) -> Any:
+    """A value of `load_with_lines` as the file has it."""
+    return {name: without_lines(item) for name, item in value.items() if name != "__line__"} if isinstance(value, Mapping) else value
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """The end of a sentence about a word that is not known: the nearest known one, or nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

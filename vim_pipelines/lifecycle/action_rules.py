@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.core.yaml_lines import load_with_lines
+from vim_pipelines.core.yaml_lines import check_keys, did_you_mean, load_with_lines, wrong_line
 from vim_pipelines.lifecycle.phases import load_map
 
 PATH = Path(__file__).with_name("next_best_actions.yaml")
@@ -60,17 +60,17 @@ def load_action_rules(path: Path = PATH) -> ActionRules:
     data = load_with_lines(path)
     if not isinstance(data, Mapping):
         raise VimError("VIM-E005", f"{path.name} is not a mapping", fix=f"Restore {path.name}")
-    _only(data, _TOP, (), path)
+    check_keys(data, _TOP, (), path)
     urgency, median = data["urgency"], data["median"]
-    _only(urgency, ("half_life_business_days", "floor"), (), path)
-    _only(median, ("min_accounts",), (), path)
+    check_keys(urgency, ("half_life_business_days", "floor"), (), path)
+    check_keys(median, ("min_accounts",), (), path)
     known = {requirement.requirement_id: requirement for requirement in load_map().requirements}
     default = _rule(data["default"], {}, known, path)
     entries = _mapping(data, "requirements", path)
     rules = {name: default for name in known}
     for name, entry in entries.items():
         if name not in known:
-            raise _wrong(path, entry, f"{name} is no requirement of the map" + _near(name, list(known)))
+            raise wrong_line(path, entry, f"{name} is no requirement of the map" + did_you_mean(name, list(known)))
         rules[name] = _rule(entry, data["default"], known, path, name)
     _check_order(rules, entries, path)
     return ActionRules(
@@ -87,16 +87,16 @@ def load_action_rules(path: Path = PATH) -> ActionRules:
 
 
 def _rule(entry: Any, default: Mapping[str, Any], known: Mapping[str, Any], path: Path, name: str = "default") -> ActionRule:
-    _only(entry, () if default else _FIELDS, (*_FIELDS, "superseded_by"), path)
+    check_keys(entry, () if default else _FIELDS, (*_FIELDS, "superseded_by"), path)
     merged = {**default, **entry}
     if merged["at_stake"] not in STAKES:
-        raise _wrong(path, merged, f"`at_stake` of {name} is {merged['at_stake']!r}; it must be one of {', '.join(STAKES)}")
+        raise wrong_line(path, merged, f"`at_stake` of {name} is {merged['at_stake']!r}; it must be one of {', '.join(STAKES)}")
     before = merged.get("superseded_by", [])
     if not isinstance(before, list):
-        raise _wrong(path, merged, f"`superseded_by` of {name} must be a list")
+        raise wrong_line(path, merged, f"`superseded_by` of {name} must be a list")
     for other in before:
         if other not in known:
-            raise _wrong(path, merged, f"{other} is no requirement of the map" + _near(str(other), list(known)))
+            raise wrong_line(path, merged, f"{other} is no requirement of the map" + did_you_mean(str(other), list(known)))
     rule = ActionRule(
         _number(merged, "effort_hours", path, above=0),
         _share(merged, "chance", path),
@@ -108,9 +108,9 @@ def _rule(entry: Any, default: Mapping[str, Any], known: Mapping[str, Any], path
         tuple(before),
     )
     if not 0 < rule.chance < 1:
-        raise _wrong(path, merged, f"`chance` of {name} must lie between 0 and 1, both left out: no outcome could move it")
+        raise wrong_line(path, merged, f"`chance` of {name} must lie between 0 and 1, both left out: no outcome could move it")
     if rule.cool_down_days < max(rule.window_days, SHORTEST_COOL_DOWN):
-        raise _wrong(
+        raise wrong_line(
             path, merged, f"`cool_down_days` of {name} must be at least window_days and at least {SHORTEST_COOL_DOWN}: it would be asked again too soon"
         )
     return rule
@@ -123,7 +123,7 @@ def _check_order(rules: Mapping[str, ActionRule], entries: Mapping[str, Any], pa
         while ahead:
             other = ahead.pop()
             if other == name:
-                raise _wrong(path, entries[name], f"{name} is superseded by itself")
+                raise wrong_line(path, entries[name], f"{name} is superseded by itself")
             if other not in seen:
                 seen.add(other)
                 ahead += rules[other].superseded_by
@@ -131,10 +131,10 @@ def _check_order(rules: Mapping[str, ActionRule], entries: Mapping[str, Any], pa
 
 def _severity_shares(data: Mapping[str, Any], path: Path) -> dict[str, float]:
     entry = _mapping(data, "severity_shares", path)
-    _only(data["severity_shares"], SEVERITIES, (), path)
+    check_keys(data["severity_shares"], SEVERITIES, (), path)
     shares = {name: _share(entry, name, path, data["severity_shares"]) for name in SEVERITIES}
     if sorted(shares.values()) != list(shares.values()):
-        raise _wrong(path, data["severity_shares"], "`severity_shares` must not fall from low to critical")
+        raise wrong_line(path, data["severity_shares"], "`severity_shares` must not fall from low to critical")
     return shares
 
 
@@ -142,55 +142,33 @@ def _risks(data: Mapping[str, Any], known: Mapping[str, Any], path: Path) -> dic
     risks = _mapping(data, "risks", path)
     for rule_id, requirement_id in risks.items():
         if requirement_id not in known:
-            raise _wrong(path, data["risks"], f"{rule_id}: {requirement_id} is no requirement of the map" + _near(str(requirement_id), list(known)))
+            raise wrong_line(path, data["risks"], f"{rule_id}: {requirement_id} is no requirement of the map" + did_you_mean(str(requirement_id), list(known)))
     return {str(rule_id): str(requirement_id) for rule_id, requirement_id in risks.items()}
 
 
 def _mapping(data: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     value = data[name]
     if not isinstance(value, Mapping):
-        raise _wrong(path, data, f"`{name}` must be a mapping")
+        raise wrong_line(path, data, f"`{name}` must be a mapping")
     return {key: item for key, item in value.items() if key != "__line__"}
-
-
-def _only(item: Any, required: tuple[str, ...], optional: tuple[str, ...], path: Path) -> None:
-    if not isinstance(item, Mapping):
-        raise VimError("VIM-E005", f"{path.name}: {item!r} stands where a mapping is expected", fix=f"Correct {path.name}")
-    for name in required:
-        if item.get(name) is None:
-            raise _wrong(path, item, f"`{name}` is missing")
-    for name in item:
-        if name not in (*required, *optional, "__line__"):
-            raise _wrong(path, item, f"`{name}` means nothing here" + _near(str(name), [*required, *optional]))
 
 
 def _number(item: Mapping[str, Any], name: str, path: Path, *, above: float) -> float:
     value = item[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > above:
-        raise _wrong(path, item, f"`{name}` must be a number above {above:g}, not {value!r}")
+        raise wrong_line(path, item, f"`{name}` must be a number above {above:g}, not {value!r}")
     return float(value)
 
 
 def _share(item: Mapping[str, Any], name: str, path: Path, where: Mapping[str, Any] | None = None) -> float:
     value = item[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise _wrong(path, where or item, f"`{name}` must lie between 0 and 1, not {value!r}")
+        raise wrong_line(path, where or item, f"`{name}` must lie between 0 and 1, not {value!r}")
     return float(value)
 
 
 def _days(item: Mapping[str, Any], name: str, path: Path) -> int:
     value: Any = item[name]
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise _wrong(path, item, f"`{name}` must be a positive whole number, not {value!r}")
+        raise wrong_line(path, item, f"`{name}` must be a positive whole number, not {value!r}")
     return int(value)
-
-
-def _near(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _wrong(path: Path, item: Mapping[str, Any], why: str) -> VimError:
-    return VimError("VIM-E005", f"{path.name} line {item['__line__']}: {why}", fix=f"Correct {path.name}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.core.yaml_lines import load_with_lines
+from vim_pipelines.core.yaml_lines import check_keys, did_you_mean, load_with_lines, wrong_line
 from vim_pipelines.lifecycle.contract_terms import FIELDS as TERMS
 from vim_pipelines.lifecycle.phases import WHO
 
@@ -73,56 +73,49 @@ def load_matrix(path: Path = PATH) -> Matrix:
         raise VimError("VIM-E005", f"{path.name} needs `version` and a list called `fields`", fix=f"Restore {path.name}")
     rounds, placeholders = data.get("max_rounds"), data.get("placeholders")
     if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
-        raise _wrong(path, data, "`max_rounds` must be a whole number of at least 1")
+        raise wrong_line(path, data, "`max_rounds` must be a whole number of at least 1")
     if not isinstance(placeholders, list) or not all(isinstance(word, str) for word in placeholders):
-        raise _wrong(path, data, "`placeholders` must be a list of words")
+        raise wrong_line(path, data, "`placeholders` must be a list of words")
     fields: list[Field] = []
     seen: dict[str, int] = {}
     for entry in entries:
         field = _field(entry, path)
         if field.field_id in seen:
-            raise _wrong(path, entry, f"the field {field.field_id} stands there twice; first in line {seen[field.field_id]}")
+            raise wrong_line(path, entry, f"the field {field.field_id} stands there twice; first in line {seen[field.field_id]}")
         seen[field.field_id] = entry["__line__"]
         fields.append(field)
     if not any(field.is_mandatory for field in fields):
-        raise _wrong(path, data, "no field is mandatory: every account would pass the gate of phase 1 unseen")
+        raise wrong_line(path, data, "no field is mandatory: every account would pass the gate of phase 1 unseen")
     return Matrix(str(data["version"]), rounds, frozenset(word.lower() for word in placeholders), tuple(fields))
 
 
 def _field(entry: Any, path: Path) -> Field:
-    if not isinstance(entry, Mapping):
-        raise VimError("VIM-E005", f"{path.name}: {entry!r} stands where a field is expected", fix=f"Correct {path.name}")
-    name = entry.get("id") or "a field"
-    for key in _REQUIRED:
-        if entry.get(key) is None:
-            raise _wrong(path, entry, f"{name} has no `{key}`")
-    for key in entry:
-        if key not in (*_REQUIRED, *_OPTIONAL, "__line__"):
-            raise _wrong(path, entry, f"`{key}` means nothing here" + _near(str(key), (*_REQUIRED, *_OPTIONAL)))
+    check_keys(entry, _REQUIRED, _OPTIONAL, path)
+    name = entry["id"]
     if not isinstance(entry["mandatory"], bool):
-        raise _wrong(path, entry, f"`mandatory` of {name} must be true or false")
+        raise wrong_line(path, entry, f"`mandatory` of {name} must be true or false")
     if not isinstance(entry["phase"], int) or not 1 <= entry["phase"] <= 11:
-        raise _wrong(path, entry, f"`phase` of {name} must be a number from 1 to 11")
+        raise wrong_line(path, entry, f"`phase` of {name} must be a number from 1 to 11")
     _one_of(path, entry, "who", [entry["who"]], WHO)
     _one_of(path, entry, "value", [entry["value"]], VALUES)
     _one_of(path, entry, "crm", [entry["crm"]] if "crm" in entry else [], CRM_CHECKS)
     for key, words in (("sources", SOURCES), ("terms", TERMS), ("cues", None)):
         listed = entry.get(key, [])
         if not isinstance(listed, list) or not all(isinstance(word, str) and word for word in listed) or len(set(listed)) != len(listed):
-            raise _wrong(path, entry, f"`{key}` of {name} must be a list of words, each once")
+            raise wrong_line(path, entry, f"`{key}` of {name} must be a list of words, each once")
         if words is not None:
             _one_of(path, entry, key, listed, words)
     if not entry["sources"]:
-        raise _wrong(path, entry, f"{name} has no source")
+        raise wrong_line(path, entry, f"{name} has no source")
     if ("crm" in entry["sources"]) != ("crm" in entry):
-        raise _wrong(path, entry, f"{name} needs both the source crm and a check under `crm`, or neither")
+        raise wrong_line(path, entry, f"{name} needs both the source crm and a check under `crm`, or neither")
     if set(entry["sources"]) & set(DOCUMENT_KINDS) and not entry.get("cues") and not entry.get("terms"):
-        raise _wrong(path, entry, f"{name} is looked for in documents and has neither `cues` nor `terms`")
+        raise wrong_line(path, entry, f"{name} is looked for in documents and has neither `cues` nor `terms`")
     if entry.get("terms") and "contract" not in entry["sources"]:
-        raise _wrong(path, entry, f"{name} has `terms` of a contract, and `contract` is not among its sources")
+        raise wrong_line(path, entry, f"{name} has `terms` of a contract, and `contract` is not among its sources")
     tolerance = entry.get("tolerance", 0)
     if not isinstance(tolerance, int | float) or isinstance(tolerance, bool) or tolerance < 0:
-        raise _wrong(path, entry, f"`tolerance` of {name} must be a number of at least 0")
+        raise wrong_line(path, entry, f"`tolerance` of {name} must be a number of at least 0")
     return Field(
         str(entry["id"]), str(entry["label"]), str(entry["section"]), entry["mandatory"], entry["phase"], entry["who"], tuple(entry["sources"]), entry["value"],
         entry.get("crm"), tuple(cue.lower() for cue in entry.get("cues", [])), tuple(entry.get("terms", [])), float(tolerance),
@@ -132,15 +125,4 @@ def _field(entry: Any, path: Path) -> Field:
 def _one_of(path: Path, entry: Mapping[str, Any], key: str, found: list[Any], words: tuple[str, ...]) -> None:
     for word in found:
         if word not in words:
-            raise _wrong(path, entry, f"`{key}` has {word!r}; it must be one of {', '.join(words)}" + _near(str(word), words))
-
-
-def _near(name: str, known: tuple[str, ...]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _wrong(path: Path, item: Mapping[str, Any], why: str) -> VimError:
-    return VimError("VIM-E005", f"{path.name} line {item.get('__line__', '?')}: {why}", fix=f"Correct that line of {path.name}")
+            raise wrong_line(path, entry, f"`{key}` has {word!r}; it must be one of {', '.join(words)}" + did_you_mean(str(word), words))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.core.yaml_lines import load_with_lines
+from vim_pipelines.core.yaml_lines import check_keys, did_you_mean, load_with_lines, without_lines, wrong_line
 
 PATH = Path(__file__).with_name("phases.yaml")
 
@@ -147,7 +147,7 @@ def load_map(path: Path = PATH) -> LifecycleMap:
     for entry in entries:
         phase = _phase(entry, path, RULES, vocabulary, seen)
         if phase.number in phases:
-            raise _wrong(path, entry, f"phase {phase.number} stands there twice")
+            raise wrong_line(path, entry, f"phase {phase.number} stands there twice")
         phases[phase.number] = phase
     _check_ways(phases, entries, path)
     lifecycle = LifecycleMap(str(data["rule_version"]), dict(sorted(phases.items())), actions, documents, _word_rules(data, path), _re_entries(data, path))
@@ -160,11 +160,11 @@ def _word_rules(data: Mapping[str, Any], path: Path) -> dict[str, WordRule]:
     rules = {}
     for name in WORDS:
         entry = entries[name]
-        _needs(entry, ("by",), ("days",), path)
+        check_keys(entry, ("by",), ("days",), path)
         if entry["by"] not in WAIVERS:
-            raise _wrong(path, entry, f"`by` of {name} is {entry['by']!r}; it must be one of {', '.join(WAIVERS)}")
+            raise wrong_line(path, entry, f"`by` of {name} is {entry['by']!r}; it must be one of {', '.join(WAIVERS)}")
         if entry.get("days") is not None and not _is_count(entry["days"]):
-            raise _wrong(path, entry, f"`days` of {name} must be a positive whole number")
+            raise wrong_line(path, entry, f"`days` of {name} must be a positive whole number")
         rules[name] = WordRule(entry["by"], entry.get("days"))
     return rules
 
@@ -172,7 +172,7 @@ def _word_rules(data: Mapping[str, Any], path: Path) -> dict[str, WordRule]:
 def _re_entries(data: Mapping[str, Any], path: Path) -> dict[str, ReEntry]:
     entries = _block(data, "re_entries", RE_ENTRIES, path)
     for name in RE_ENTRIES:
-        _needs(entries[name], ("from", "to", "asks_again", "days_before"), (), path)
+        check_keys(entries[name], ("from", "to", "asks_again", "days_before"), (), path)
     return {
         name: ReEntry(name, entry["from"], entry["to"], tuple(entry["asks_again"]), entry["days_before"])
         for name, entry in ((name, entries[name]) for name in RE_ENTRIES)
@@ -184,18 +184,18 @@ def _check_re_entries(lifecycle: LifecycleMap, entries: Mapping[str, Any], path:
     for name, entry in lifecycle.re_entries.items():
         places = {number: place for place, number in enumerate(lifecycle.spine)}
         if entry.start not in places or entry.to not in places or places[entry.to] >= places[entry.start]:
-            raise _wrong(path, entries[name], f"{name} leads from phase {entry.start} to {entry.to}, which is not backwards on the spine")
+            raise wrong_line(path, entries[name], f"{name} leads from phase {entry.start} to {entry.to}, which is not backwards on the spine")
         for requirement_id in entry.asks_again:
             requirement = lifecycle.by_id.get(requirement_id)
             if requirement is None or requirement.phase != entry.to:
-                raise _wrong(
+                raise wrong_line(
                     path,
                     entries[name],
                     f"phase {entry.to} has no requirement {requirement_id}"
-                    + _near(str(requirement_id), [item.requirement_id for item in lifecycle.phases[entry.to].requirements]),
+                    + did_you_mean(str(requirement_id), [item.requirement_id for item in lifecycle.phases[entry.to].requirements]),
                 )
         if not isinstance(entry.days_before, int) or entry.days_before < 0:
-            raise _wrong(path, entries[name], f"`days_before` of {name} must be a whole number of days, 0 or more")
+            raise wrong_line(path, entries[name], f"`days_before` of {name} must be a whole number of days, 0 or more")
 
 
 def _block(data: Mapping[str, Any], name: str, expected: tuple[str, ...], path: Path) -> Mapping[str, Any]:
@@ -210,31 +210,31 @@ def _is_count(value: Any) -> bool:
 
 
 def _phase(entry: Any, path: Path, rules: Mapping[str, Any], vocabulary: Mapping[str, tuple[str, ...]], seen: dict[str, int]) -> Phase:
-    _needs(entry, ("number", "name", "kind", "goal", "requirements"), ("next",), path)
+    check_keys(entry, ("number", "name", "kind", "goal", "requirements"), ("next",), path)
     if not isinstance(entry["number"], int) or isinstance(entry["number"], bool):
-        raise _wrong(path, entry, f"the number of a phase must be a whole number, not {entry['number']!r}")
+        raise wrong_line(path, entry, f"the number of a phase must be a whole number, not {entry['number']!r}")
     if entry["kind"] not in ("spine", "overlay", "exception"):
-        raise _wrong(path, entry, f"the kind of phase {entry['number']} is {entry['kind']!r}; it must be spine, overlay or exception")
+        raise wrong_line(path, entry, f"the kind of phase {entry['number']} is {entry['kind']!r}; it must be spine, overlay or exception")
     requirements = []
     for item in entry["requirements"]:
-        _needs(item, ("id", "title", "mandatory", "rule", "who", "waived_by", "action", "yields", "document"), ("with", "freshness_days"), path)
+        check_keys(item, ("id", "title", "mandatory", "rule", "who", "waived_by", "action", "yields", "document"), ("with", "freshness_days"), path)
         if item["id"] in seen:
-            raise _wrong(path, item, f"the requirement {item['id']} stands there twice; first in line {seen[item['id']]}")
+            raise wrong_line(path, item, f"the requirement {item['id']} stands there twice; first in line {seen[item['id']]}")
         seen[item["id"]] = item["__line__"]
         if item["rule"] != MANUAL and item["rule"] not in rules:
-            raise _wrong(path, item, f"there is no rule called {item['rule']!r}" + _near(item["rule"], [MANUAL, *rules]))
+            raise wrong_line(path, item, f"there is no rule called {item['rule']!r}" + did_you_mean(item["rule"], [MANUAL, *rules]))
         for name, words in vocabulary.items():
             if item[name] not in words:
-                raise _wrong(path, item, f"`{name}` is {item[name]!r}; it must be one of {', '.join(words)}" + _near(str(item[name]), list(words)))
+                raise wrong_line(path, item, f"`{name}` is {item[name]!r}; it must be one of {', '.join(words)}" + did_you_mean(str(item[name]), list(words)))
         if not isinstance(item["mandatory"], bool):
-            raise _wrong(path, item, f"`mandatory` of {item['id']} must be true or false")
+            raise wrong_line(path, item, f"`mandatory` of {item['id']} must be true or false")
         freshness = item.get("freshness_days")
         if freshness is not None and not _is_count(freshness):
-            raise _wrong(path, item, f"`freshness_days` of {item['id']} must be a positive whole number")
-        values = _without_lines(item.get("with", {}))
+            raise wrong_line(path, item, f"`freshness_days` of {item['id']} must be a positive whole number")
+        values = without_lines(item.get("with", {}))
         expected = set() if item["rule"] == MANUAL else rules[item["rule"]].needs
         if set(values) != expected:
-            raise _wrong(
+            raise wrong_line(
                 path,
                 item,
                 f"the rule {item['rule']} takes {', '.join(sorted(expected)) or 'no values'} under `with`, not {', '.join(sorted(values)) or 'none'}",
@@ -274,42 +274,16 @@ def _check_ways(phases: Mapping[int, Phase], entries: list[Any], path: Path) -> 
     walked, at = [1], phases[1]
     while at.successor is not None:
         if at.successor not in phases or phases[at.successor].kind != "spine" or at.successor in walked:
-            raise _wrong(path, lines[at.number], f"phase {at.number} leads to {at.successor}, which is no further phase of the spine")
+            raise wrong_line(path, lines[at.number], f"phase {at.number} leads to {at.successor}, which is no further phase of the spine")
         if not at.mandatory:
-            raise _wrong(path, lines[at.number], f"phase {at.number} has no mandatory requirement: every account would pass it unseen")
+            raise wrong_line(path, lines[at.number], f"phase {at.number} has no mandatory requirement: every account would pass it unseen")
         at = phases[at.successor]
         walked.append(at.number)
     lost = [phase.number for phase in phases.values() if phase.kind == "spine" and phase.number not in walked]
     if lost:
-        raise _wrong(path, lines[lost[0]], f"no way leads to phase {lost[0]}")
+        raise wrong_line(path, lines[lost[0]], f"no way leads to phase {lost[0]}")
     for phase in phases.values():
         if phase.kind == "overlay" and phase.successor is not None:
-            raise _wrong(path, lines[phase.number], f"phase {phase.number} is an overlay and cannot have a `next`")
+            raise wrong_line(path, lines[phase.number], f"phase {phase.number} is an overlay and cannot have a `next`")
     if exceptions[0].successor != 1:
-        raise _wrong(path, lines[exceptions[0].number], "the exception phase leads back to phase 1")
-
-
-def _needs(item: Any, required: tuple[str, ...], optional: tuple[str, ...], path: Path) -> None:
-    if not isinstance(item, Mapping):
-        raise VimError("VIM-E005", f"{path.name}: {item!r} stands where a mapping is expected", fix=f"Correct {path.name}")
-    for name in required:
-        if item.get(name) is None:
-            raise _wrong(path, item, f"{item.get('id') or item.get('name') or 'an entry'} has no `{name}`")
-    for name in item:
-        if name not in (*required, *optional, "__line__"):
-            raise _wrong(path, item, f"`{name}` means nothing here" + _near(str(name), [*required, *optional]))
-
-
-def _without_lines(value: Any) -> Any:
-    return {name: _without_lines(item) for name, item in value.items() if name != "__line__"} if isinstance(value, Mapping) else value
-
-
-def _near(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _wrong(path: Path, item: Mapping[str, Any], why: str) -> VimError:
-    return VimError("VIM-E005", f"{path.name} line {item.get('__line__', '?')}: {why}", fix=f"Correct that line of {path.name}")
+        raise wrong_line(path, lines[exceptions[0].number], "the exception phase leads back to phase 1")

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.yaml_lines import did_you_mean, load_with_lines
 from vim_pipelines.portfolio.entities import ENTITIES, VERSION_COLUMNS
 from vim_pipelines.portfolio.model import USAGE
 
@@ -77,8 +77,6 @@ class Book:
 @lru_cache
 def load_suites(path: Path = PATH) -> Book:
     """Read and check the file; VIM-E005 names the file, the line and every mistake in it, not only the first."""
-    from vim_pipelines.core.yaml_lines import load_with_lines
-
     data = load_with_lines(path)
     if not isinstance(data, Mapping) or not isinstance(data.get("entities"), Mapping) or not isinstance(data.get("every_entity"), list):
         raise VimError("VIM-E005", f"{path.name} needs `version`, `limits`, `every_entity` and `entities`", fix=f"Restore {path.name}")
@@ -91,7 +89,7 @@ def load_suites(path: Path = PATH) -> Book:
             line = (
                 entries[0].get("__line__", 2) - 1 if isinstance(entries, list) and entries and isinstance(entries[0], Mapping) else data["entities"]["__line__"]
             )
-            wrong.append((line, f"there is no entity '{name}'{_near(str(name), known)}"))
+            wrong.append((line, f"there is no entity '{name}'{did_you_mean(str(name), known)}"))
             continue
         if not isinstance(entries, list):
             wrong.append((data["entities"]["__line__"], f"'{name}' needs a list of gates"))
@@ -163,12 +161,12 @@ def _entry_mistakes(entity: str, entry: Mapping[str, Any]) -> Iterator[str]:
     unknown = [name for name in entry if name not in (*_ENTRY, "__line__")]
     if missing or unknown:
         yield from (f"{entity}: a gate needs `{name}`" for name in missing)
-        yield from (f"{entity}: a gate has no `{name}`{_near(str(name), _ENTRY)}" for name in unknown)
+        yield from (f"{entity}: a gate has no `{name}`{did_you_mean(str(name), _ENTRY)}" for name in unknown)
         return
     label = f"{entity}.{entry['gate']}"
     for name, allowed in (("scope", SCOPES), ("severity", SEVERITIES)):
         if entry[name] not in allowed:
-            yield f"{label}: there is no {name} '{entry[name]}'{_near(str(entry[name]), allowed)}"
+            yield f"{label}: there is no {name} '{entry[name]}'{did_you_mean(str(entry[name]), allowed)}"
             return
     if not isinstance(entry["arguments"], Mapping):
         yield f"{label}: `arguments` is no mapping"
@@ -182,12 +180,12 @@ def _meaning_mistakes(entity: str, gate: Gate) -> Iterator[str]:
 
     camel = {_snake(name): name for name in dir(vocabulary) if name.startswith("Expect") and name != "Expectation"}
     if gate.expectation not in camel:
-        yield f"Great Expectations has no '{gate.expectation}'{_near(gate.expectation, list(camel))}"
+        yield f"Great Expectations has no '{gate.expectation}'{did_you_mean(gate.expectation, list(camel))}"
         return
     columns = frame_columns(entity, gate.scope)
     for column in gate.columns:
         if column not in columns:
-            yield f"there is no column '{column}' to judge per {gate.scope}{_near(column, columns)}"
+            yield f"there is no column '{column}' to judge per {gate.scope}{did_you_mean(column, columns)}"
     is_per_row = issubclass(getattr(vocabulary, camel[gate.expectation]), ColumnMapExpectation | ColumnPairMapExpectation | MulticolumnMapExpectation)
     if gate.scope != "table" and not is_per_row:
         yield f"'{gate.expectation}' judges a table as a whole and cannot be asked per {gate.scope}"
@@ -216,8 +214,3 @@ def _snake(name: str) -> str:
     import re
 
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-def _near(word: str, words: tuple[str, ...] | list[str]) -> str:
-    found = get_close_matches(word, list(words), 1)
-    return f"; did you mean '{found[0]}'?" if found else ""

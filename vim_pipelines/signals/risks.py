@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import canonical_json
+from vim_pipelines.core.yaml_lines import did_you_mean, load_with_lines, wrong_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,8 +115,6 @@ def load_rules(path: Path = PATH) -> tuple[RiskRule, ...]:
 @lru_cache
 def load_book(path: Path = PATH) -> RuleBook:
     """Read and check the file; VIM-E005 names the file, the line and what is wrong there."""
-    from vim_pipelines.core.yaml_lines import load_with_lines
-
     data = load_with_lines(path)
     entries = data.get("rules") if isinstance(data, Mapping) else None
     if not isinstance(entries, list) or not entries:
@@ -124,11 +123,11 @@ def load_book(path: Path = PATH) -> RuleBook:
     seen: set[str] = set()
     for rule, entry in zip(rules, entries, strict=True):
         if rule.rule_id in seen:
-            raise _wrong(path, entry, f"the rule {rule.rule_id} stands there twice")
+            raise wrong_line(path, entry, f"the rule {rule.rule_id} stands there twice")
         seen.add(rule.rule_id)
     level = data.get("false_discovery_level")
     if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level <= 1:
-        raise _wrong(path, data, f"`false_discovery_level` is {level!r}; it must be a share above 0 and at most 1")
+        raise wrong_line(path, data, f"`false_discovery_level` is {level!r}; it must be a share above 0 and at most 1")
     return RuleBook(rules, float(level))
 
 
@@ -267,30 +266,30 @@ def _rule(entry: Any, path: Path) -> RiskRule:
         raise VimError("VIM-E005", f"{path.name}: an entry of `rules` is not a mapping", fix=f"Correct {path.name}")
     for name in ("id", "version", "title", "when", "severity", "inputs", "summary"):
         if name not in entry:
-            raise _wrong(path, entry, f"the rule {entry.get('id', '?')} has no `{name}`")
+            raise wrong_line(path, entry, f"the rule {entry.get('id', '?')} has no `{name}`")
     when = entry["when"]
     unknown = set(entry) - {"id", "version", "title", "when", "severity", "inputs", "summary", "p_value", "effect", "never_cut_from", "__line__"}
     if unknown:
-        raise _wrong(path, entry, f"the rule {entry['id']} has an entry `{min(unknown)}` that means nothing")
+        raise wrong_line(path, entry, f"the rule {entry['id']} has an entry `{min(unknown)}` that means nothing")
     all_of = tuple(_condition(item, path) for item in when.get("all", []))
     any_of = tuple(tuple(_condition(item, path) for item in group) for group in when.get("any", []))
     if not all_of and not any_of:
-        raise _wrong(path, entry, f"the rule {entry['id']} has no condition: it would accuse every account")
+        raise wrong_line(path, entry, f"the rule {entry['id']} has no condition: it would accuse every account")
     severities = []
     for item in entry["severity"]:
         if item.get("severity") not in SEVERITIES:
-            raise _wrong(path, item, f"severity {item.get('severity')!r} is none of {', '.join(SEVERITIES)}")
+            raise wrong_line(path, item, f"severity {item.get('severity')!r} is none of {', '.join(SEVERITIES)}")
         severities.append((str(item["severity"]), tuple(_condition(condition, path) for condition in item.get("all", []))))
     if severities[-1][1]:
-        raise _wrong(path, entry, f"the last severity of {entry['id']} must hold without a condition")
+        raise wrong_line(path, entry, f"the last severity of {entry['id']} must hold without a condition")
     if entry.get("never_cut_from") not in (None, *SEVERITIES):
-        raise _wrong(path, entry, f"never_cut_from {entry['never_cut_from']!r} is none of {', '.join(SEVERITIES)}")
+        raise wrong_line(path, entry, f"never_cut_from {entry['never_cut_from']!r} is none of {', '.join(SEVERITIES)}")
     for measure in [*entry["inputs"], *(entry[name] for name in ("p_value", "effect") if entry.get(name))]:
         _known(measure, path, entry)
     for match in _SLOT.finditer(entry["summary"]):
         _known(match["name"], path, entry)
         if (match["form"] or "number") not in _FORMS:
-            raise _wrong(path, entry, f"the summary of {entry['id']} uses the form `{match['form']}`, which is none of {', '.join(_FORMS)}")
+            raise wrong_line(path, entry, f"the summary of {entry['id']} uses the form `{match['form']}`, which is none of {', '.join(_FORMS)}")
     return RiskRule(
         str(entry["id"]), f"{entry['id']}-{entry['version']}", str(entry["title"]), all_of, any_of, tuple(severities),
         tuple(entry["inputs"]), entry.get("p_value"), entry.get("effect"), str(entry["summary"]), entry.get("never_cut_from"),
@@ -302,9 +301,9 @@ def _condition(item: Any, path: Path) -> Condition:
         raise VimError("VIM-E005", f"{path.name}: a condition has no `measure`", fix=f"Correct {path.name}")
     _known(item["measure"], path, item)
     if item.get("op") not in OPERATORS:
-        raise _wrong(path, item, f"the operator {item.get('op')!r} is none of {' '.join(OPERATORS)}")
+        raise wrong_line(path, item, f"the operator {item.get('op')!r} is none of {' '.join(OPERATORS)}")
     if ("value" in item) == ("share_of" in item):
-        raise _wrong(path, item, "a condition needs either `value`, or `share_of` with `share`")
+        raise wrong_line(path, item, "a condition needs either `value`, or `share_of` with `share`")
     if "share_of" in item:
         _known(item["share_of"], path, item)
         return Condition(item["measure"], item["op"], None, item["share_of"], _float(item.get("share"), path, item))
@@ -313,17 +312,10 @@ def _condition(item: Any, path: Path) -> Condition:
 
 def _float(value: Any, path: Path, item: Mapping[str, Any]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong(path, item, f"{value!r} is not a number")
+        raise wrong_line(path, item, f"{value!r} is not a number")
     return float(value)
 
 
 def _known(measure: Any, path: Path, item: Mapping[str, Any]) -> None:
     if measure not in MEASURES:
-        from difflib import get_close_matches
-
-        near = get_close_matches(str(measure), MEASURES, n=1)
-        raise _wrong(path, item, f"there is no measure called {measure!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-
-
-def _wrong(path: Path, item: Mapping[str, Any], why: str) -> VimError:
-    return VimError("VIM-E005", f"{path.name} line {item.get('__line__', '?')}: {why}", fix=f"Correct that line of {path.name}")
+        raise wrong_line(path, item, f"there is no measure called {measure!r}" + did_you_mean(str(measure), MEASURES))
