@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 
 import duckdb
+import pytest
 
 #: Tables that record each run itself: a second run of the same day adds a line there and nowhere else.
 RUN_RECORDS = ("loads", "entity_coverage")
@@ -118,6 +119,7 @@ def test_a_second_audit_is_refused_and_a_killed_one_leaves_no_lock_and_no_half(h
     assert home.fingerprint(without=RUN_RECORDS) == before
 
 
+@pytest.mark.slow  # three nights; smaller: the folds of tests/lifecycle and tests/signals, and tests/dbt/test_as_of.py
 def test_a_day_run_late_gives_what_it_gave_on_time(home):
     """The scheduler was down for two nights; the first of them was run again afterwards and must not know the future.
 
