@@ -8,6 +8,21 @@
     (cast({{ numerator }} as double) / nullif(cast({{ denominator }} as double), 0))
 {%- endmacro %}
 
+{#-
+    A double to about ten significant digits. The order in which a warehouse adds doubles differs from run to run, and the same day again must
+    give the same rows: a fixed number of places keeps the last digits of a variance in the thousands. Below 0.001 it stays as it is, because a
+    probability of 1e-13 is not zero.
+-#}
+{% macro steady(expression) -%}
+    case
+        when abs({{ expression }}) >= 1000000 then round({{ expression }}, 3)
+        when abs({{ expression }}) >= 1000 then round({{ expression }}, 6)
+        when abs({{ expression }}) >= 1 then round({{ expression }}, 9)
+        when abs({{ expression }}) >= 0.001 then round({{ expression }}, 12)
+        else {{ expression }}
+    end
+{%- endmacro %}
+
 {#- max(0, x) that keeps NULL: `greatest` ignores NULL on DuckDB and returns NULL on Snowflake. -#}
 {% macro at_least_zero(expression) -%}
     (case when {{ expression }} < 0 then 0 else {{ expression }} end)

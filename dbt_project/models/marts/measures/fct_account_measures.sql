@@ -602,13 +602,7 @@ final as (
         measured.measure_family,
         {%- for column in ['value', 'numerator', 'denominator'] %}
         {% if column == 'numerator' %}measured.unit,{% endif %}
-        {#- Rounded: the order in which a warehouse adds doubles differs from run to run, and the same day again must give the same rows. Small
-            values stay: a probability of 1e-13 is not zero. #}
-        case
-            when measured.group_status in ('unknown', 'stale') then null
-            when abs(measured.{{ column }}) < 0.001 then measured.{{ column }}
-            else round(measured.{{ column }}, 12)
-        end as {{ column }},
+        case when measured.group_status not in ('unknown', 'stale') then {{ steady('measured.' ~ column) }} end as {{ column }},
         {%- endfor %}
         windows.window_start,
         windows.window_end,
