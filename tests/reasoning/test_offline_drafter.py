@@ -9,7 +9,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from reasoning_cases import AS_OF, DOCUMENTS, HEADLINE_ACCOUNT, HEADLINE_CORE, fact_rows, headline, part_for, risk
 
-from vim_pipelines.reasoning.facts import RISK_WORDS, SEVERITIES, build_sheet
+from vim_pipelines.core.severities import SEVERITIES
+from vim_pipelines.reasoning.facts import RISK_WORDS, build_sheet
 from vim_pipelines.reasoning.gates import check, check_names, demands_of
 from vim_pipelines.reasoning.providers.offline import SIGNATURE, read_directives, write
 from vim_pipelines.reasoning.render import render

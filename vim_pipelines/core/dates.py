@@ -34,3 +34,8 @@ def utc_moment(text: str) -> datetime:
     """An ISO 8601 moment as naive UTC; one without an offset is taken as UTC. ValueError if it is none."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def as_day(value: date | datetime) -> date:
+    """The day of a value of a date column: warehouses and frames give it as a date or as its midnight."""
+    return value.date() if isinstance(value, datetime) else value

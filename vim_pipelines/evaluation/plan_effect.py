@@ -21,9 +21,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from math import nan, sqrt
 from typing import TYPE_CHECKING, Any
+
+from vim_pipelines.core.dates import as_day
 
 if TYPE_CHECKING:
     import numpy as np
@@ -268,7 +270,7 @@ def _carried_out(session: Session, as_of: date) -> dict[tuple[str, str], list[Ca
     for row in rows:
         plans = found.setdefault((row["document"], row["measure"]), [])
         if row["executed_on"] is not None:
-            plans.append(CarriedOut(row["account_key"], _day(row["executed_on"]) - timedelta(days=1)))
+            plans.append(CarriedOut(row["account_key"], as_day(row["executed_on"]) - timedelta(days=1)))
     return found
 
 
@@ -277,7 +279,7 @@ def read_candidates(session: Session, measure: str, plans: Sequence[CarriedOut],
     import numpy as np
     import pandas as pd
 
-    audited = {_day(row["as_of_date"]) for row in session.rows("select distinct as_of_date from marts.fct_account_signals where as_of_date <= ?", [as_of])}
+    audited = {as_day(row["as_of_date"]) for row in session.rows("select distinct as_of_date from marts.fct_account_signals where as_of_date <= ?", [as_of])}
     first = pd.Series({plan.account: plan.night.toordinal() for plan in plans}, dtype=float)
     parts = []
     for night in sorted({plan.night for plan in plans if plan.night + timedelta(days=AFTER_DAYS) <= as_of}):
@@ -314,7 +316,3 @@ def _values_on(session: Session, metric: str, day: date) -> pd.Series:
         [metric, day],
     )
     return rows.set_index("account_key")["value_number"].astype(float)
-
-
-def _day(value: date | datetime) -> date:
-    return value.date() if isinstance(value, datetime) else value

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from vim_pipelines.core.dates import end_of_day
+from vim_pipelines.core.dates import as_day, end_of_day
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.lifecycle.action_rules import ActionRules, load_action_rules
 from vim_pipelines.lifecycle.action_tables import ACTION_TABLES
@@ -52,7 +52,7 @@ def fold_queue(
     rules, lifecycle = rules or load_action_rules(), lifecycle or load_map()
     _keep_inputs(session, as_of)
     later = session.rows("select distinct as_of_date from computed.next_best_action_inputs where as_of_date > ? order by as_of_date", [as_of])
-    dates = (as_of, *(_day(row["as_of_date"]) for row in later))
+    dates = (as_of, *(as_day(row["as_of_date"]) for row in later))
     rows, by_status = 0, {}
     for day in dates:
         queue = build_queue(_read_day(session, requests, day), rules, lifecycle)
@@ -79,7 +79,7 @@ def _keep_inputs(session: Session, as_of: date) -> None:
 
 def _read_day(session: Session, requests: Sequence[Mapping[str, Any]], day: date) -> QueueDay:
     last = session.scalar("select max(as_of_date) from computed.next_best_action_inputs where as_of_date < ?", [day])
-    before = _day(last) if last is not None else date.min
+    before = as_day(last) if last is not None else date.min
     return QueueDay(
         as_of=day,
         accounts=_accounts(session, day),
@@ -166,7 +166,3 @@ def _empty(columns: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(columns=list(columns))
-
-
-def _day(value: date | datetime) -> date:
-    return value.date() if isinstance(value, datetime) else value

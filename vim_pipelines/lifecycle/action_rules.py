@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.severities import SEVERITIES
 from vim_pipelines.core.yaml_lines import check_keys, did_you_mean, load_with_lines, wrong_line
 from vim_pipelines.lifecycle.phases import load_map
 
 PATH = Path(__file__).with_name("next_best_actions.yaml")
 
 STAKES = ("arr", "waste")
-SEVERITIES = ("low", "medium", "high", "critical")
 #: A slot of the team's week is remembered on the row that took it, so an ended action stays listed at least this long.
 SHORTEST_COOL_DOWN = 7
 _FIELDS = ("effort_hours", "chance", "at_stake", "share", "due_days", "window_days", "cool_down_days")

@@ -11,7 +11,8 @@ from datetime import date
 from typing import Any
 
 from vim_pipelines.core.dates import end_of_day
-from vim_pipelines.lifecycle.overlays import SERIOUS
+from vim_pipelines.core.severities import SERIOUS
+from vim_pipelines.store.models import HOLDING_STATES
 from vim_pipelines.warehouse.base import Session
 
 #: Models of schema base. The first has the accounts that are judged tonight; the others add columns of other names, for some of them or all.
@@ -28,8 +29,6 @@ EVIDENCE_MODELS = (
 COMPUTED_EVIDENCE = ("handoff_audits",)
 #: How the label begins of cards on the tenant's own portfolio (evaluation.backtest_portfolio); other cards are about activity histories.
 PORTFOLIO_LABEL = "the term ends without a renewal"
-#: States of an approval in which a plan holds.
-APPROVED = ("approved", "executing", "applied", "verified")
 
 
 def evidence_of(session: Session, as_of: date) -> list[dict[str, Any]]:
@@ -91,7 +90,7 @@ def _approved_plans(session: Session, as_of: date) -> dict[str, date]:
         return {}
     rows = session.rows(
         "select account_key, max(decided_at) as decided_at from ops.approval_requests where document = 'risk_mitigation_plan'"
-        f" and state in ({', '.join('?' for _ in APPROVED)}) and decided_at < ? group by account_key",
-        [*APPROVED, end_of_day(as_of)],
+        f" and state in ({', '.join('?' for _ in HOLDING_STATES)}) and decided_at < ? group by account_key",
+        [*HOLDING_STATES, end_of_day(as_of)],
     )
     return {row["account_key"]: row["decided_at"].date() for row in rows}

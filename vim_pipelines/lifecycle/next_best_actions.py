@@ -18,6 +18,7 @@ from vim_pipelines.core.hashing import canonical_json, sha256_text
 from vim_pipelines.lifecycle.action_rules import ActionRules
 from vim_pipelines.lifecycle.action_tables import ACTION_TABLES
 from vim_pipelines.lifecycle.phases import MANUAL, LifecycleMap
+from vim_pipelines.lifecycle.rules.proof import PASSING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,6 @@ ON_ITS_WAY = frozenset({"pending", "approved", "rejected", "changes_requested", 
 CARRIED_OUT = frozenset({"applied", "verified"})
 #: Who is chased, where it is not the CSM that does the chasing.
 OTHER_QUEUES = {"director": "director", "data": "data"}
-PASSING = frozenset({"met", "waived"})
 #: How long an action waits for an account that is not judged before it is forgotten; as long as the score remembers one.
 WAITING_DAYS = 35
 

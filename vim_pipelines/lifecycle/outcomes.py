@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from vim_pipelines.core.dates import end_of_day
+from vim_pipelines.core.dates import as_day, end_of_day
+from vim_pipelines.core.severities import SERIOUS
 
 if TYPE_CHECKING:
     from vim_pipelines.store.engine import Store
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 RULE_VERSION = "1"
 #: Open risks of severity high or critical, counted from `marts.fct_risks`; every other measure is a metric of `marts.fct_account_facts`.
 HIGH_RISKS = "high_risks"
-SEVERE = ("high", "critical")
 #: A date that has passed proves a miss only if the measure was known this close to it: an audit may run weekly, and two of them may fail.
 KNOWN_WITHIN_DAYS = 14
 
@@ -147,7 +147,7 @@ def _baseline(measure: str, facts: Sequence[Mapping[str, Any]]) -> tuple[Decimal
     if measure == HIGH_RISKS:
         if _account_fact("risk_score", facts) is None:
             return None, None  # an account that was not scored has no risks and is not free of them
-        return Decimal(sum(1 for fact in facts if fact.get("metric") == "risk" and fact.get("detail") in SEVERE)), None
+        return Decimal(sum(1 for fact in facts if fact.get("metric") == "risk" and fact.get("detail") in SERIOUS)), None
     fact = _account_fact(measure, facts)
     return (None, None) if fact is None else (_decimal(fact.get("value_number")), fact.get("value_text"))
 
@@ -319,7 +319,7 @@ def follow_plans(session: Session, store: Store, as_of: date) -> OutcomeReport:
     """
     ensure_outcome_table(session)
     later = session.rows(f"select distinct as_of_date from {TABLE} where as_of_date > ? order by as_of_date", [as_of])
-    dates = (as_of, *(_day(row["as_of_date"]) for row in later))
+    dates = (as_of, *(as_day(row["as_of_date"]) for row in later))
     plans = read_plans(store, max(dates))
     readings = read_readings(session, plans, max(dates))
     written = []
@@ -391,10 +391,10 @@ def read_readings(session: Session, plans: Sequence[Plan], as_of: date) -> dict[
             [*given, *measures],
         )
         for row in facts:
-            found[row["account_key"], row["metric"]].append(Reading(_day(row["as_of_date"]), _decimal(row["value_number"]), row["value_text"]))
+            found[row["account_key"], row["metric"]].append(Reading(as_day(row["as_of_date"]), _decimal(row["value_number"]), row["value_text"]))
         if counts_risks:
-            for row in session.rows(_RISK_COUNTS.format(where=where), [*given, *given]):
-                found[row["account_key"], HIGH_RISKS].append(Reading(_day(row["as_of_date"]), Decimal(int(row["risks"]))))
+            for row in session.rows(_RISK_COUNTS.format(where=where, severities=", ".join("?" * len(SERIOUS))), [*given, *given, *SERIOUS]):
+                found[row["account_key"], HIGH_RISKS].append(Reading(as_day(row["as_of_date"]), Decimal(int(row["risks"]))))
     return found
 
 
@@ -418,7 +418,7 @@ _RISK_COUNTS = """
     ) as scored
     left join (
         select account_key, as_of_date, rule_id from marts.fct_risks
-        where {where} and risk_status = 'open' and severity in ('high', 'critical')
+        where {where} and risk_status = 'open' and severity in ({severities})
     ) as risks
         on scored.account_key = risks.account_key and scored.as_of_date = risks.as_of_date
     group by scored.account_key, scored.as_of_date
@@ -442,10 +442,6 @@ def _frame(rows: list[dict[str, Any]]) -> Any:
 
 def _by(at: datetime | None, end: datetime) -> date | None:
     return at.date() if at is not None and at < end else None
-
-
-def _day(value: date | datetime) -> date:
-    return value.date() if isinstance(value, datetime) else value
 
 
 def _date(value: Any) -> date | None:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
+from vim_pipelines.core.severities import SERIOUS
 from vim_pipelines.lifecycle.phases import LifecycleMap
 
 #: The regions of the state chart that the overlays are.
 REGIONS = {5: "orchestration", 6: "observability", 7: "risk"}
-#: Severities of a risk that open phase 7; lower ones are work of the ordinary week.
-SERIOUS = frozenset({"high", "critical"})
 #: Days without a regular meeting, held or planned, after which the rhythm counts as lost.
 CADENCE_DAYS = 90
 

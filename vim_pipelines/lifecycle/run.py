@@ -14,10 +14,11 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
+from vim_pipelines.core.dates import as_day
 from vim_pipelines.core.hashing import canonical_json
 from vim_pipelines.lifecycle.evidence import evidence_of, risk_facts
 from vim_pipelines.lifecycle.overlays import REGIONS, open_overlays, overlay_steps
@@ -92,14 +93,14 @@ def rebuild_states(session: Session, store_overrides: Sequence[Any], *, lifecycl
         return None
     for table in ("requirements", "account_state", "phase_transitions"):
         session.execute(f"delete from computed.{table}")
-    return _fold(session, store_overrides, _day(first), lifecycle or load_map())
+    return _fold(session, store_overrides, as_day(first), lifecycle or load_map())
 
 
 def _fold(session: Session, store_overrides: Sequence[Any], as_of: date, lifecycle: LifecycleMap) -> LifecycleReport:
     words, ignored = counting(store_overrides, lifecycle)
     words = _without_settled_disputes(session, words)
     later = session.rows("select distinct as_of_date from computed.lifecycle_evidence where as_of_date > ? order by as_of_date", [as_of])
-    dates = (as_of, *(_day(row["as_of_date"]) for row in later))
+    dates = (as_of, *(as_day(row["as_of_date"]) for row in later))
     positions = _positions_before(session, as_of)
     rows: dict[str, int] = {}
     by_phase: Counter[int] = Counter()
@@ -244,7 +245,7 @@ def _without_settled_disputes(session: Session, words: Mapping[str, Sequence[Wor
         if not any(word["kind"] == "dispute" for word in said):
             continue
         kept = session.rows("select as_of_date, facts from computed.lifecycle_evidence where account_key = ? order by as_of_date", [account])
-        history = [(_day(row["as_of_date"]), json.loads(row["facts"])) for row in kept]
+        history = [(as_day(row["as_of_date"]), json.loads(row["facts"])) for row in kept]
         for place, word in enumerate(said):
             if word["kind"] == "dispute" and (changed_on := source_changed_on(word, history)) is not None:
                 said[place] = {**word, "settled_on": changed_on}  # not its `expires_on`: the nights before print that, and cannot know this
@@ -303,13 +304,13 @@ def _positions_before(session: Session, as_of: date) -> dict[str, Position]:
 
 
 def _position(row: Row) -> Position:
-    phase, as_of = int(row["phase"]), _day(row["as_of_date"])
+    phase, as_of = int(row["phase"]), as_day(row["as_of_date"])
     memory = json.loads(row["memory"]) if row["memory"] else {}
     seen = _dated(memory.get("seen", {}))
     spine = int(row["spine_phase"]) if row["spine_phase"] is not None and int(row["spine_phase"]) != phase else None
     again = {name: date.fromisoformat(day) for name, day in memory.get("asked_again", {}).items()}
     overlays = {int(overlay["phase"]): date.fromisoformat(overlay.get("since") or as_of.isoformat()) for overlay in json.loads(row["open_overlays"] or "[]")}
-    return Position(State(phase, _day(row["entered_on"]), as_of, spine, Seen(**seen), again), overlays)
+    return Position(State(phase, as_day(row["entered_on"]), as_of, spine, Seen(**seen), again), overlays)
 
 
 def _memory_text(state: State) -> str | None:
@@ -317,10 +318,6 @@ def _memory_text(state: State) -> str | None:
     seen = {name: value for name, value in asdict(state.seen).items() if value is not None}
     memory = ({"seen": seen} if seen else {}) | ({"asked_again": dict(state.asked_again)} if state.asked_again else {})
     return canonical_json(memory) if memory else None
-
-
-def _day(value: date | datetime) -> date:
-    return value.date() if isinstance(value, datetime) else value
 
 
 def _frame(table: str, columns: Columns) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.core.money import format_money
+from vim_pipelines.core.severities import SEVERITIES
 
 Step = Literal["exact", "count", "money", "ratio", "days", "score", "volatile"]
 Relation = Literal["below", "equal", "above"]
@@ -132,7 +133,6 @@ RISK_WORDS: dict[str, str] = {
     "NOTICE_SERVED": "notice served",
     "DATA_STALE": "data too old to judge",
 }
-SEVERITIES = ("low", "medium", "high", "critical")
 
 
 #: How the marts write a list with nothing in it. Customers read of a feature called "none" before this was known here.

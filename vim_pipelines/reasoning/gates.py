@@ -318,7 +318,7 @@ def _whole(document: DraftDocument, sheet: FactSheet, demands: Demands) -> Itera
 
 
 def _omitted_risks(cited: Iterable[str], sheet: FactSheet, severity: str) -> Iterator[Finding]:
-    from vim_pipelines.reasoning.facts import SEVERITIES
+    from vim_pipelines.core.severities import SEVERITIES
 
     named = set(cited)
     for risk in sheet.risks:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from vim_pipelines.reasoning.facts import SEVERITIES
+from vim_pipelines.core.severities import SEVERITIES
 from vim_pipelines.reasoning.playbooks import Cause, Playbook, SignalTest
 
 #: Weight by days to the opt-out deadline (METRICS.md section 4): the nearer, the heavier; unknown counts as far.

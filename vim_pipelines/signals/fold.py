@@ -10,9 +10,10 @@ the next audit can say "the rule changed" and not blame the customer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from vim_pipelines.core.dates import as_day
 from vim_pipelines.signals import bands, health, why
 from vim_pipelines.signals.frames import numbers, table_frame
 from vim_pipelines.signals.scores import ScoreRules, load_score_rules
@@ -46,7 +47,7 @@ def fold_scores(session: Session, evidence: pd.DataFrame, as_of: date, rules: Sc
     _keep(session, evidence, as_of, rules)
     start = _first_date(session, as_of, rules)
     kept = session.rows("select distinct as_of_date from computed.health_evidence where as_of_date >= ?", [start])
-    dates = sorted({as_of, *(_day(row["as_of_date"]) for row in kept)})
+    dates = sorted({as_of, *(as_day(row["as_of_date"]) for row in kept)})
     carry = _carried(session, start, rules)
     rows, by_band = {"health_evidence": len(evidence)}, {}
     for day in dates:
@@ -252,7 +253,7 @@ def _first_date(session: Session, as_of: date, rules: ScoreRules) -> date:
         " where scores.score_version <> ? and exists (select 1 from computed.health_evidence as kept where kept.as_of_date = scores.as_of_date)",
         [rules.version],
     )
-    return as_of if earliest is None else min(as_of, _day(earliest))
+    return as_of if earliest is None else min(as_of, as_day(earliest))
 
 
 def _read(session: Session, where: str, parameters: list[Any]) -> pd.DataFrame:
@@ -307,7 +308,3 @@ def _dates(values: Any) -> list[date | None]:
 
 def _texts(column: Any) -> list[str | None]:
     return [value if isinstance(value, str) else None for value in column]
-
-
-def _day(value: date | datetime) -> date:
-    return value.date() if isinstance(value, datetime) else value

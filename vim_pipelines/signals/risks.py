@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import canonical_json
+from vim_pipelines.core.severities import SEVERITIES
 from vim_pipelines.core.yaml_lines import did_you_mean, load_with_lines, wrong_line
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 PATH = Path(__file__).with_name("risk_rules.yaml")
 
-SEVERITIES = ("low", "medium", "high", "critical")
 
 #: Every measure that a rule may name. `run.measure_frame` builds exactly these columns; a test compares the two.
 MEASURES: tuple[str, ...] = (

@@ -9,10 +9,11 @@ is computed late changes the later ones, and the fold below runs over all of the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from vim_pipelines.signals.risks import SEVERITIES
+from vim_pipelines.core.dates import as_day
+from vim_pipelines.core.severities import SEVERITIES
 from vim_pipelines.signals.tables import TABLES
 from vim_pipelines.warehouse.base import Session
 
@@ -71,7 +72,7 @@ def fold_week(session: Session, risks: pd.DataFrame, as_of: date) -> dict[date, 
     )
     days: dict[date, list[dict[str, Any]]] = {}
     for row in rows:
-        days.setdefault(_day(row["as_of_date"]), []).append(row)
+        days.setdefault(as_day(row["as_of_date"]), []).append(row)
     # A plain None for every missing value: NaN would be true where a flag is asked for.
     days[as_of] = [{str(name): None if value is None or value != value else value for name, value in row.items()} for row in _plain_records(risks)]
 
@@ -115,7 +116,3 @@ def _plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
     columns = {name: [None if value is pd.NA else value for value in frame[name].tolist()] for name in frame.columns}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
-def _day(value: date | datetime) -> date:
-    return value.date() if isinstance(value, datetime) else value

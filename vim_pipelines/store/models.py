@@ -30,6 +30,9 @@ APPROVAL_STATES = (
     "undone",
 )
 
+#: States in which an approval holds: what was approved is on its way or has been carried out.
+HOLDING_STATES = ("approved", "executing", "applied", "verified")
+
 #: States of one intended write. `unknown`: sent, no answer; the outside world must be read before anything is sent again.
 OUTBOX_STATES = ("planned", "sending", "sent", "unknown", "verified", "skipped", "failed", "conflicted", "undone")
 

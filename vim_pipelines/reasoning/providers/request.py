@@ -74,7 +74,7 @@ def _fact(fact: Fact, request: DraftRequest) -> dict[str, Any]:
 
 
 def _must_cite(request: DraftRequest) -> list[str]:
-    from vim_pipelines.reasoning.facts import SEVERITIES
+    from vim_pipelines.core.severities import SEVERITIES
 
     least = request.playbook.cite_risks_from
     return [risk.handle for risk in request.sheet.risks if least and risk.detail in SEVERITIES[SEVERITIES.index(least) :]]
