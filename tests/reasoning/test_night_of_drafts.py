@@ -242,7 +242,8 @@ import sys
 from pathlib import Path
 from datetime import date, datetime
 from pydantic import SecretStr
-from vim_pipelines.reasoning import run
+from vim_pipelines.reasoning import drafting
+from vim_pipelines.reasoning.run import write_drafts
 from vim_pipelines.settings import Settings
 from vim_pipelines.store import open_store
 from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
@@ -253,8 +254,8 @@ if mode == "before-storing":  # dies after the answer is in the ledger and befor
         Path(sys.argv[4]).write_text("ready")
         import time
         time.sleep(60)
-    run._store = hang
-run.write_drafts(DuckDBWarehouse(home / "warehouse.duckdb"), open_store(settings), settings, date(2026, 6, 28), datetime(2026, 6, 29, 6), accounts=["ACC-HEADLINE"])
+    drafting.keep_draft = hang
+write_drafts(DuckDBWarehouse(home / "warehouse.duckdb"), open_store(settings), settings, date(2026, 6, 28), datetime(2026, 6, 29, 6), accounts=["ACC-HEADLINE"])
 """
 
 

@@ -1,6 +1,6 @@
 """What a draft may say about one account: numbered facts with a value, a unit, a status and a source, and nothing else.
 
-A draft holds `{{F12}}` where a number belongs; code prints the value. The handles F01..F60 mean the same for every account and
+A draft holds `{{F12}}` where a number belongs; code prints the value. The handles F01..F99 mean the same for every account and
 every document, so that the output schema can be cached by the model's vendor and a swapped fact shows up as a wrong label. Without
 this module every sentence would be a place where a number can be invented.
 
@@ -34,16 +34,46 @@ MAX_TEXT = 200
 
 @dataclass(frozen=True)
 class Metric:
-    """What code knows about a metric whatever the account: words for people, how coarse a change matters, whether a customer may ever see it."""
+    """What code knows about a metric whatever the account: words for people, how coarse a change matters, whether a customer may ever see it.
+
+    `says` are beginnings of words or phrases: a sentence that shows the value holds at least one of them, so that the value stands under its
+    own name ("unused" beside the unused seats, not beside those under contract). The model is shown the same list. Empty: the value names itself.
+    """
 
     name: str
     label: str
     step: Step
     may_be_shared: bool = False
     nouns: tuple[str, str] | None = None
+    says: tuple[str, ...] = ()
 
 
 _SEATS, _USERS, _TICKETS, _DAYS = ("seat", "seats"), ("user", "users"), ("ticket", "tickets"), ("day", "days")
+
+_UNUSED = (
+    "unused",
+    "not in use",
+    "no use",
+    "nobody",
+    "no one",
+    "without a user",
+    "free",
+    "idle",
+    "wait for a user",
+    "not taken up",
+    "take up",
+    "have none",
+    "room for",
+)
+_CONTRACTED = ("contract", "in all", "you have", "your", "bought", "subscri", "of them", "licen", "already has", "seats")
+_ACTIVE = ("active", "at work", "worked", "working", "use", "using", "users", "people")
+_IN_USE = ("in use", "used", "utili", "taken up", "share", "of them", "of the seats", "of your seats")
+_GAP = ("right-size", "right size", "gap", "headroom", "beyond")
+_RIGHT_SIZE = ("right size", "right-size", "needed", "headroom")
+_RENEWAL = ("renew", "comes up", "contract", "term")
+_OPT_OUT = ("opt out", "opt-out", "notice", "last day")
+_WEEKLY = ("week",)
+_GOAL = ("goal", "metric", "baseline", "target", "from", "to", "aim", "result", "outcome", "measure")
 
 ACCOUNT_METRICS: tuple[Metric, ...] = (
     Metric("account_name", "Customer", "exact", True),
@@ -51,41 +81,99 @@ ACCOUNT_METRICS: tuple[Metric, ...] = (
     Metric("champion_name", "Champion", "exact", True),
     Metric("sponsor_name", "Sponsor", "exact", True),
     Metric("tier", "Tier", "exact"),
-    Metric("arr_amount", "Annual recurring revenue", "money", True),
-    Metric("renewal_date", "Renewal date", "exact", True),
-    Metric("opt_out_date", "Opt-out deadline", "exact", True),
-    Metric("days_to_renewal", "Days to renewal", "days", True, _DAYS),
-    Metric("seats_contracted", "Seats under contract", "exact", True, _SEATS),
-    Metric("active_users_28d", "Active users", "count", True, _USERS),
-    Metric("unused_seats", "Unused seats", "count", True, _SEATS),
-    Metric("utilization_28d", "Seats in use", "ratio", True),
-    Metric("shelfware_seats", "Right-size gap with headroom", "count", False, _SEATS),
-    Metric("right_size_seats", "Right size with headroom", "count", False, _SEATS),
-    Metric("unused_value_annual", "Unused seats at net price, a year", "money"),
-    Metric("waste_annual", "Right-size gap with headroom at net price, a year", "money"),
-    Metric("weekly_active_recent", "Weekly active users, recent weeks", "count", True, _USERS),
-    Metric("weekly_active_prior", "Weekly active users, weeks before", "count", True, _USERS),
-    Metric("gap_days", "Longest run of business days without use", "count", True, ("business day", "business days")),
-    Metric("last_activity_date", "Last day with use", "volatile", True),
-    Metric("tickets_28d", "Support tickets opened", "count", True, _TICKETS),
-    Metric("tickets_open", "Support tickets open", "count", True, _TICKETS),
-    Metric("risk_score", "Lean risk score", "score"),
+    Metric("arr_amount", "Annual recurring revenue", "money", True, says=("revenue", "arr", "brings", "worth", "a year", "pays", "contract", "stake")),
+    Metric("renewal_date", "Renewal date", "exact", True, says=_RENEWAL),
+    Metric("opt_out_date", "Opt-out deadline", "exact", True, says=_OPT_OUT),
+    Metric("days_to_renewal", "Days to renewal", "days", True, _DAYS, ("renew", "left", "remain", "until", "before", "ahead", "away")),
+    Metric("seats_contracted", "Seats under contract", "exact", True, _SEATS, _CONTRACTED),
+    Metric("active_users_28d", "Active users", "count", True, _USERS, _ACTIVE),
+    Metric("unused_seats", "Unused seats", "count", True, _SEATS, _UNUSED),
+    Metric("utilization_28d", "Seats in use", "ratio", True, says=_IN_USE),
+    Metric("shelfware_seats", "Right-size gap with headroom", "count", False, _SEATS, _GAP),
+    Metric("right_size_seats", "Right size with headroom", "count", False, _SEATS, _RIGHT_SIZE),
+    Metric("unused_value_annual", "Unused seats at net price, a year", "money", says=_UNUSED),
+    Metric("waste_annual", "Right-size gap with headroom at net price, a year", "money", says=_GAP),
+    Metric("weekly_active_recent", "Weekly active users, recent weeks", "count", True, _USERS, _WEEKLY),
+    Metric("weekly_active_prior", "Weekly active users, weeks before", "count", True, _USERS, _WEEKLY),
+    Metric(
+        "gap_days",
+        "Longest run of business days without use",
+        "count",
+        True,
+        ("business day", "business days"),
+        ("without", "gap", "pause", "run", "quiet", "nobody"),
+    ),
+    Metric("last_activity_date", "Last day with use", "volatile", True, says=("last", "use", "activ", "work")),
+    Metric("tickets_28d", "Support tickets opened", "count", True, _TICKETS, ("ticket", "support", "opened", "received")),
+    Metric("tickets_open", "Support tickets open", "count", True, _TICKETS, ("open", "wait", "unanswered", "unsolved")),
+    Metric("risk_score", "Lean risk score", "score", says=("score",)),
     Metric("phase_name", "Lifecycle phase", "exact"),
     Metric("blocking_requirement", "Requirement that blocks the next phase", "exact"),
-    Metric("fttv_reached_on", "First value reached on", "exact", True),
+    Metric("fttv_reached_on", "First value reached on", "exact", True, says=("first", "value", "result", "milestone", "reached")),
 )
 RISK_METRIC = Metric("risk", "Risk found by a rule, worst first", "exact")
 WINDOW_METRIC = Metric("usage_window", "Window of the usage figures", "volatile", True)
 GROUP_METRICS: tuple[Metric, ...] = (
     Metric("product_name", "Product", "exact", True),
-    Metric("seats_contracted", "Seats under contract", "exact", True, _SEATS),
-    Metric("active_users_28d", "Active users", "count", True, _USERS),
-    Metric("unused_seats", "Unused seats", "count", True, _SEATS),
-    Metric("shelfware_seats", "Right-size gap with headroom", "count", False, _SEATS),
-    Metric("unused_value_annual", "Unused seats at net price, a year", "money"),
-    Metric("waste_annual", "Right-size gap with headroom at net price, a year", "money"),
-    Metric("net_unit_price_annual", "Net price of a seat, a year", "money", True),
+    Metric("seats_contracted", "Seats under contract", "exact", True, _SEATS, _CONTRACTED),
+    Metric("active_users_28d", "Active users", "count", True, _USERS, _ACTIVE),
+    Metric("unused_seats", "Unused seats", "count", True, _SEATS, _UNUSED),
+    Metric("shelfware_seats", "Right-size gap with headroom", "count", False, _SEATS, _GAP),
+    Metric("unused_value_annual", "Unused seats at net price, a year", "money", says=_UNUSED),
+    Metric("waste_annual", "Right-size gap with headroom at net price, a year", "money", says=_GAP),
+    Metric("net_unit_price_annual", "Net price of a seat, a year", "money", True, says=("price", "a seat", "each", "per seat", "cost")),
     Metric("unused_feature_names", "Value features not used", "exact", True),
+)
+#: Facts of the account beyond the first sixty: people, goal, handoff, milestones, outcomes, renewal, next action. Handles F61 on.
+FURTHER_METRICS: tuple[Metric, ...] = (
+    Metric("economic_buyer_name", "Economic buyer", "exact"),
+    Metric("account_executive_name", "Account executive", "exact", True),
+    Metric("pain_metric", "Metric of the customer's goal", "exact", True),
+    Metric("pain_baseline", "Baseline of the goal's metric", "exact", True, says=("baseline", "from", "start", "today", "began", "stood")),
+    Metric("pain_target", "Target of the goal's metric", "exact", True, says=("target", "goal", "to ", "aim", "reach")),
+    Metric("pain_due_on", "Day by which the goal is due", "exact", True, says=("goal", "due", "by ", "until", "target", "date")),
+    Metric("pain_owner", "Owner of the goal at the customer", "exact", True),
+    Metric("contacts_active", "People at the customer whom we know", "count", False, ("person", "people"), ("know", "contact", "people", "person", "recorded")),
+    Metric("psp_verdict", "Verdict of the PSP diagnostic", "exact"),
+    Metric("handoff_missing", "Handoff fields that are missing", "exact"),
+    Metric("handoff_missing_count", "Count of missing handoff fields", "exact", False, ("field", "fields"), ("missing", "lack", "handoff", "absent")),
+    Metric("handoff_conflicting", "Handoff fields on which CRM and papers differ", "exact"),
+    Metric("handoff_rounds", "Requests already sent for the handoff", "exact", False, ("request", "requests"), ("request", "asked", "round", "sent")),
+    Metric("fttv_due_on", "Day by which first value is due", "exact", True, says=("first", "value", "milestone", "due")),
+    Metric("kickoff_held_on", "Day of the kickoff", "exact", True, says=("kickoff", "kick-off")),
+    Metric("last_touchpoint_on", "Day of the last meeting with the customer", "volatile", True, says=("last", "met", "meeting", "spoke", "since")),
+    Metric("next_touchpoint_on", "Day of the next meeting with the customer", "volatile", True, says=("next", "meet", "planned", "calendar")),
+    Metric("users_trained", "Users who completed a training", "count", True, _USERS, ("train", "course", "complet")),
+    Metric(
+        "users_untrained",
+        "Users with a seat and without a training",
+        "count",
+        True,
+        _USERS,
+        ("without", "not yet", "untrained", "no training", "still", "have not", "missing"),
+    ),
+    Metric("outcome_metric", "Metric of the last measured outcome", "exact", True),
+    Metric("outcome_baseline", "Outcome's value at the start", "exact", True, says=("baseline", "from", "start", "before", "began")),
+    Metric("outcome_measured", "Outcome's value as measured", "exact", True, says=("measured", "to ", "now", "reached", "stands", "today")),
+    Metric("outcome_target", "Outcome's target", "exact", True, says=("target", "goal", "aim", "agreed")),
+    Metric("outcome_measured_on", "Day of the last measurement", "volatile", True, says=("measured", "on ", "measurement")),
+    Metric("ebr_held_on", "Day of the last executive business review", "exact", True, says=("review", "ebr")),
+    Metric("ebr_planned_on", "Day of the next executive business review", "exact", True, says=("review", "ebr")),
+    Metric("renewal_open_amount", "Amount of the open renewal", "money", says=("renew", "open")),
+    Metric("renewal_open_close_on", "Close date of the open renewal", "exact", says=("renew", "close")),
+    Metric("notice_on", "Day on which notice was served", "exact", True, says=("notice",)),
+    Metric("lost_on", "Day on which the account was lost", "exact", says=("lost", "left", "ended", "end", "gone")),
+    Metric("reference_consent_on", "Day of the reference's consent", "exact", True, says=("consent", "reference", "agreed")),
+    Metric("escalations_90d", "Escalated tickets in the quarter", "count", False, _TICKETS, ("escalat",)),
+    Metric("sla_breaches_90d", "Tickets answered too late in the quarter", "count", False, _TICKETS, ("late", "breach", "missed", "target", "service level")),
+    Metric(
+        "tickets_28d_before", "Support tickets opened in the four weeks before", "count", False, _TICKETS, ("before", "earlier", "previous", "from", "prior")
+    ),
+    Metric("weekly_active_change", "Change of weekly active users", "ratio", True, says=("change", "by", "week")),
+    Metric("days_to_opt_out", "Days to the opt-out deadline", "days", False, _DAYS, (*_OPT_OUT, "left", "until", "remain")),
+    Metric("next_action", "Next best action", "exact"),
+    Metric("next_action_due_on", "Day by which the next action is due", "exact", says=("due", "by ", "until", "before")),
+    Metric("next_action_why", "Why it is the next action", "exact"),
 )
 
 
@@ -97,16 +185,21 @@ _FIRST_RISK = len(ACCOUNT_METRICS) + 1
 _WINDOW_NUMBER = _FIRST_RISK + RISK_SLOTS
 _FIRST_GROUP = _WINDOW_NUMBER + 1
 
-ACCOUNT_HANDLES: dict[str, str] = {metric.name: _handle(number) for number, metric in enumerate(ACCOUNT_METRICS, 1)}
+_FIRST_FURTHER = _FIRST_GROUP + GROUPS * len(GROUP_METRICS)
+
+#: Facts of the account as a whole, by name.
+ACCOUNT_HANDLES: dict[str, str] = {metric.name: _handle(number) for number, metric in enumerate(ACCOUNT_METRICS, 1)} | {
+    metric.name: _handle(number) for number, metric in enumerate(FURTHER_METRICS, _FIRST_FURTHER)
+}
 RISK_HANDLES: tuple[str, ...] = tuple(_handle(_FIRST_RISK + index) for index in range(RISK_SLOTS))
 WINDOW_HANDLE = _handle(_WINDOW_NUMBER)
 GROUP_HANDLES: tuple[dict[str, str], ...] = tuple(
     {metric.name: _handle(_FIRST_GROUP + group * len(GROUP_METRICS) + index) for index, metric in enumerate(GROUP_METRICS)} for group in range(GROUPS)
 )
 #: The closed list of handles, in order. Its length is part of the output schema.
-HANDLES: tuple[str, ...] = tuple(_handle(number) for number in range(1, 61))
+HANDLES: tuple[str, ...] = tuple(_handle(number) for number in range(1, _FIRST_FURTHER + len(FURTHER_METRICS)))
 METRIC_OF_HANDLE: dict[str, Metric] = (
-    {ACCOUNT_HANDLES[metric.name]: metric for metric in ACCOUNT_METRICS}
+    {ACCOUNT_HANDLES[metric.name]: metric for metric in (*ACCOUNT_METRICS, *FURTHER_METRICS)}
     | {handle: RISK_METRIC for handle in RISK_HANDLES}
     | {WINDOW_HANDLE: WINDOW_METRIC}
     | {handles[metric.name]: metric for handles in GROUP_HANDLES for metric in GROUP_METRICS}
@@ -191,15 +284,29 @@ def fact_from_row(row: Mapping[str, Any]) -> Fact:
     return Fact(**values)  # type: ignore[arg-type]
 
 
+ExcerptKind = Literal["ticket", "meeting_note", "document", "survey"]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Somebody else's words about the account: redacted and cut to length, for a model to read between fences, never to cite as a fact."""
+
+    kind: ExcerptKind
+    source_key: str
+    said_on: date | None
+    text: str
+
+
 @dataclass(frozen=True)
 class FactSheet:
-    """All facts of one account as of one date, by handle. `evidence` holds source rows, at most 50 for each fact."""
+    """All facts of one account as of one date, by handle. `evidence` holds source rows, at most 50 for each fact; `excerpts` untrusted texts."""
 
     account_key: str
     account_name: str
     as_of: date
     facts: Mapping[str, Fact]
     evidence: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
+    excerpts: tuple[Excerpt, ...] = field(default=(), compare=False)
 
     def get(self, metric: str, group: int | None = None) -> Fact | None:
         """The account's fact of `metric`, or that of product group `group` (0 is the one with most money unused)."""
@@ -271,7 +378,7 @@ def build_sheet(
         if fact is not None:
             facts[handle] = replace(fact, handle=handle)
 
-    for metric in ACCOUNT_METRICS:
+    for metric in (*ACCOUNT_METRICS, *FURTHER_METRICS):
         row = by_key.get((metric.name, "account"))
         add(ACCOUNT_HANDLES[metric.name], None if row is None else _fact(metric, row))
     add(ACCOUNT_HANDLES["account_name"], _own("account_name", "account", account_name, "marts.dim_accounts", account_key))

@@ -19,14 +19,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_text
 from vim_pipelines.lifecycle.outcomes import HIGH_RISKS, Criterion, bind
-from vim_pipelines.reasoning.facts import ACCOUNT_METRICS, METRIC_NAMES, METRIC_OF_HANDLE, RISK_WORDS
+from vim_pipelines.reasoning.facts import ACCOUNT_HANDLES, METRIC_NAMES, METRIC_OF_HANDLE, RISK_WORDS, ExcerptKind
 from vim_pipelines.reasoning.schema import OwnerRole, ParagraphKind, RelativeDue, SectionKind
 from vim_pipelines.settings import resource_path
 
 #: Facts a sentence pattern may name: metrics, and `group.` or `risk` inside a loop over them.
 _SHARED_NAMES = {metric.name for metric in METRIC_OF_HANDLE.values() if metric.may_be_shared}
 #: What a success criterion may follow: facts of the account as a whole (names and dates can only be recorded), and the count of severe risks.
-_ACCOUNT_NAMES = {metric.name for metric in ACCOUNT_METRICS}
+_ACCOUNT_NAMES = set(ACCOUNT_HANDLES)
 _WORDS_AND_DATES = {name for name in _ACCOUNT_NAMES if name.endswith(("_name", "_date", "_on"))} | {"tier", "blocking_requirement"}
 
 
@@ -71,19 +71,38 @@ class RiskTest(_Strict):
         return self
 
 
+class StateTest(_Strict):
+    """A test on the account's place in the lifecycle: on the spine, in an open overlay, or in the exception; an empty list takes any."""
+
+    phases: tuple[int, ...] = ()
+
+
+class ActionTest(_Strict):
+    """A test on the queue of next best actions: an open action that this document serves, within its owner's week unless `beyond_capacity`.
+
+    `requirements` narrows it to some of the requirements whose `document` this is (lifecycle/phases.yaml); none: any of them.
+    """
+
+    requirements: tuple[str, ...] = ()
+    beyond_capacity: bool = False
+    first_of_account: bool = False
+
+
 class Cause(_Strict):
     """One reason to write: all its tests hold. `reason` is what the report says."""
 
     reason: str
     signals: tuple[SignalTest, ...] = ()
     risk: RiskTest | None = None
+    state: StateTest | None = None
+    action: ActionTest | None = None
 
 
 class Trigger(_Strict):
     """A document is called for when any of its causes holds."""
 
     any_of: tuple[Cause, ...] = Field(min_length=1)
-    stake: Literal["waste_annual", "unused_value_annual", "arr_amount"]
+    stake: Literal["waste_annual", "unused_value_annual", "arr_amount"] = "arr_amount"
     times_risk: bool = False
 
 
@@ -167,7 +186,7 @@ class StepPattern(_Strict):
 class Action(_Strict):
     """What approval carries out. `fields` values may hold {title}, {text}, {sha256}, {account_key}, {document}, {draft_key}, {first_due_on}, {csm_name}."""
 
-    action: Literal["crm_task", "crm_note", "crm_fields"]
+    action: Literal["crm_task", "crm_note", "crm_fields", "gmail_draft", "slack_internal", "training_webhook"]
     target: str = "salesforce"
     object_name: str
     external_id: str
@@ -200,6 +219,8 @@ class Playbook(_Strict):
     on_approve: tuple[Action, ...] = Field(min_length=1)
     success_criteria: tuple[Criterion, ...] = Field(min_length=1)
     facts: tuple[str, ...] = Field(min_length=1)
+    #: Untrusted texts that the model may read: they explain, they are never cited and never change the draft's key.
+    excerpts: tuple[ExcerptKind, ...] = ()
     max_words: int = Field(gt=100, le=3000)
     cite_risks_from: Literal["low", "medium", "high", "critical"] | None = None
     step_for_each_group: str | None = None

@@ -5,6 +5,7 @@ The rows behind each figure travel with the draft, so that the inbox, a re-plan 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +75,31 @@ def read_signals(session: Session, as_of: date) -> tuple[list[dict[str, Any]], l
     signals = session.rows("select * from marts.fct_account_signals where as_of_date = ? and hold_reason is null order by account_key", [as_of])
     risks = session.rows("select account_key, rule_id, rule_version, severity from marts.fct_risks where as_of_date = ? and risk_status = 'open'", [as_of])
     return signals, risks
+
+
+def read_actions(session: Session, as_of: date) -> list[dict[str, Any]]:
+    """Actions of the queues of one date that are still to be done, within the week's hours or cut; none where the lifecycle has not run."""
+    if not session.table_exists("computed.next_best_actions"):
+        return []
+    return session.rows(
+        "select account_key, requirement_id, document, account_rank, is_in_capacity from computed.next_best_actions"
+        " where as_of_date = ? and status in ('open', 'cut') order by account_key, account_rank, requirement_id",
+        [as_of],
+    )
+
+
+def read_phases(session: Session, as_of: date) -> dict[str, frozenset[int]]:
+    """Phases that each account is in on one date: its place (on the spine or the exception) and its open overlays."""
+    if not session.table_exists("computed.account_state"):
+        return {}
+    rows = session.rows("select account_key, phase, spine_phase, open_overlays from computed.account_state where as_of_date = ?", [as_of])
+    return {
+        str(row["account_key"]): frozenset(
+            {int(row[name]) for name in ("phase", "spine_phase") if row[name] is not None}
+            | {int(overlay["phase"]) for overlay in json.loads(row["open_overlays"] or "[]")}
+        )
+        for row in rows
+    }
 
 
 def newest_as_of(session: Session) -> date | None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,18 +17,17 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.core.hashing import sha256_json, sha256_text
-from vim_pipelines.reasoning import gates
+from vim_pipelines.core.hashing import sha256_json
+from vim_pipelines.reasoning.drafting import DraftReport, Job, draft_and_store
 from vim_pipelines.reasoning.facts import FactSheet, sheet_from_rows
 from vim_pipelines.reasoning.ledger import Ledger
 from vim_pipelines.reasoning.materiality import draft_key, settled
 from vim_pipelines.reasoning.playbooks import Playbook, load_playbooks
-from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest, DraftResult
-from vim_pipelines.reasoning.providers.offline import SIGNATURE, OfflineDrafter
+from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest
+from vim_pipelines.reasoning.providers.offline import OfflineDrafter
 from vim_pipelines.reasoning.providers.request import contract_sha256
-from vim_pipelines.reasoning.reading import KEYS_PER_QUERY, newest_as_of, read_evidence, read_fact_sheets, read_signals
-from vim_pipelines.reasoning.render import render
-from vim_pipelines.reasoning.triggers import Selection, select_documents
+from vim_pipelines.reasoning.reading import KEYS_PER_QUERY, newest_as_of, read_actions, read_evidence, read_fact_sheets, read_phases, read_signals
+from vim_pipelines.reasoning.triggers import select_documents
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import Draft
 from vim_pipelines.warehouse.base import chunks
@@ -39,54 +37,6 @@ if TYPE_CHECKING:
     from vim_pipelines.warehouse.base import Session, Warehouse
 
 CAPACITY_DAYS = 7
-
-
-@dataclass
-class DraftReport:
-    """What a night wrote. `cut` are documents beyond the team's weekly capacity: called for, not written."""
-
-    written: int = 0
-    held: int = 0
-    reused: int = 0
-    cut: list[Selection] = field(default_factory=list)
-    cost_usd: Decimal | None = Decimal(0)
-    draft_ids: list[str] = field(default_factory=list)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    findings: Counter[str] = field(default_factory=Counter)
-    without_facts: list[str] = field(default_factory=list)
-
-    def metadata(self) -> dict[str, Any]:
-        """For Dagster."""
-        listed = [f"{item.account_key} {item.document}: {item.reason}" for item in self.cut]
-        return {
-            "written": self.written,
-            "held": self.held,
-            "reused": self.reused,
-            "cut": len(self.cut),
-            "cut_documents": listed[:200],
-            "cost_usd": "unknown" if self.cost_usd is None else float(self.cost_usd),
-            "outcomes": dict(self.outcomes),
-            "offline_reasons": dict(self.reasons),
-            "gate_findings": dict(self.findings),
-            "accounts_without_facts": self.without_facts[:200],
-        }
-
-    def lines(self) -> list[str]:
-        """For the command line."""
-        cost = "unknown" if self.cost_usd is None else f"{self.cost_usd:.4f} USD"
-        lines = [
-            f"Drafts: {self.written} written, {self.held} held back by a gate, {self.reused} unchanged, {len(self.cut)} beyond the weekly capacity; cost {cost}."
-        ]
-        return lines + [f"Offline instead of Claude, {count} times: {reason}" for reason, count in sorted(self.reasons.items())]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A draft to be written: its request, and what is stored beside it."""
-
-    request: DraftRequest
-    version: int
 
 
 def make_drafter(settings: Settings, store: Store, as_of: date, now: datetime) -> Drafter:
@@ -136,7 +86,7 @@ def write_drafts(
     with warehouse.session(read_only=True) as session:
         require_newest(session, as_of)
         jobs = _plan(session, store, settings, as_of, writer, playbooks, report, accounts)
-    results = asyncio.run(_draft_and_store(writer, jobs, store, now, report)) if jobs else []
+    results = asyncio.run(draft_and_store(writer, jobs, store, now, report)) if jobs else []
     costs = [result.cost_usd for result in results if result.written_by == "claude" or result.cost_usd is not None]
     report.cost_usd = None if any(cost is None for cost in costs) else sum((cost for cost in costs if cost is not None), Decimal(0))
     return report
@@ -166,7 +116,7 @@ def redraft(store: Store, settings: Settings, draft_id: str, note: str, now: dat
         return known
     request = DraftRequest(key, last.account_key, last.account_name, last.as_of_date, playbook, sheet, feedback=feedback, previous_text=last.rendered_text)
     report = DraftReport()
-    asyncio.run(_draft_and_store(writer, [_Job(request, highest + 1)], store, now, report))
+    asyncio.run(draft_and_store(writer, [Job(request, highest + 1)], store, now, report))
     return report.draft_ids[0]
 
 
@@ -179,13 +129,14 @@ def _plan(
     playbooks: Mapping[str, Playbook],
     report: DraftReport,
     accounts: Sequence[str] | None,
-) -> list[_Job]:
+) -> list[Job]:
     """What to write: every selected document whose key changed, in order of urgency, as far as the week's capacity goes."""
     signals, risks = read_signals(session, as_of)
+    actions, phases = read_actions(session, as_of), read_phases(session, as_of)
     if accounts is not None:
         wanted = set(accounts)
         signals = [row for row in signals if row["account_key"] in wanted]
-    selections = select_documents(signals, risks, playbooks)
+    selections = select_documents(signals, risks, playbooks, actions=actions, phases=phases)
     sheets = read_fact_sheets(session, as_of, [selection.account_key for selection in selections], with_evidence=False)
     latest, room = _latest_drafts(store, set(sheets)), settings.weekly_capacity - _drafted_this_week(store, as_of)
     jobs = []
@@ -204,7 +155,7 @@ def _plan(
         else:
             room -= 1
             request = DraftRequest(key, selection.account_key, sheet.account_name, as_of, playbook, part)
-            jobs.append(_Job(request, before.version + 1 if before else 1))
+            jobs.append(Job(request, before.version + 1 if before else 1))
     evidence = read_evidence(session, as_of, {job.request.account_key: sheets[job.request.account_key] for job in jobs})
     return [replace(job, request=replace(job.request, sheet=_with_evidence(job.request.sheet, evidence))) for job in jobs]
 
@@ -253,63 +204,3 @@ def _drafted_this_week(store: Store, as_of: date) -> int:
     with store.session() as session:
         count = select(func.count()).select_from(Draft).where(Draft.as_of_date >= first, Draft.as_of_date <= as_of, Draft.feedback.is_(None))
         return int(session.scalar(count) or 0)
-
-
-async def _draft_and_store(writer: Drafter, jobs: Sequence[_Job], store: Store, now: datetime, report: DraftReport) -> list[DraftResult]:
-    from vim_pipelines.reasoning.providers.base import draft_all
-
-    by_key = {job.request.draft_key: job for job in jobs}
-
-    def keep(request: DraftRequest, result: DraftResult) -> None:
-        _store(by_key[request.draft_key], result, store, now, report)
-
-    return await draft_all(writer, [job.request for job in jobs], on_result=keep)
-
-
-def _store(job: _Job, result: DraftResult, store: Store, now: datetime, report: DraftReport) -> None:
-    draft = _row(job, result, now)
-    with store.session() as session:
-        session.add(draft)
-    report.draft_ids.append(draft.draft_id)
-    report.outcomes[result.outcome] += 1
-    if result.reason:
-        report.reasons[result.reason] += 1
-    report.findings.update(finding["gate"] for finding in draft.gate_findings)
-    if draft.status == "written":
-        report.written += 1
-    else:
-        report.held += 1
-
-
-def _row(job: _Job, result: DraftResult, now: datetime) -> Draft:
-    """The draft as stored: gated, rendered if its slots can be filled, held with the findings if not all is well."""
-    request, playbook, sheet = job.request, job.request.playbook, job.request.sheet
-    findings = gates.check(result.document, sheet, gates.demands_of(playbook))
-    if result.unmet_feedback:
-        findings.append(gates.Finding("feedback", "the offline drafter cannot act on this note: a person must write the text", "document"))
-    text, steps = _rendered(result, request, findings)
-    facts = sheet.rows()
-    structured = result.document.model_dump(mode="json") | {"outcome": result.outcome, "source_reason": result.reason, "rendered_steps": steps}
-    return Draft(
-        draft_id=sha256_json([request.draft_key, job.version])[:32], account_key=request.account_key, account_name=request.account_name, document=playbook.id,
-        audience=playbook.audience, as_of_date=request.as_of, version=job.version, draft_key=request.draft_key, facts=facts, facts_sha256=sha256_json(facts),
-        evidence=[dict(entry) for entry in sheet.evidence], structured=structured, rendered_text=text, rendered_sha256=sha256_text(text),
-        status="held" if findings else "written", gate_findings=gates.rows(findings), written_by=result.written_by, model=result.model,
-        prompt_sha256=playbook.sha256, cost_usd=result.cost_usd, feedback=request.feedback, created_at=now,
-    )  # fmt: skip
-
-
-def _rendered(result: DraftResult, request: DraftRequest, findings: list[gates.Finding]) -> tuple[str, list[dict[str, Any]]]:
-    """The text; a draft whose slots cannot be filled has none, only its findings."""
-    playbook, sheet = request.playbook, request.sheet
-    signature = SIGNATURE if result.written_by == "offline" else f"Written by {result.model} from the facts below its text; every figure is printed by code."
-    if result.reason:
-        signature += f" {result.reason[:1].upper()}{result.reason[1:]}." if playbook.audience == "internal" else ""
-    try:
-        rendered = render(result.document, sheet, playbook, signature=signature, feedback=request.feedback)
-    except (VimError, ValueError, KeyError) as error:
-        if not findings:  # the gates promise that a draft without findings can be rendered
-            findings.append(gates.Finding("render", str(error), "document"))
-        return "", []
-    findings.extend(gates.check_names(sheet, [value["handle"] for value in rendered.values], playbook.audience))
-    return rendered.text, [dict(step) for step in rendered.steps]

@@ -17,7 +17,10 @@ from vim_pipelines.reasoning.facts import HANDLES, Relation
 
 Handle = StrEnum("Handle", {handle: handle for handle in HANDLES})  # type: ignore[misc]
 
-SectionKind = Literal["summary", "position", "seat_groups", "opportunity", "timing", "risks", "people", "unknowns", "measures"]
+SectionKind = Literal[
+    "summary", "position", "seat_groups", "opportunity", "timing", "risks", "people", "unknowns", "measures",
+    "goal", "handoff", "request", "value", "history", "lessons", "next",
+]  # fmt: skip
 ParagraphKind = Literal["finding", "explanation", "recommendation", "question", "risk"]
 OwnerRole = Literal["csm", "director", "account_executive", "support_lead", "customer_champion", "customer_sponsor", "customer_admin"]
 RelativeDue = Literal["within_days", "within_a_week", "within_two_weeks", "within_a_month", "within_two_months", "within_a_quarter"]

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from vim_pipelines.core.severities import SEVERITIES
-from vim_pipelines.reasoning.playbooks import Cause, Playbook, SignalTest
+from vim_pipelines.reasoning.playbooks import ActionTest, Cause, Playbook, SignalTest
 
 #: Weight by days to the opt-out deadline (METRICS.md section 4): the nearer, the heavier; unknown counts as far.
 PROXIMITY = ((30, Decimal("1.0")), (90, Decimal("0.8")), (180, Decimal("0.5")), (365, Decimal("0.25")))
@@ -30,21 +30,43 @@ class Selection:
     is_cut: bool = False
 
 
-def select_documents(signals: Iterable[Mapping[str, Any]], risks: Iterable[Mapping[str, Any]], playbooks: Mapping[str, Playbook]) -> list[Selection]:
+@dataclass(frozen=True)
+class _Account:
+    """What a trigger may look at: the account's signals, its risks, its open actions, its phases (spine, exception and open overlays)."""
+
+    signals: Mapping[str, Any]
+    risks: Sequence[Mapping[str, Any]]
+    actions: Sequence[Mapping[str, Any]]
+    phases: frozenset[int]
+
+
+def select_documents(
+    signals: Iterable[Mapping[str, Any]],
+    risks: Iterable[Mapping[str, Any]],
+    playbooks: Mapping[str, Playbook],
+    *,
+    actions: Iterable[Mapping[str, Any]] = (),
+    phases: Mapping[str, frozenset[int]] | None = None,
+) -> list[Selection]:
     """Every (account, document) whose trigger holds, most urgent first.
 
-    `signals` are rows of `marts.fct_account_signals` and `risks` of `marts.fct_risks`, both of one as-of date.
+    `signals` are rows of `marts.fct_account_signals`, `risks` of `marts.fct_risks` and `actions` of `computed.next_best_actions` (open ones),
+    all of one as-of date; `phases` the phases that each account is in.
     Order: worst severity among the account's risks, then money at stake times nearness of the opt-out, then keys.
     """
     by_account: dict[str, list[Mapping[str, Any]]] = {}
     for risk in risks:
         by_account.setdefault(str(risk["account_key"]), []).append(risk)
+    queue: dict[str, list[Mapping[str, Any]]] = {}
+    for action in actions:
+        queue.setdefault(str(action["account_key"]), []).append(action)
     found = []
     for row in signals:
         account = str(row["account_key"])
         own = by_account.get(account, [])
+        facts = _Account(row, own, queue.get(account, ()), (phases or {}).get(account, frozenset()))
         for document, playbook in playbooks.items():
-            cause = next((cause for cause in playbook.trigger.any_of if _holds(cause, row, own)), None)
+            cause = next((cause for cause in playbook.trigger.any_of if _holds(cause, facts, document)), None)
             if cause is not None:
                 found.append(Selection(account, document, cause.reason, _priority(playbook, row), _urgency(row, own)))
     return sorted(found, key=lambda item: (-item.urgency, item.priority is None, -(item.priority or Decimal(0)), item.account_key, item.document))
@@ -55,15 +77,27 @@ def cut_at_capacity(selections: Sequence[Selection], capacity: int) -> list[Sele
     return [replace(selection, is_cut=position >= max(0, capacity)) for position, selection in enumerate(selections)]
 
 
-def _holds(cause: Cause, row: Mapping[str, Any], risks: Sequence[Mapping[str, Any]]) -> bool:
-    if not all(_passes(test, row) for test in cause.signals):
+def _holds(cause: Cause, account: _Account, document: str) -> bool:
+    if not all(_passes(test, account.signals) for test in cause.signals):
+        return False
+    if cause.state is not None and not (account.phases if not cause.state.phases else account.phases & set(cause.state.phases)):
+        return False
+    if cause.action is not None and not any(_calls_for(cause.action, action, document) for action in account.actions):
         return False
     if cause.risk is None:
         return True
     return any(
         (not cause.risk.rules or risk["rule_id"] in cause.risk.rules) and (not cause.risk.severities or risk["severity"] in cause.risk.severities)
-        for risk in risks
+        for risk in account.risks
     )
+
+
+def _calls_for(test: ActionTest, action: Mapping[str, Any], document: str) -> bool:
+    if action["document"] != document or (test.requirements and action["requirement_id"] not in test.requirements):
+        return False
+    if test.first_of_account and action["account_rank"] != 1:
+        return False
+    return test.beyond_capacity or bool(action["is_in_capacity"])
 
 
 def _passes(test: SignalTest, row: Mapping[str, Any]) -> bool:

@@ -131,7 +131,7 @@ TABLES: tuple[MirrorTable, ...] = (
             ),
             MirrorColumn("error", "varchar", lambda call: _first_line(call.error)),
         ),
-        ("response",),
+        ("response", "purpose", "batch_id"),
     ),
 )
 

@@ -63,7 +63,7 @@ class Draft(Base):
     rendered_sha256: Mapped[str] = mapped_column(String(64))
     status: Mapped[str] = mapped_column(String(16))  # written | held
     gate_findings: Mapped[list[dict[str, Any]]]
-    written_by: Mapped[str] = mapped_column(String(64))  # claude | offline
+    written_by: Mapped[str] = mapped_column(String(64))  # claude | openai | offline
     model: Mapped[str | None] = mapped_column(String(128))
     prompt_sha256: Mapped[str] = mapped_column(String(64))
     cost_usd: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
@@ -73,7 +73,10 @@ class Draft(Base):
 
 
 class LlmCall(Base):
-    """One attempt to call a language model: what it cost and how it ended. A finished call is never paid for twice."""
+    """One attempt to call a language model: what it cost and how it ended. A finished call is never paid for twice.
+
+    `purpose`: draft, repair (a second attempt after a gate), judge. `batch_id`: the row of `llm_batches` that carried it, None for a live call.
+    """
 
     __tablename__ = "llm_calls"
     call_id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -99,7 +102,66 @@ class LlmCall(Base):
     as_of_date: Mapped[date] = mapped_column(Date)
     created_at: Mapped[datetime] = mapped_column(DateTime)
     exported_at: Mapped[datetime | None] = mapped_column(DateTime)
+    purpose: Mapped[str] = mapped_column(String(16), default="draft", server_default="draft")
+    batch_id: Mapped[str | None] = mapped_column(String(64), index=True)
     __table_args__ = (UniqueConstraint("draft_key", "attempt", name="uq_call_attempt"),)
+
+
+class LlmBatch(Base):
+    """A batch of calls handed to a vendor: the intent is written before the request, so that a crash between the two can be found and reconciled.
+
+    `state`: intended (nothing is known to have been sent), submitted, ended (results can be read), collected, failed. `vendor_id` is the vendor's name for it.
+    """
+
+    __tablename__ = "llm_batches"
+    batch_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(32))
+    vendor_id: Mapped[str | None] = mapped_column(String(128), unique=True)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    as_of_date: Mapped[date] = mapped_column(Date)
+    request_count: Mapped[int] = mapped_column(Integer)
+    requests_sha256: Mapped[str] = mapped_column(String(64))
+    error: Mapped[str | None] = mapped_column(Text)
+    intended_at: Mapped[datetime] = mapped_column(DateTime)
+    submitted_at: Mapped[datetime | None] = mapped_column(DateTime)
+    polled_at: Mapped[datetime | None] = mapped_column(DateTime)
+    collected_at: Mapped[datetime | None] = mapped_column(DateTime)
+
+
+class PendingDraft(Base):
+    """A draft that waits for a batch: all that is needed to finish it without the warehouse. Deleted in the transaction that stores the draft."""
+
+    __tablename__ = "pending_drafts"
+    draft_key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    batch_id: Mapped[str] = mapped_column(ForeignKey("llm_batches.batch_id"), index=True)
+    account_key: Mapped[str] = mapped_column(String(255), index=True)
+    document: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(String(128))
+    as_of_date: Mapped[date] = mapped_column(Date)
+    request: Mapped[dict[str, Any]]  # account_name, facts, evidence, excerpts, version
+    created_at: Mapped[datetime] = mapped_column(DateTime)
+
+
+class Switch(Base):
+    """A switch that people turn while the system runs. Append-only: the newest row of a name counts. `llm` off: no model is called."""
+
+    __tablename__ = "switches"
+    switch_number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(32), index=True)
+    is_on: Mapped[bool] = mapped_column(Boolean)
+    note: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(DateTime)
+
+
+class TraceExport(Base):
+    """What LangSmith has already received: drafts, decisions, examples. Calls carry their own mark."""
+
+    __tablename__ = "trace_exports"
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)  # draft | decision | example
+    item_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    exported_at: Mapped[datetime] = mapped_column(DateTime)
 
 
 class ApprovalRequest(Base):
