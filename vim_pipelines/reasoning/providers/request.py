@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from vim_pipelines.core.hashing import canonical_json, sha256_json
-from vim_pipelines.reasoning.facts import GROUP_HANDLES, HANDLES, Fact, show
+from vim_pipelines.reasoning.facts import GROUP_HANDLES, HANDLES, METRIC_OF_HANDLE, Fact, show
 from vim_pipelines.reasoning.providers.base import DraftRequest
 from vim_pipelines.reasoning.schema import schema_sha256
 
@@ -20,6 +20,9 @@ Rules of writing. A draft that breaks one is thrown away by a program.
   slot, for example {{F12}}. The program prints the value with its unit ("150 seats", "1 seat", "25%", "$45,000", "23 February 2027"), so
   write no unit after a slot, put nothing directly before or after a slot but a blank or closing punctuation, and word the sentence so
   that singular and plural both fit.
+- In the sentence that shows a slot, name what the value is with one of the words that the fact lists under "say" (the beginning of a
+  word is enough; an empty list means that the value names itself), close to the slot, and never with the word of another fact: seats
+  that are unused are not the seats under contract.
 - Outside slots write no digit, no number word (one, two, half, double, dozen, third, ...), no percent, no currency sign or word, no
   name of a month. Do not bend a value: no "about", "almost", "over", "only" before a slot. Never calculate.
 - Use only handles of the facts given, and only facts whose status is ok. List in fact_ids every handle whose slot stands in the text.
@@ -69,7 +72,7 @@ def _fact(fact: Fact, request: DraftRequest) -> dict[str, Any]:
     group = next((str(request.sheet.facts[handles["product_name"]].value_text) for handles in GROUP_HANDLES if fact.handle in handles.values()), None)
     return {
         "handle": fact.handle, "label": fact.label, "metric": fact.metric, "product": group, "value": show(fact), "unit": fact.unit, "status": fact.status,
-        "window": fact.window,
+        "window": fact.window, "say": list(METRIC_OF_HANDLE[fact.handle].says),
     }  # fmt: skip
 
 
