@@ -12,6 +12,7 @@ from reasoning_cases import AS_OF, DOCUMENTS, HEADLINE_ACCOUNT, HEADLINE_CORE, f
 from vim_pipelines.core.severities import SEVERITIES
 from vim_pipelines.reasoning.facts import RISK_WORDS, build_sheet
 from vim_pipelines.reasoning.gates import check, check_names, demands_of
+from vim_pipelines.reasoning.playbooks import Choice, ParagraphPattern, SectionSpec
 from vim_pipelines.reasoning.providers.offline import SIGNATURE, read_directives, write
 from vim_pipelines.reasoning.render import render
 
@@ -171,3 +172,27 @@ def test_no_sentence_is_said_twice():
     for document, sheet in itertools.product(DOCUMENTS, (headline(), headline(champion_name=None, sponsor_name=None))):
         sentences = [sentence for sentence in re.split(r"(?<=[.!?])\s+", body(text_of(document, sheet))) if len(sentence) > 60]
         assert len(sentences) == len(set(sentences))
+
+
+@pytest.mark.parametrize(
+    ("when", "applies"),
+    [
+        ({"at_most": {"utilization_28d": "0.25"}}, True),
+        ({"at_most": {"utilization_28d": "0.24"}}, False),
+        ({"at_most": {"risk_score": "99"}}, False),  # unknown is not little
+        ({"days_ago": {"last_activity_date": 2}}, True),
+        ({"days_ago": {"last_activity_date": 3}}, False),
+        ({"days_ago": {"renewal_date": 0}}, False),
+        ({"days_ahead": {"renewal_date": 240}}, True),
+        ({"days_ahead": {"renewal_date": 239}}, False),
+        ({"days_ahead": {"last_activity_date": 30}}, False),
+        ({"days_ago": {"fttv_reached_on": 1}}, False),
+    ],
+)
+def test_a_sentence_can_be_tied_to_a_ceiling_or_to_the_days_since_or_until_a_date(when, applies):
+    sheet = headline(risk_score=None, fttv_reached_on=None)  # two days after the last activity, 240 before the renewal
+    say = Choice.model_validate({"first_of": [{"when": when, "say": "It holds."}, {"say": "It does not."}]})
+    pattern = ParagraphPattern(kind="finding", sentences=(say,))
+    section = SectionSpec(kind="summary", heading="Summary", about="A summary.", paragraphs=(pattern,))
+    playbook = part_for("license_optimization_plan")[0].model_copy(update={"sections": (section,)})
+    assert write(playbook, sheet).sections[0].paragraphs[0].text_with_slots == ("It holds." if applies else "It does not.")

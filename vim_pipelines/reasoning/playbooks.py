@@ -110,12 +110,14 @@ class When(_Strict):
     """When a pattern applies. Every key given must hold.
 
     `below`, `above`: the first fact against the second; with `apart`, by at least that share of the second. `close`: within a tenth of
-    each other. `ahead`, `passed`: a date fact lies after, or not after, the as-of date.
+    each other. `ahead`, `passed`: a date fact lies after, or not after, the as-of date; `days_ago`: at least so many days before it,
+    `days_ahead`: after it, by at most so many days.
     """
 
     known: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     at_least: Mapping[str, Decimal] = Field(default_factory=dict)
+    at_most: Mapping[str, Decimal] = Field(default_factory=dict)
     below: tuple[str, str] | None = None
     above: tuple[str, str] | None = None
     equal: tuple[str, str] | None = None
@@ -123,6 +125,8 @@ class When(_Strict):
     close: tuple[str, str] | None = None
     ahead: str | None = None
     passed: str | None = None
+    days_ago: Mapping[str, int] = Field(default_factory=dict)
+    days_ahead: Mapping[str, int] = Field(default_factory=dict)
     risk: tuple[str, ...] = ()
     no_risk: tuple[str, ...] = ()
     has_risk: bool | None = None

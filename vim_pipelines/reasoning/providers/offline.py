@@ -153,6 +153,10 @@ def _applies(when: When, scope: _Scope) -> bool:
         fact = scope.known(name)
         if fact is None or fact.value_number is None or fact.value_number < least:
             return False
+    for name, most in when.at_most.items():
+        fact = scope.known(name)
+        if fact is None or fact.value_number is None or fact.value_number > most:
+            return False
     for relation, pair in (("below", when.below), ("above", when.above), ("equal", when.equal)):
         if pair is not None:
             left, right = scope.known(pair[0]), scope.known(pair[1])
@@ -167,6 +171,14 @@ def _applies(when: When, scope: _Scope) -> bool:
             fact = scope.known(date_name)
             if fact is None or not fact.value_text or (date.fromisoformat(fact.value_text[:10]) > scope.sheet.as_of) is not lies_ahead:
                 return False
+    for name, days in when.days_ago.items():
+        distance = _days_to(name, scope)
+        if distance is None or -distance < days:
+            return False
+    for name, days in when.days_ahead.items():
+        distance = _days_to(name, scope)
+        if distance is None or not 0 < distance <= days:
+            return False
     rules = {scope.risk.scope} if scope.risk is not None else {risk.scope for risk in scope.sheet.risks}
     if (when.risk and not rules & set(when.risk)) or rules & set(when.no_risk):
         return False
@@ -178,6 +190,12 @@ def _applies(when: When, scope: _Scope) -> bool:
     if when.groups is not None and when.groups != ("none" if count == 0 else "single" if count == 1 else "several"):
         return False
     return when.first is None or when.first == scope.is_first
+
+
+def _days_to(name: str, scope: _Scope) -> int | None:
+    """Days from the as-of date to a date fact; negative for the past, None where it is not known."""
+    fact = scope.known(name)
+    return None if fact is None or not fact.value_text else (date.fromisoformat(fact.value_text[:10]) - scope.sheet.as_of).days
 
 
 def _distance(left: Fact, right: Fact) -> Decimal:
