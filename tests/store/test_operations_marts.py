@@ -24,7 +24,7 @@ from vim_pipelines.store.models import LlmCall, OutboxEntry
 from vim_pipelines.transform.project import RESERVED_SELECTIONS, run_dbt, write_profile
 from vim_pipelines.warehouse import open_warehouse
 
-MARTS = ("fct_plans", "fct_approvals", "fct_write_backs", "fct_llm_calls", "fct_plan_outcomes", "fct_plan_outcome_counts", "fct_plan_effects")
+MARTS = ("fct_plans", "fct_approvals", "fct_write_backs", "fct_llm_calls", "fct_llm_costs", "fct_plan_outcomes", "fct_plan_outcome_counts", "fct_plan_effects")
 #: The requests are decided on the morning after AS_OF: a day later they are known.
 NEXT_DAY = AS_OF + timedelta(days=1)
 
@@ -60,23 +60,29 @@ def test_an_empty_store_builds_empty_marts_and_a_full_one_shows_every_decision_c
     (rejected,) = [request.request_id for request in list_requests(store, account_key="ACC-3")]
     decide(store, rejected, "reject", actor="dora", role="director", channel="cli", version=1, note="not now", now=NOW + timedelta(minutes=90))
     with store.session() as session:
-        session.add(
-            LlmCall(
-                call_id="call-1",
-                draft_key="k",
-                attempt=1,
-                account_key="ACC-1",
-                document="d",
-                provider="anthropic",
-                model="m",
-                prompt_sha256="p",
-                status="ok",
-                response={},
-                cost_usd="0.0125",
-                as_of_date=AS_OF,
-                created_at=NOW,
+        for call_id, account, document, cost in (
+            ("call-1", "ACC-1", "d", "0.0125"),
+            ("call-2", "ACC-1", "license_optimization_plan", "0.0025"),
+            ("call-3", "ACC-3", "license_optimization_plan", None),
+        ):
+            session.add(
+                LlmCall(
+                    call_id=call_id,
+                    draft_key=call_id,
+                    attempt=1,
+                    account_key=account,
+                    document=document,
+                    provider="anthropic",
+                    model="m",
+                    prompt_sha256="p",
+                    status="ok",
+                    output_tokens=50,
+                    response={},
+                    cost_usd=cost,
+                    as_of_date=AS_OF,
+                    created_at=NOW,
+                )
             )
-        )
         session.add(
             OutboxEntry(
                 entry_id="out-1",
@@ -105,7 +111,15 @@ def test_an_empty_store_builds_empty_marts_and_a_full_one_shows_every_decision_c
     approvals = {row["request_id"]: row for row in marts["fct_approvals"]}
     assert approvals[rejected]["minutes_to_decision"] == 90
     assert approvals[approved]["writes_intended"] == 1
-    assert [str(row["cost_usd"]) for row in marts["fct_llm_calls"]] == ["0.012500"]
+    assert {row["call_id"]: str(row["cost_usd"]) for row in marts["fct_llm_calls"]} == {"call-1": "0.012500", "call-2": "0.002500", "call-3": "None"}
+    assert {row["purpose"] for row in marts["fct_llm_calls"]} == {"draft"}
+    costs = {(row["account_key"], row["document"]): row for row in marts["fct_llm_costs"]}
+    unread = costs["ACC-1", "d"]  # a call that no draft came of is paid all the same
+    assert (str(unread["cost_usd"]), unread["calls"], unread["drafts"], unread["cost_per_draft_usd"]) == ("0.012500", 1, 0, None)
+    unpriced = costs["ACC-3", "license_optimization_plan"]
+    assert (unpriced["cost_usd"], unpriced["calls_without_price"], unpriced["drafts"], unpriced["drafts_approved"]) == (None, 1, 1, 0)
+    signed = costs["ACC-1", "license_optimization_plan"]
+    assert (str(signed["cost_usd"]), signed["drafts_approved"], signed["cost_per_approved_draft_usd"]) == ("0.002500", 1, 0.0025)
     outcomes = {row["criterion"]: row for row in marts["fct_plan_outcomes"]}
     assert set(outcomes) == {"gap_halved", "seats_taken_up"} and {row["request_id"] for row in outcomes.values()} == {approved}
     taken_up = outcomes["seats_taken_up"]

@@ -13,6 +13,7 @@ PUBLISHED_INPUTS = (
     "fct_approvals",
     "fct_write_backs",
     "fct_llm_calls",
+    "fct_llm_costs",
     "fct_plan_outcome_counts",
     "fct_plan_effects",
 )

@@ -127,11 +127,11 @@ TABLES: tuple[MirrorTable, ...] = (
                 """call_id varchar; draft_key varchar; attempt integer; account_key varchar; document varchar; provider varchar; model varchar
                 prompt_sha256 varchar; status varchar; request_id varchar; stop_reason varchar; input_tokens integer; output_tokens integer
                 cache_read_tokens integer; cache_write_tokens integer; cost_usd decimal(12, 6); price_date date; latency_ms integer; as_of_date date
-                created_at timestamp; exported_at timestamp"""
+                created_at timestamp; exported_at timestamp; purpose varchar; batch_id varchar"""
             ),
             MirrorColumn("error", "varchar", lambda call: _first_line(call.error)),
         ),
-        ("response", "purpose", "batch_id"),
+        ("response",),
     ),
 )
 

@@ -17,6 +17,8 @@ final as (
         cast(attempt as bigint) as attempt,
         provider,
         model,
+        purpose,
+        batch_id,
         prompt_sha256,
         status,
         request_id,
