@@ -22,47 +22,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vim_pipelines.sandbox.claude_batches import Batches
+from vim_pipelines.sandbox.claude_wire import Fault, Refused, check_headers, error_response, new_request_id, planned_error, read_json
+
+__all__ = ["MODELS", "MODES", "Emulator", "Fault", "start_claude"]
+
 MODELS = ("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5", "claude-opus-5", "claude-sonnet-5")
 MODES = ("good", "liar", "stranger")
 MIN_CACHEABLE_TOKENS = 512
 CACHE_SECONDS = 300.0
-CUSTOM_ID = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 _FIELDS = {
     "model", "max_tokens", "messages", "system", "thinking", "output_config", "metadata", "stop_sequences", "stream", "tools", "tool_choice", "service_tier",
     "cache_control", "temperature", "top_p", "top_k",
 }  # fmt: skip
 _UNSUPPORTED_KEYWORDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "maxItems", "oneOf"}
-
-
-class Refused(Exception):
-    """An answer with an error status."""
-
-    def __init__(self, status: int, kind: str, message: str, *, headers: dict[str, str] | None = None, details: dict[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.kind, self.message, self.headers, self.details = status, kind, message, headers or {}, details
-
-
-@dataclass
-class Fault:
-    """A planned fault for the next `times` requests whose body contains `match`.
-
-    `kind`: `status` (with `status`, `retry_after`, `error_code`), `refusal`, `max_tokens`, `bad_json`, `wrong_schema`, `text`, `delay` (seconds before the answer),
-    `drop` (the connection breaks within the answer).
-    """
-
-    kind: str
-    times: int = 1
-    match: str = ""
-    status: int = 500
-    retry_after: str | None = None
-    error_code: str | None = None
-    seconds: float = 0.0
-
-
-_ERROR_TYPES = {
-    400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error",
-    500: "api_error", 504: "timeout_error", 529: "overloaded_error",
-}  # fmt: skip
 
 
 @dataclass
@@ -73,14 +46,16 @@ class Emulator:
     faults: list[Fault] = field(default_factory=list)
     journal: list[dict[str, Any]] = field(default_factory=list)
     cache: dict[str, float] = field(default_factory=dict)
-    batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     in_flight: int = 0
     most_in_flight: int = 0
 
-    def next_fault(self, text: str) -> Fault | None:
-        """The first planned fault that this request meets; counts it."""
+    def __post_init__(self) -> None:
+        self.batches = Batches(self.checked_answer, self.next_fault)
+
+    def next_fault(self, text: str, at: str = "") -> Fault | None:
+        """The first planned fault that this request to the endpoint `at` meets; counts it."""
         for fault in self.faults:
-            if fault.times > 0 and fault.match in text:
+            if fault.times > 0 and fault.at == at and fault.match in text:
                 fault.times -= 1
                 return fault
         return None
@@ -89,17 +64,11 @@ class Emulator:
         """The Starlette application."""
         from starlette.applications import Starlette
         from starlette.requests import Request
-        from starlette.responses import JSONResponse, PlainTextResponse, Response
+        from starlette.responses import JSONResponse, Response
         from starlette.routing import Route
 
-        def error(refused: Refused, request_id: str) -> Response:
-            body: dict[str, Any] = {"type": "error", "error": {"type": refused.kind, "message": refused.message}, "request_id": request_id}
-            if refused.details:
-                body["error"]["details"] = refused.details
-            return JSONResponse(body, refused.status, headers={"request-id": request_id, **refused.headers})
-
         async def messages(request: Request) -> Response:
-            request_id = "req_" + uuid.uuid4().hex[:24]
+            request_id = new_request_id()
             raw = await request.body()
             entry = {
                 "path": request.url.path,
@@ -111,8 +80,8 @@ class Emulator:
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
             try:
-                _check_headers(request.headers)
-                body = _json(raw)
+                check_headers(request.headers)
+                body = read_json(raw)
                 entry["body"] = body
                 check_request(body)
                 fault = self.next_fault(raw.decode("utf-8", "replace"))
@@ -127,48 +96,22 @@ class Emulator:
                 return JSONResponse(message, headers={"request-id": request_id})
             except Refused as refused:
                 entry["status"] = refused.status
-                return error(refused, request_id)
+                return error_response(refused, request_id)
             finally:
                 self.in_flight -= 1
 
         async def count(request: Request) -> Response:
-            body = _json(await request.body())
-            return JSONResponse(
-                {"input_tokens": tokens(body.get("system")) + tokens(body.get("messages"))}, headers={"request-id": "req_" + uuid.uuid4().hex[:24]}
-            )
-
-        async def batches(request: Request) -> Response:
-            request_id = "req_" + uuid.uuid4().hex[:24]
-            try:
-                _check_headers(request.headers)
-                if request.method == "GET":
-                    return JSONResponse(
-                        {"data": [_batch(row, str(request.base_url)) for row in self.batches.values()], "has_more": False, "first_id": None, "last_id": None}
-                    )
-                body = _json(await request.body())
-                check_batch(body)
-                identity = "msgbatch_" + uuid.uuid4().hex[:20]
-                self.batches[identity] = {"id": identity, "requests": body["requests"], "polls": 0}
-                return JSONResponse(_batch(self.batches[identity], str(request.base_url)), headers={"request-id": request_id})
-            except Refused as refused:
-                return error(refused, request_id)
-
-        async def batch(request: Request) -> Response:
-            row = self.batches.get(request.path_params["batch_id"])
-            if row is None:
-                return error(Refused(404, "not_found_error", "no such batch"), "req_" + uuid.uuid4().hex[:24])
-            if not request.url.path.endswith("/results"):
-                row["polls"] += 1
-                return JSONResponse(_batch(row, str(request.base_url)))
-            return PlainTextResponse("\n".join(json.dumps(self.batch_result(item)) for item in reversed(row["requests"])), media_type="application/x-jsonl")
+            body = read_json(await request.body())
+            return JSONResponse({"input_tokens": tokens(body.get("system")) + tokens(body.get("messages"))}, headers={"request-id": new_request_id()})
 
         async def plan(request: Request) -> Response:
             if request.method == "DELETE":
                 self.faults.clear()
                 self.journal.clear()
                 self.cache.clear()
+                self.batches.clear()
             else:
-                self.faults += [Fault(**item) for item in _json(await request.body())]
+                self.faults += [Fault(**item) for item in read_json(await request.body())]
             return JSONResponse({"faults": len(self.faults)})
 
         async def read_journal(request: Request) -> Response:
@@ -176,9 +119,7 @@ class Emulator:
 
         return Starlette(routes=[
             Route("/v1/messages", messages, methods=["POST"]), Route("/v1/messages/count_tokens", count, methods=["POST"]),
-            Route("/v1/messages/batches", batches, methods=["POST", "GET"]), Route("/v1/messages/batches/{batch_id}", batch, methods=["GET"]),
-            Route("/v1/messages/batches/{batch_id}/results", batch, methods=["GET"]), Route("/_sandbox/faults", plan, methods=["POST", "DELETE"]),
-            Route("/_sandbox/requests", read_journal, methods=["GET"]),
+            *self.batches.routes(), Route("/_sandbox/faults", plan, methods=["POST", "DELETE"]), Route("/_sandbox/requests", read_journal, methods=["GET"]),
         ])  # fmt: skip
 
     def answer(self, body: dict[str, Any], fault: str | None) -> dict[str, Any]:
@@ -234,24 +175,10 @@ class Emulator:
             return "pong"
         return json.dumps(generate(schema, _task(body), self.mode), ensure_ascii=False)
 
-    def batch_result(self, item: dict[str, Any]) -> dict[str, Any]:
-        """One line of a batch's results: validation shows up here, a refusal is a success."""
-        try:
-            check_request(item["params"])
-        except Refused as refused:
-            failure = {"type": "error", "error": {"type": refused.kind, "message": refused.message}, "request_id": None}
-            return {"custom_id": item["custom_id"], "result": {"type": "errored", "error": failure}}
-        fault = self.next_fault(json.dumps(item["params"]))
-        if fault is not None and fault.kind == "expired":
-            return {"custom_id": item["custom_id"], "result": {"type": "expired"}}
-        return {"custom_id": item["custom_id"], "result": {"type": "succeeded", "message": self.answer(item["params"], fault.kind if fault else None)}}
-
-
-def planned_error(fault: Fault) -> Refused:
-    """The error answer of a planned fault; a spend cap has no Retry-After."""
-    headers = {"retry-after": fault.retry_after} if fault.retry_after else {}
-    details = {"error_code": fault.error_code} if fault.error_code else None
-    return Refused(fault.status, _ERROR_TYPES.get(fault.status, "api_error"), "planned fault", headers=headers, details=details)
+    def checked_answer(self, body: dict[str, Any], fault: str | None) -> dict[str, Any]:
+        """A message in answer to a request that nobody has judged yet; raises `Refused`."""
+        check_request(body)
+        return self.answer(body, fault)
 
 
 def check_request(body: dict[str, Any]) -> None:
@@ -317,20 +244,6 @@ def check_schema(schema: Any, place: str = "schema") -> None:
         check_schema(schema.get(name), f"{place}.{name}")
     for name, child in schema.get("$defs", {}).items():
         check_schema(child, f"$defs.{name}")
-
-
-def check_batch(body: dict[str, Any]) -> None:
-    """Raise `Refused` for a batch that is not accepted; its items are validated when it ends, as the real API does."""
-    seen: set[str] = set()
-    for number, item in enumerate(body.get("requests") or []):
-        identity = str(item.get("custom_id", ""))
-        if not CUSTOM_ID.match(identity):
-            raise Refused(400, "invalid_request_error", f"requests.{number}.custom_id: String should match pattern '{CUSTOM_ID.pattern}'")
-        if identity in seen:
-            raise Refused(400, "invalid_request_error", f"requests.{number}.custom_id: duplicate")
-        seen.add(identity)
-    if not seen:
-        raise Refused(400, "invalid_request_error", "requests: List should have at least 1 item")
 
 
 def tokens(value: Any) -> int:
@@ -454,34 +367,6 @@ def _cached_prefix(body: dict[str, Any]) -> Any:
     system = body.get("system")
     marks = [index for index, block in enumerate(system) if block.get("cache_control")] if isinstance(system, list) else []
     return system[: marks[-1] + 1] if marks else None  # type: ignore[index]
-
-
-def _check_headers(headers: Any) -> None:
-    key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")  # SDK 2.12 sends the key as a bearer token
-    if not key:
-        raise Refused(401, "authentication_error", "x-api-key header is required")
-    if key == "revoked":
-        raise Refused(401, "authentication_error", "invalid x-api-key")
-    if not headers.get("anthropic-version"):
-        raise Refused(400, "invalid_request_error", "anthropic-version: header is required")
-
-
-def _json(raw: bytes) -> Any:
-    try:
-        return json.loads(raw)
-    except ValueError:
-        raise Refused(400, "invalid_request_error", "the body is not JSON") from None
-
-
-def _batch(row: dict[str, Any], base_url: str) -> dict[str, Any]:
-    """A batch as the API shows it; it ends at the second poll."""
-    ended, count = row["polls"] > 1, len(row["requests"])
-    return {
-        "id": row["id"], "type": "message_batch", "processing_status": "ended" if ended else "in_progress", "created_at": "2026-06-29T06:00:00Z",
-        "expires_at": "2026-06-30T06:00:00Z", "ended_at": "2026-06-29T06:10:00Z" if ended else None, "cancel_initiated_at": None, "archived_at": None,
-        "request_counts": {"processing": 0 if ended else count, "succeeded": count if ended else 0, "errored": 0, "canceled": 0, "expired": 0},
-        "results_url": f"{base_url}v1/messages/batches/{row['id']}/results" if ended else None,
-    }  # fmt: skip
 
 
 def start_claude(emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0) -> Any:
