@@ -20,6 +20,9 @@ from vim_pipelines.core.hashing import canonical_json, sha256_json, sha256_text
 from vim_pipelines.store.models import Draft
 
 SUBJECT_LENGTH = 255
+#: Actions of the map that an approval carries out today. The others have no connected target yet: the person who approves is told of them
+#: (`left_to_you`), so that nothing that a playbook names is dropped in silence. `writeback.actions` can write every one of these.
+CONNECTED_ACTIONS = ("crm_note", "crm_task")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def build_payload(
         "facts_sha256": draft.facts_sha256,
         "evidence": capped(draft.evidence, policy.evidence_rows_per_fact),
         "actions": actions(draft, policy, info, request_id=request_id, planned=planned),
+        "left_to_you": left_to_you(planned),
         "criteria": list(criteria),
         "policy_version": policy.version,
     }
@@ -94,8 +98,8 @@ def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str,
     """
     rule, title, key = policy.rule(draft.document), policy.title(draft.document), vim_key(request_id)
     heading = f"{title}: {draft.account_name}"
-    given = {str(action["action"]): dict(action["fields"]) for action in planned}
-    names = tuple(given) or rule.on_approve
+    given = {str(action["action"]): dict(action["fields"]) for action in planned if action["action"] in CONNECTED_ACTIONS}
+    names = tuple(given) if planned else rule.on_approve
     built: list[dict[str, Any]] = []
     if "crm_note" in names:
         fields = {"Title__c": heading} | given.get("crm_note", {})
@@ -120,6 +124,15 @@ def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str,
             fields["Owner_Email__c"] = info.csm_email
         built.append({"action": "crm_task", "object": "Task", "key": key, "fields": _written(fields)})
     return built
+
+
+def left_to_you(planned: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the playbook names and no connected target can carry out yet: shown to the person who approves, who does it by hand."""
+    return [
+        {"action": action["action"], "target": action["target"], "fields": dict(action["fields"]), "precondition": action["precondition"]}
+        for action in planned
+        if action["action"] not in CONNECTED_ACTIONS
+    ]
 
 
 def _written(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -122,6 +122,7 @@ class RequestDetail(Request):
     facts: list[dict[str, Any]]
     evidence: list[dict[str, Any]]
     actions: list[dict[str, Any]]
+    left_to_you: list[dict[str, Any]]
     criteria: list[dict[str, Any]]
     written_by: str
     previous_text: str | None
@@ -524,6 +525,7 @@ def show_request(store: Store, request_id: str) -> RequestDetail:
             facts=request.payload["facts"],
             evidence=request.payload["evidence"],
             actions=request.payload["actions"],
+            left_to_you=request.payload.get("left_to_you", []),
             criteria=request.payload.get("criteria", []),  # a request of an earlier version has none
             written_by=draft.written_by,
             previous_text=previous.payload["text"] if previous else None,

@@ -48,6 +48,7 @@ def request_lines(request: RequestDetail, *, with_facts: bool) -> list[str]:
         "-" * 100,
         "Approval will:",
         *[f"  {_action(action)}" for action in request.actions],
+        *(["Left to you, by hand:", *[f"  {_by_hand(action)}" for action in request.left_to_you]] if request.left_to_you else []),
         *(["It has worked when:", *[f"  {_criterion(row)}" for row in request.criteria]] if request.criteria else []),
     ]
     if with_facts:
@@ -85,6 +86,22 @@ def _action(action: dict[str, Any]) -> str:
     subject = fields.get("Subject") or fields.get("Title__c") or ""
     record = {"crm_task": "create a task in the CRM", "crm_note": "store the text in the CRM (VIM_Draft__c)", "crm_fields": "set fields of the account"}
     return f"{record.get(action['action'], action['action'])}{': ' + subject if subject else ''}"
+
+
+_BY_HAND = {
+    "gmail_draft": "write an e-mail",
+    "slack_internal": "post inside the house",
+    "training_webhook": "enrol in the training system",
+    "crm_fields": "set fields of the account in the CRM",
+}
+
+
+def _by_hand(action: dict[str, Any]) -> str:
+    """One line: what to do and with which values. The text itself stands above, so it is not said again."""
+    fields = "; ".join(
+        f"{name}: {' '.join(str(value).split())[:80]}" for name, value in action["fields"].items() if name.lower() not in ("body", "text") and value
+    )
+    return f"{_BY_HAND.get(action['action'], action['action'])} ({action['target']} is not connected): {fields}"
 
 
 def _criterion(row: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json, sha256_text
 from vim_pipelines.reasoning import gates
+from vim_pipelines.reasoning.playbooks import load_re_plan
 from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest, DraftResult, draft_all
 from vim_pipelines.reasoning.providers.offline import SIGNATURE
 from vim_pipelines.reasoning.render import render
@@ -106,6 +107,8 @@ def _row(job: Job, result: DraftResult, now: datetime) -> Draft:
     text, steps = _rendered(result, request, findings)
     facts = sheet.rows()
     structured = result.document.model_dump(mode="json") | {"outcome": result.outcome, "source_reason": result.reason, "rendered_steps": steps}
+    if request.feedback:
+        structured["re_plan_sha256"] = load_re_plan().sha256
     return Draft(
         draft_id=sha256_json([request.draft_key, job.version])[:32], account_key=request.account_key, account_name=request.account_name, document=playbook.id,
         audience=playbook.audience, as_of_date=request.as_of, version=job.version, draft_key=request.draft_key, facts=facts, facts_sha256=sha256_json(facts),

@@ -2,23 +2,28 @@
 
 A playbook holds the whole policy of a document: who it is for, what calls for it, which facts it may see, what the model is
 told, what the offline drafter says, who approves, and what approval carries out. The file's sha256 is its identity in the ledger.
+No code knows a document by its name: a file more in the folder is a document more. `re_plan.yaml` is the one file that is no document
+of its own: it is what a model is told whenever any document is written again.
 """
 
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_text
+from vim_pipelines.core.yaml_lines import did_you_mean
 from vim_pipelines.lifecycle.outcomes import HIGH_RISKS, Criterion, bind
+from vim_pipelines.lifecycle.phases import load_map
 from vim_pipelines.reasoning.facts import ACCOUNT_HANDLES, METRIC_NAMES, METRIC_OF_HANDLE, RISK_WORDS, ExcerptKind
 from vim_pipelines.reasoning.schema import OwnerRole, ParagraphKind, RelativeDue, SectionKind
 from vim_pipelines.settings import resource_path
@@ -27,6 +32,11 @@ from vim_pipelines.settings import resource_path
 _SHARED_NAMES = {metric.name for metric in METRIC_OF_HANDLE.values() if metric.may_be_shared}
 #: What a success criterion may follow: facts of the account as a whole (names and dates can only be recorded), and the count of severe risks.
 _ACCOUNT_NAMES = set(ACCOUNT_HANDLES)
+#: What a field of an action may hold: of the draft, and names of people and customer where the document's facts know them.
+_DRAFT_VALUES = ("account_key", "draft_key", "document", "title", "text", "sha256", "label", "first_due_on", "steps")
+_NAME_VALUES = ("account_name", "csm_name", "champion_name", "sponsor_name", "account_executive_name")
+#: The file that is no document: the instructions of a re-planning.
+RE_PLAN = "re_plan"
 _WORDS_AND_DATES = {name for name in _ACCOUNT_NAMES if name.endswith(("_name", "_date", "_on"))} | {"tier", "blocking_requirement"}
 
 
@@ -76,6 +86,12 @@ class StateTest(_Strict):
 
     phases: tuple[int, ...] = ()
 
+    @model_validator(mode="after")
+    def _known_phases(self) -> StateTest:
+        if unknown := [number for number in self.phases if number not in load_map().phases]:
+            raise ValueError(f"the lifecycle map has no phase {unknown[0]}")
+        return self
+
 
 class ActionTest(_Strict):
     """A test on the queue of next best actions: an open action that this document serves, within its owner's week unless `beyond_capacity`.
@@ -111,13 +127,16 @@ class When(_Strict):
 
     `below`, `above`: the first fact against the second; with `apart`, by at least that share of the second. `close`: within a tenth of
     each other. `ahead`, `passed`: a date fact lies after, or not after, the as-of date; `days_ago`: at least so many days before it,
-    `days_ahead`: after it, by at most so many days.
+    `days_ahead`: after it, by at most so many days. `mentions`, `silent_on`: a known text fact holds, or does not hold, these words,
+    whatever their case.
     """
 
     known: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     at_least: Mapping[str, Decimal] = Field(default_factory=dict)
     at_most: Mapping[str, Decimal] = Field(default_factory=dict)
+    mentions: Mapping[str, str] = Field(default_factory=dict)
+    silent_on: Mapping[str, str] = Field(default_factory=dict)
     below: tuple[str, str] | None = None
     above: tuple[str, str] | None = None
     equal: tuple[str, str] | None = None
@@ -133,6 +152,12 @@ class When(_Strict):
     severity: tuple[str, ...] = ()
     groups: Literal["none", "single", "several"] | None = None
     first: bool | None = None
+
+    def names(self) -> list[str]:
+        """Facts that it looks at."""
+        pairs = [name for pair in (self.below, self.above, self.equal, self.close) if pair for name in pair]
+        dates = [name for name in (self.ahead, self.passed) if name]
+        return [*self.known, *self.unknown, *self.at_least, *self.at_most, *self.mentions, *self.silent_on, *self.days_ago, *self.days_ahead, *pairs, *dates]
 
 
 class Say(_Strict):
@@ -188,7 +213,7 @@ class StepPattern(_Strict):
 
 
 class Action(_Strict):
-    """What approval carries out. `fields` values may hold {title}, {text}, {sha256}, {account_key}, {document}, {draft_key}, {first_due_on}, {csm_name}."""
+    """What approval carries out. `fields`, `external_id` and `idempotency_key` may hold {title}, {text}, {steps}, {account_key}, {champion_name} and the like."""
 
     action: Literal["crm_task", "crm_note", "crm_fields", "gmail_draft", "slack_internal", "training_webhook"]
     target: str = "salesforce"
@@ -198,6 +223,14 @@ class Action(_Strict):
     precondition: str
     idempotency_key: str
     undo: str
+
+    @model_validator(mode="after")
+    def _can_be_filled_in(self) -> Action:
+        for text in (self.external_id, self.idempotency_key, *self.fields.values()):
+            for name in re.findall(r"\{([^{}]*)\}", text):
+                if name not in (*_DRAFT_VALUES, *_NAME_VALUES):
+                    raise _Misplaced(f"an action knows no {{{name}}}; it may use {', '.join((*_DRAFT_VALUES, *_NAME_VALUES))}", f"{{{name}}}")
+        return self
 
 
 class ChangelogEntry(_Strict):
@@ -250,10 +283,22 @@ class Playbook(_Strict):
                 plain = name.removeprefix("group.")
                 if plain not in self.facts:
                     raise _Misplaced(f"{where} uses the fact {name}, which is not in the list facts", name)
+        self._tests_can_hold()
         self._criteria_can_be_followed()
-        if self.changelog[-1].version != self.version:
-            raise _Misplaced(f"the changelog ends with version {self.changelog[-1].version}, the file says {self.version}", "changelog:")
-        return self
+        return _at_its_version(self)
+
+    def _tests_can_hold(self) -> None:
+        """A test on a fact that the document does not see, or on a requirement that it does not serve, would never hold, and nobody would notice."""
+        for name, where in self._tested():
+            if name.removeprefix("group.") not in self.facts:
+                raise _Misplaced(f"{where} tests the fact {name}, which is not in the list facts", name)
+        served = {requirement.requirement_id for requirement in load_map().requirements if requirement.document == self.id}
+        for cause in self.trigger.any_of:
+            for requirement in cause.action.requirements if cause.action else ():
+                if requirement not in served:
+                    raise _Misplaced(
+                        f"the document {self.id} does not serve the requirement {requirement}" + did_you_mean(requirement, sorted(served)), requirement
+                    )
 
     def _criteria_can_be_followed(self) -> None:
         """The baseline and the due date of a criterion come from the facts that the document sees: what is signed is what was on the page."""
@@ -271,6 +316,16 @@ class Playbook(_Strict):
             if criterion.id in {other.id for other in self.success_criteria[:number]}:
                 raise _Misplaced(f"two criteria are called {criterion.id}", f"id: {criterion.id}")
 
+    def _tested(self) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        for section in self.sections:
+            for paragraph in section.paragraphs:
+                tests = [paragraph.when] + [
+                    say.when for sentence in paragraph.sentences for say in (sentence.first_of if isinstance(sentence, Choice) else (sentence,))
+                ]
+                found += [(name, f"section {section.kind}") for when in tests for name in when.names()]
+        return found + [(name, f"step {number}") for number, step in enumerate(self.steps, 1) for name in step.when.names()]
+
     def _patterns(self) -> list[tuple[str, str]]:
         found = [(self.title, "title")]
         for section in self.sections:
@@ -286,8 +341,6 @@ class Playbook(_Strict):
 
 def slot_names(text: str) -> list[str]:
     """Names in `{{...}}` of a sentence pattern."""
-    import re
-
     return re.findall(r"\{\{([a-z_0-9.]+)\}\}", text)
 
 
@@ -295,14 +348,54 @@ def slot_names(text: str) -> list[str]:
 def load_playbooks(folder: Path | None = None) -> dict[str, Playbook]:
     """All playbooks of `folder` (default: the `prompts` that ship with the package) by id, sorted. Raises VIM-E030 with file and line."""
     root = folder or resource_path("prompts")
-    files = sorted(root.glob("*.yaml"))
+    files = sorted(path for path in root.glob("*.yaml") if path.stem != RE_PLAN)
     if not files:
         raise VimError("VIM-E030", f"There is no prompt file in {root.name}/", fix="Add prompts/<document>.yaml")
     return {path.stem: load_playbook(path) for path in files}
 
 
+class RePlan(_Strict):
+    """What a model is told when a document is written again: how to use the reviewer's note and the last version, and what a note cannot do."""
+
+    id: Literal["re_plan"]
+    version: int = Field(ge=1)
+    owner: str
+    note: str = Field(min_length=100)
+    last_version: str = Field(min_length=50)
+    changelog: tuple[ChangelogEntry, ...] = Field(min_length=1)
+    sha256: str = ""
+
+    @model_validator(mode="after")
+    def _changelog_ends_here(self) -> RePlan:
+        return _at_its_version(self)
+
+
+@lru_cache
+def load_re_plan(folder: Path | None = None) -> RePlan:
+    """The instructions of a re-planning, `re_plan.yaml` of `folder` (default: the one that ships). Raises VIM-E030 with file and line."""
+    path = (folder or resource_path("prompts")) / f"{RE_PLAN}.yaml"
+    if not path.is_file():
+        raise VimError(
+            "VIM-E030", f"There is no prompt file {path.name}", why="A draft that was sent back is written by it", fix=f"Restore prompts/{path.name}"
+        )
+    return _load(path, RePlan)
+
+
 def load_playbook(path: Path) -> Playbook:
     """One playbook. Raises VIM-E030 naming the file, the line and what is wrong there."""
+    return _load(path, Playbook)
+
+
+Kind = TypeVar("Kind", Playbook, RePlan)
+
+
+def _at_its_version(file: Kind) -> Kind:
+    if file.changelog[-1].version != file.version:
+        raise _Misplaced(f"the changelog ends with version {file.changelog[-1].version}, the file says {file.version}", "changelog:")
+    return file
+
+
+def _load(path: Path, kind: type[Kind]) -> Kind:
     text = path.read_text(encoding="utf-8")
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -313,7 +406,7 @@ def load_playbook(path: Path) -> Playbook:
     if not isinstance(data, dict):
         raise _wrong(path, 1, "the file is not a mapping")
     try:
-        playbook = Playbook.model_validate(data | {"sha256": sha256_text(text)})
+        loaded = kind.model_validate(data | {"sha256": sha256_text(text)})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = tuple(first["loc"])
@@ -321,9 +414,9 @@ def load_playbook(path: Path) -> Playbook:
         needle = getattr(first.get("ctx", {}).get("error"), "needle", None)
         line = _line(tree, place) if needle is None else next((number for number, row in enumerate(text.splitlines(), 1) if needle in row), 1)
         raise _wrong(path, line, f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
-    if playbook.id != path.stem:
-        raise _wrong(path, _line(tree, ("id",)), f"the id {playbook.id} differs from the file's name")
-    return playbook
+    if loaded.id != path.stem:
+        raise _wrong(path, _line(tree, ("id",)), f"the id {loaded.id} differs from the file's name")
+    return loaded
 
 
 def _wrong(path: Path, line: int, what: str) -> VimError:
@@ -351,12 +444,15 @@ def _line(node: yaml.Node | None, place: Sequence[Any]) -> int:
 def actions_for(
     playbook: Playbook, *, account_key: str, draft_key: str, title: str, text: str, sha256: str, steps: Sequence[Mapping[str, Any]], names: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """What approval of this text would carry out, with every field's value: part of what the approver signs."""
+    """Everything that the playbook names for an approval of this text, with every field's value.
+
+    Which of it is carried out, and which is left to the person who approves, is decided where the payload is made (`approvals.payload`).
+    """
     values = {
         "account_key": account_key, "draft_key": draft_key, "document": playbook.id, "title": title, "text": text, "sha256": sha256,
         "label": playbook.label, "first_due_on": min((str(step["due_on"]) for step in steps), default=""),
-        "steps": "\n".join(f"{step['number']}. {step['action']} ({step['owner']}, due {step['due']})" for step in steps), "csm_name": names.get("csm_name", ""),
-    }  # fmt: skip
+        "steps": "\n".join(f"{step['number']}. {step['action']} ({step['owner']}, due {step['due']})" for step in steps),
+    } | {name: names.get(name, "") for name in _NAME_VALUES}  # fmt: skip
     return [
         {
             "action": action.action, "target": action.target, "object_name": action.object_name, "external_id": action.external_id.format(**values),

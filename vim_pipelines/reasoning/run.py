@@ -22,7 +22,7 @@ from vim_pipelines.reasoning.drafting import DraftReport, Job, draft_and_store
 from vim_pipelines.reasoning.facts import FactSheet, sheet_from_rows
 from vim_pipelines.reasoning.ledger import Ledger
 from vim_pipelines.reasoning.materiality import draft_key, settled
-from vim_pipelines.reasoning.playbooks import Playbook, load_playbooks
+from vim_pipelines.reasoning.playbooks import Playbook, load_playbooks, load_re_plan
 from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest
 from vim_pipelines.reasoning.providers.offline import OfflineDrafter
 from vim_pipelines.reasoning.providers.request import contract_sha256
@@ -108,7 +108,7 @@ def redraft(store: Store, settings: Settings, draft_id: str, note: str, now: dat
     writer = drafter or make_drafter(settings, store, last.as_of_date, now)
     sheet = sheet_from_rows(last.account_key, last.account_name, last.as_of_date, last.facts, last.evidence)
     feedback = "\n".join(text for text in (last.feedback, note) if text and text.strip())
-    key = _key(sheet, playbook, writer.model_for(playbook), sha256_json([draft_id, feedback]))
+    key = _key(sheet, playbook, writer.model_for(playbook), sha256_json([draft_id, feedback, load_re_plan().sha256]))
     with store.session() as session:
         known = session.scalar(select(Draft.draft_id).where(Draft.draft_key == key, Draft.account_key == last.account_key, Draft.document == last.document))
         highest = session.scalar(select(func.max(Draft.version)).where(Draft.account_key == last.account_key, Draft.document == last.document)) or 0

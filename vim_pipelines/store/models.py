@@ -179,7 +179,7 @@ class ApprovalRequest(Base):
     document: Mapped[str] = mapped_column(String(64))
     version: Mapped[int] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(24), index=True)
-    payload: Mapped[dict[str, Any]]  # {"text", "facts", "evidence", "actions", "criteria", "policy_version"}
+    payload: Mapped[dict[str, Any]]  # {"text", "facts", "evidence", "actions", "left_to_you", "criteria", "policy_version"}
     payload_sha256: Mapped[str] = mapped_column(String(64))
     approved_sha256: Mapped[str | None] = mapped_column(String(64))
     policy_version: Mapped[str] = mapped_column(String(64))

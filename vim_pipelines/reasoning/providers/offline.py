@@ -157,6 +157,11 @@ def _applies(when: When, scope: _Scope) -> bool:
         fact = scope.known(name)
         if fact is None or fact.value_number is None or fact.value_number > most:
             return False
+    for wanted, is_there in ((when.mentions, True), (when.silent_on, False)):
+        for name, words in wanted.items():
+            fact = scope.known(name)
+            if fact is None or (words.casefold() in (fact.value_text or "").casefold()) is not is_there:
+                return False
     for relation, pair in (("below", when.below), ("above", when.above), ("equal", when.equal)):
         if pair is not None:
             left, right = scope.known(pair[0]), scope.known(pair[1])
