@@ -338,4 +338,4 @@ def test_no_text_crashes_a_gate(text):
 
 def test_findings_say_what_and_where():
     row = gates.rows(check(document(paragraph("That is 80 of them.")), PLAN, Demands("internal")))[0]
-    assert row == {"gate": "digit", "what": "the character '8' outside a slot", "where": "section summary, paragraph 1"}
+    assert row == {"gate": "digit", "stage": "numbers", "what": "the character '8' outside a slot", "where": "section summary, paragraph 1"}

@@ -147,7 +147,7 @@ def test_a_draft_that_invents_numbers_is_held_with_its_findings(marts, store, cl
     report = night(marts, store, claude_settings)
     assert (report.written, report.held) == (0, 3) and report.findings["digit"] > 0
     row = drafts(store)[0]
-    assert row.status == "held" and row.written_by == "claude" and {"gate", "what", "where"} == set(row.gate_findings[0])
+    assert row.status == "held" and row.written_by == "claude" and {"gate", "stage", "what", "where"} == set(row.gate_findings[0])
     assert night(marts, store, claude_settings).reused == 3  # held is held until the facts or the prompt change
 
 

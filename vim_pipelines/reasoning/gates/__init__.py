@@ -1,0 +1,141 @@
+"""What a draft must pass before a person is asked about it: bound numbers, known facts, nothing internal to a customer, no promise.
+
+Deterministic and fail closed: a draft with a finding is held, never requested, and a gate that breaks is a finding. The offline
+drafter passes the same gates as a language model. The rules are those of GUARDRAILS.md sections 1 to 3; a false alarm costs a
+repair, a miss costs a number nobody computed. One module per family; `base.STAGES` is their order.
+
+Judged is the text as written, with its slots; `check_names` looks at the names that will be printed in them, because the name of a
+contact is somebody else's text too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from vim_pipelines.reasoning.facts import FactSheet
+from vim_pipelines.reasoning.gates import directions, labels, language, numbers, risks, safety, shape, slots, words
+from vim_pipelines.reasoning.gates.base import (
+    HOLE,
+    MAX_PARAGRAPH,
+    MAX_SECTIONS,
+    MAX_SLOTS,
+    MAX_STEP_TEXT,
+    MAX_STEPS,
+    MAX_TITLE,
+    SLOT,
+    STAGE_OF,
+    STAGES,
+    Audience,
+    Demands,
+    Finding,
+    Judge,
+    Stage,
+    in_order,
+    paragraphs,
+    rows,
+)
+
+if TYPE_CHECKING:
+    from vim_pipelines.reasoning.playbooks import Playbook
+    from vim_pipelines.reasoning.schema import DraftDocument
+
+__all__ = [
+    "MAX_PARAGRAPH", "MAX_SECTIONS", "MAX_SLOTS", "MAX_STEPS", "MAX_STEP_TEXT", "MAX_TITLE", "SLOT", "STAGES", "STAGE_OF", "Audience", "Demands", "Finding", "Judge",
+    "Stage", "check", "check_names", "check_text", "demands_of", "in_order", "rows",
+]  # fmt: skip
+
+
+def check(document: DraftDocument, sheet: FactSheet, demands: Demands) -> list[Finding]:
+    """All findings on `document`, in the order of the stages; `sheet` is the part of the facts that this document may see.
+
+    Empty means that it may be requested. Never raises: a gate that breaks on a document holds it.
+    """
+    parts: list[Callable[[], Iterable[Finding]]] = [
+        lambda: shape.misshapen(document, sheet, demands),
+        lambda: _texts(document, sheet, demands),
+        lambda: risks.unfounded(document, sheet, demands),
+    ]
+    findings: list[Finding] = []
+    for part in parts:
+        try:
+            findings += list(part())
+        except Exception as error:  # fail closed: an unreadable draft is no draft
+            findings.append(Finding("broken_gate", f"a gate broke on this document: {type(error).__name__}", "document"))
+    return in_order(findings)
+
+
+def _texts(document: DraftDocument, sheet: FactSheet, demands: Demands) -> Iterable[Finding]:
+    yield from check_text(document.title, "title", demands.audience, sheet, limit=MAX_TITLE)
+    for where, paragraph in paragraphs(document):
+        yield from check_text(paragraph.text_with_slots, where, demands.audience, sheet, limit=MAX_PARAGRAPH)
+        yield from slots.undeclared(paragraph.text_with_slots, paragraph.fact_ids, where, sheet)
+        yield from directions.untrue(paragraph, where, sheet)
+    for number, step in enumerate(document.steps, 1):
+        where = f"step {number}"
+        for text in (step.action, step.success_measure):
+            yield from check_text(text, where, demands.audience, sheet, limit=MAX_STEP_TEXT)
+        yield from slots.undeclared(step.action + " " + step.success_measure, step.fact_ids, where, sheet)
+        yield from slots.wrong_due(step.due_fact, step.due_relative, where, sheet)
+    for where, text in [
+        ("title", document.title),
+        *((f"step {number}", text) for number, step in enumerate(document.steps, 1) for text in (step.action, step.success_measure)),
+    ]:
+        if directions.direction_words(text):
+            yield Finding("direction", "a title or a step may not state a direction: it carries no comparison", where)
+
+
+def check_text(text: str, where: str, audience: Audience, sheet: FactSheet, *, limit: int = MAX_PARAGRAPH) -> list[Finding]:
+    """Findings on one piece of text with slots: numbers outside slots, slots that may not be used or stand under another's name, promises,
+    links, language, length, and for a customer internal words."""
+    handles = SLOT.findall(text)
+    bare = SLOT.sub(HOLE, text)
+    found = [Finding(gate, what, where) for gate, what in numbers.stated(bare)]
+    found += [Finding(gate, what, where) for gate, what in slots.misused(text, bare, handles, audience, sheet)]
+    found += [Finding(gate, what, where) for gate, what in labels.misnamed(text, sheet)]
+    found += [Finding(gate, what, where) for gate, what in language.unfit(bare)]
+    if audience == "customer":
+        found += [Finding(gate, what, where) for gate, what in safety.promises(bare.replace(HOLE, " slot "))]
+    if not text.strip():
+        found.append(Finding("length", "empty text", where))
+    if len(text) > limit:
+        found.append(Finding("length", f"{len(text)} characters, at most {limit}", where))
+    if len(handles) > MAX_SLOTS:
+        found.append(Finding("length", f"{len(handles)} facts in one text, at most {MAX_SLOTS}", where))
+    return in_order(found)
+
+
+#: Values that people type into a CRM and that a draft prints. Names of customers, products and features are not judged: a customer may be
+#: called Discount Tire or booking.com, and a feature billing.
+_TYPED_BY_PEOPLE = ("champion_name", "sponsor_name", "csm_name")
+
+
+def check_names(sheet: FactSheet, handles: Iterable[str], audience: Audience) -> list[Finding]:
+    """Findings on the names of people among `handles`: somebody else's text that our code prints.
+
+    'Bill Price' and 'Grant Cost' are people; 'we guarantee a discount' and 'see evil.example.com' are not.
+    """
+    found = []
+    for handle in handles:
+        fact = sheet.facts[handle]
+        if fact.metric not in _TYPED_BY_PEOPLE or not fact.value_text:
+            continue
+        folded = words.fold(fact.value_text)
+        hits = [("link", words.LINKS.search(folded.casefold())), ("steering", words.STEERING.search(folded.casefold()))]
+        if audience == "customer":  # lower case: a noun, not a name
+            hits += [("commitment", words.COMMERCIAL_NOUNS.search(folded)), ("commitment", words.COMMITMENT_PHRASES.search(folded))]
+            hits += [("internal_word", words.INTERNAL_WORDS.search(folded))]
+        found += [Finding(gate, f"{handle} ({fact.label}) reads {match[0]!r}", "a name from a source system") for gate, match in hits if match is not None]
+    return found
+
+
+def demands_of(playbook: Playbook) -> Demands:
+    """What `playbook` demands of a document."""
+    return Demands(
+        audience=playbook.audience,
+        required_sections=tuple(section.kind for section in playbook.sections if section.required),
+        allowed_sections=tuple(section.kind for section in playbook.sections),
+        max_words=playbook.max_words,
+        cite_risks_from=playbook.cite_risks_from,
+        step_for_each_group=playbook.step_for_each_group,
+    )

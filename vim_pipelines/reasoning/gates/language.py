@@ -1,0 +1,29 @@
+"""What no text of ours holds whoever reads it: links, markup, text that speaks to a model, another script or language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from vim_pipelines.reasoning.gates import words
+from vim_pipelines.reasoning.gates.base import HOLE
+
+_MARKUP = re.compile(r"[\n\r\t\x00-\x08\x0b-\x1f#`|<>*_\\\[\]]")
+
+
+def unfit(bare: str) -> Iterator[tuple[str, str]]:
+    """(gate, what) for `bare`, a text with a hole for each slot."""
+    folded = words.fold(bare)
+    match = words.LINKS.search(folded.casefold())
+    if match:
+        yield "link", f"a link, an address or a mention: {match[0]!r}"
+    match = words.STEERING.search(folded.casefold())
+    if match:
+        yield "steering", f"text that speaks to a model: {match[0]!r}"
+    if _MARKUP.search(bare):
+        yield "markup", "markup or control characters: the layout is printed by code"
+    letter = words.foreign_letter(folded.replace(HOLE, ""))
+    if letter is not None:
+        yield "language", f"the letter {letter!r} of another script"
+    elif not words.looks_english(folded):
+        yield "language", "not written in English"
