@@ -79,11 +79,11 @@ def mirror_accounts(context: dg.OpExecutionContext) -> None:
 
 @dg.op(required_resource_keys={"settings", "store"})
 def export_traces(context: dg.OpExecutionContext) -> None:
-    """Send finished calls of the ledger to LangSmith."""
-    from vim_pipelines.reasoning.langsmith_export import export_calls
+    """Send drafts with their calls and gates, decisions, and rejected drafts to LangSmith."""
+    from vim_pipelines.reasoning.langsmith_export import export_traces
 
     settings = context.resources.settings
-    report = export_calls(context.resources.store, settings, settings.now())
+    report = export_traces(context.resources.store, settings, settings.now())
     context.add_output_metadata(report.metadata())
 
 
@@ -140,7 +140,7 @@ def mirror_fields() -> None:
     mirror_accounts()
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Export the ledger of language-model calls to LangSmith; never part of the night.")
+@dg.job(executor_def=dg.in_process_executor, description="Export drafts, calls, gates and decisions to LangSmith; never part of the night.")
 def langsmith_export() -> None:
     export_traces()
 

@@ -1,22 +1,26 @@
-"""Traces for LangSmith, from the ledger, after the fact.
+"""Traces, decisions and rejected drafts for LangSmith, from the operations store, after the fact.
 
-Tracing live would hold a run's exit for up to two minutes when LangSmith is down (measured, LLM.md section 4). So the ledger is
-the truth and this job posts what it holds as back-dated runs; an outage leaves the rows for the next time and costs seconds.
-Prompts and drafts stay in the house unless VIMOTION_LANGSMITH_SEND_CONTENT is set.
+Tracing live would hold a run's exit for up to two minutes when LangSmith is down (measured, LLM.md section 4). So the store is the
+truth and this job posts what it holds, back-dated; an outage leaves the rows for the next time and costs seconds. `traces.py` says
+what is sent; prompts, drafts and notes stay in the house unless VIMOTION_LANGSMITH_SEND_CONTENT is set.
 """
 
 from __future__ import annotations
 
 import logging
-import uuid
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
+from vim_pipelines.reasoning import traces
 from vim_pipelines.store.engine import Store
-from vim_pipelines.store.models import LlmCall
+from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Draft, LlmCall, TraceExport
+from vim_pipelines.warehouse.base import chunks
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
@@ -24,74 +28,212 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_ENDPOINT = "https://api.smith.langchain.com"
-BATCH_ROWS = 100
+#: Drafts in one post; each brings its calls and its gates, some ten runs.
+BATCH_DRAFTS = 25
+KEYS_PER_QUERY = 500
 PROBE_SECONDS = 3.0
-#: Identity of a run, so that a batch whose answer was lost is sent again as the same runs.
-_NAMESPACE = uuid.UUID("0e1f6b0a-6c0e-5a1c-9d4e-3f0f6a1e7c11")
+#: A finished call that no draft came of is shown alone after so long: until then its draft may still be on its way (a batch has a day).
+ALONE_AFTER = timedelta(days=2)
+DATASET = "value-in-motion rejected drafts"
+#: Decisions after which a draft is an example of what not to write; a dismissal or a dispute says nothing about the text.
+REJECTIONS = ("reject", "request_changes")
 
 
-@dataclass(frozen=True)
+@dataclass
 class ExportReport:
-    """What was sent. `message` says why nothing was, or why something is left."""
+    """What was sent, by kind. `message` says why nothing was, or why something is left."""
 
-    exported: int
-    left: int
-    message: str
+    sent: Counter[str] = field(default_factory=Counter)
+    left: int = 0
+    message: str = ""
+
+    @property
+    def exported(self) -> int:
+        """Items sent, of all kinds."""
+        return sum(self.sent.values())
 
     def metadata(self) -> dict[str, Any]:
         """For Dagster."""
-        return {"exported": self.exported, "left": self.left, "message": self.message}
+        return {"exported": self.exported, "by_kind": dict(self.sent), "left": self.left, "message": self.message}
 
     def lines(self) -> list[str]:
         """For the command line."""
         return [self.message]
 
 
-def export_calls(store: Store, settings: Settings, now: datetime) -> ExportReport:
-    """Post all finished calls that LangSmith has not seen; sets `exported_at`. Never raises for an outage: the rows stay for later."""
-    waiting = _waiting(store)
+@dataclass
+class _Waiting:
+    """What LangSmith has not received: drafts with their calls, calls that no draft came of, decisions with the draft they were about."""
+
+    drafts: list[tuple[Draft, list[LlmCall]]]
+    calls: list[LlmCall]
+    decisions: list[tuple[ApprovalEvent, Draft]]
+    examples: list[tuple[ApprovalEvent, Draft]]
+
+    def __len__(self) -> int:
+        return len(self.drafts) + len(self.calls) + len(self.decisions) + len(self.examples)
+
+
+class _Failed(Exception):
+    """LangSmith did not take something; the rest waits for the next export."""
+
+
+def export_traces(store: Store, settings: Settings, now: datetime) -> ExportReport:
+    """Post everything that LangSmith has not seen and mark it. Never raises for an outage: what is left goes out the next time."""
+    waiting = _waiting(store, now)
     if settings.langsmith_api_key is None:
-        return ExportReport(0, len(waiting), "LANGSMITH_API_KEY is not set: nothing is exported.")
-    if not waiting:
-        return ExportReport(0, 0, "Every finished call is exported already.")
+        return ExportReport(left=len(waiting), message="LANGSMITH_API_KEY is not set: nothing is exported.")
+    if not len(waiting):
+        return ExportReport(message="LangSmith has everything already.")
     endpoint = (settings.langsmith_endpoint or DEFAULT_ENDPOINT).rstrip("/")
     key = settings.langsmith_api_key.get_secret_value()
+    report = ExportReport()
     problem = _probe(endpoint, key)
+    if problem is None:
+        post = _Post(store, settings, now, endpoint, key, report)
+        try:
+            post.traces(waiting)
+            post.feedback(waiting.decisions)
+            post.examples(waiting.examples)
+        except _Failed as error:
+            problem = f"took {report.exported} items and then failed ({error})"
+        finally:
+            post.client.close()
+    report.left = len(waiting) - report.exported
     if problem is not None:
         log.warning("LangSmith at %s: %s", endpoint, problem)
-        return ExportReport(0, len(waiting), f"VIM-E034 LangSmith at {endpoint} {problem}; {len(waiting)} calls stay in the ledger for the next export.")
-    errors: list[str] = []
-    client = _client(endpoint, key, settings.langsmith_send_content, errors)
-    exported = 0
-    try:
-        for start in range(0, len(waiting), BATCH_ROWS):
-            batch = waiting[start : start + BATCH_ROWS]
-            _post(client, batch, settings, errors)
-            if errors:
-                break
-            _mark(store, [row.call_id for row in batch], now)
-            exported += len(batch)
-    finally:
-        client.close()
-    left = len(waiting) - exported
-    if left:
-        return ExportReport(
-            exported,
-            left,
-            f"VIM-E034 LangSmith at {endpoint} took {exported} calls and then failed ({errors[0]}); {left} stay in the ledger for the next export.",
+        report.message = f"VIM-E034 LangSmith at {endpoint} {problem}; {report.left} items stay in the operations store for the next export."
+    else:
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(report.sent.items()))
+        report.message = f"Exported to the LangSmith project {settings.langsmith_project}: {told}."
+    return report
+
+
+class _Post:
+    """One export: the client without threads and without retries, and what every kind needs."""
+
+    def __init__(self, store: Store, settings: Settings, now: datetime, endpoint: str, key: str, report: ExportReport) -> None:
+        from langsmith import Client
+        from urllib3 import Retry
+
+        self.store, self.settings, self.now, self.report = store, settings, now, report
+        self.content = settings.langsmith_send_content
+        self.errors: list[str] = []
+        self.client = Client(
+            api_url=endpoint, api_key=key, retry_config=Retry(total=0), timeout_ms=(2000, 5000), auto_batch_tracing=False, omit_traced_runtime_info=True,
+            tracing_error_callback=lambda error: self.errors.append(f"{type(error).__name__}: {str(error)[:200]}"),
+        )  # fmt: skip
+
+    def traces(self, waiting: _Waiting) -> None:
+        """Drafts with calls and gates; then lone calls."""
+        project = self.settings.langsmith_project
+        for batch in chunks(waiting.drafts, BATCH_DRAFTS):
+            runs = [run for draft, calls in batch for run in traces.draft_trace(draft, calls, stages=traces.STAGES, project=project, send_content=self.content)]
+            self._ingest(runs)
+            _mark(self.store, self.now, "draft", [draft.draft_id for draft, _ in batch], calls=[call.call_id for _, calls in batch for call in calls])
+            self.report.sent["drafts"] += len(batch)
+        for lone in chunks(waiting.calls, 4 * BATCH_DRAFTS):
+            self._ingest([traces.lone_call(call, project=project, send_content=self.content) for call in lone])
+            _mark(self.store, self.now, "call", [], calls=[call.call_id for call in lone])
+            self.report.sent["calls without a draft"] += len(lone)
+
+    def feedback(self, decisions: Sequence[tuple[ApprovalEvent, Draft]]) -> None:
+        """Decisions of people, each on the trace of the draft that they read."""
+        project = self._tried(lambda: self.client.read_project(project_name=self.settings.langsmith_project)).id if decisions else None
+        for event, draft in decisions:
+            feedback = traces.decision_feedback(event, draft, send_content=self.content)
+            self._tried(partial(self.client.create_feedback, **feedback, session_id=project, start_time=event.at, stop_after_attempt=1))
+            _mark(self.store, self.now, "decision", [event.event_sha256])
+            self.report.sent["decisions"] += 1
+
+    def examples(self, rejected: Sequence[tuple[ApprovalEvent, Draft]]) -> None:
+        """Rejected drafts, into one dataset; what is there already is not an error."""
+        from langsmith.utils import LangSmithConflictError
+
+        dataset = self._tried(self._dataset) if rejected else None
+        for event, draft in rejected:
+            example = traces.rejected_example(event, draft, send_content=self.content)
+            self._tried(partial(self.client.create_examples, dataset_id=dataset, examples=[example]), known=(LangSmithConflictError,))
+            _mark(self.store, self.now, "example", [event.event_sha256])
+            self.report.sent["examples"] += 1
+
+    def _dataset(self) -> Any:
+        from langsmith.utils import LangSmithNotFoundError
+
+        try:
+            return self.client.read_dataset(dataset_name=DATASET).id
+        except LangSmithNotFoundError:
+            return self.client.create_dataset(DATASET, description="Drafts that a person rejected or sent back, with the decision.").id
+
+    def _ingest(self, runs: list[dict[str, Any]]) -> None:
+        self._tried(lambda: self.client.multipart_ingest(create=runs))
+        if self.errors:
+            raise _Failed(self.errors[0])
+
+    def _tried(self, call: Callable[[], Any], *, known: tuple[type[Exception], ...] = ()) -> Any:
+        from langsmith.utils import LangSmithError
+        from requests import RequestException
+
+        try:
+            return call()
+        except known:
+            return None
+        except (LangSmithError, RequestException) as error:
+            raise _Failed(f"{type(error).__name__}: {str(error)[:200]}") from None
+
+
+def _waiting(store: Store, now: datetime) -> _Waiting:
+    with store.session() as session:
+        session.expire_on_commit = False
+        sent = defaultdict(set)
+        for kind, item_id in session.execute(select(TraceExport.kind, TraceExport.item_id)).all():
+            sent[kind].add(item_id)
+        calls = session.scalars(
+            select(LlmCall).where(LlmCall.exported_at.is_(None), LlmCall.status != "started").order_by(LlmCall.created_at, LlmCall.call_id)
+        ).all()
+        places = session.execute(
+            select(Draft.draft_id, Draft.draft_key, Draft.account_key, Draft.document, Draft.as_of_date, Draft.written_by).order_by(Draft.version)
+        ).all()
+        of_key: dict[str, str] = {}
+        of_place: dict[tuple[Any, ...], str] = {}
+        for draft_id, key, account, document, as_of, _ in sorted(places, key=lambda row: row.written_by == "offline"):
+            of_key.setdefault(key, draft_id)
+            of_place.setdefault((account, document, as_of), draft_id)
+        own: dict[str, list[LlmCall]] = defaultdict(list)
+        alone = []
+        for call in calls:
+            draft_id = of_key.get(call.draft_key) or (of_place.get((call.account_key, call.document, call.as_of_date)) if call.purpose != "draft" else None)
+            if draft_id is not None and draft_id not in sent["draft"]:
+                own[draft_id].append(call)
+            elif draft_id is not None or call.created_at <= now - ALONE_AFTER:
+                alone.append(call)
+        unsent = [row.draft_id for row in places if row.draft_id not in sent["draft"]]
+        drafts = [(draft, own[draft.draft_id]) for draft in _drafts(session, unsent)]
+        events = session.execute(
+            select(ApprovalEvent, ApprovalRequest.draft_id)
+            .join(ApprovalRequest, ApprovalRequest.request_id == ApprovalEvent.request_id)
+            .where(ApprovalEvent.action.in_(tuple(traces.DECISION_SCORES)))
+            .order_by(ApprovalEvent.event_number)
+        ).all()
+        new_decisions = [(event, draft_id) for event, draft_id in events if event.event_sha256 not in sent["decision"]]
+        new_examples = [(event, draft_id) for event, draft_id in events if event.action in REJECTIONS and event.event_sha256 not in sent["example"]]
+        read = {draft.draft_id: draft for draft in _drafts(session, sorted({draft_id for _, draft_id in (*new_decisions, *new_examples)}))}
+        return _Waiting(
+            drafts, alone, [(event, read[draft_id]) for event, draft_id in new_decisions], [(event, read[draft_id]) for event, draft_id in new_examples]
         )
-    return ExportReport(exported, 0, f"{exported} calls exported to the LangSmith project {settings.langsmith_project}.")
 
 
-def _waiting(store: Store) -> list[LlmCall]:
+def _drafts(session: Any, draft_ids: Sequence[str]) -> Iterator[Draft]:
+    for keys in chunks(list(draft_ids), KEYS_PER_QUERY):
+        yield from session.scalars(select(Draft).where(Draft.draft_id.in_(keys)).order_by(Draft.created_at, Draft.draft_id)).all()
+
+
+def _mark(store: Store, now: datetime, kind: str, item_ids: Sequence[str], *, calls: Sequence[str] = ()) -> None:
+    """Remember what was sent, a kind's items and the calls that went with them, in one transaction."""
     with store.session() as session:
-        rows = session.scalars(select(LlmCall).where(LlmCall.exported_at.is_(None), LlmCall.status != "started").order_by(LlmCall.created_at, LlmCall.call_id))
-        return list(rows.all())
-
-
-def _mark(store: Store, call_ids: list[str], now: datetime) -> None:
-    with store.session() as session:
-        session.execute(update(LlmCall).where(LlmCall.call_id.in_(call_ids)).values(exported_at=now))
+        session.add_all(TraceExport(kind=kind, item_id=item_id, exported_at=now) for item_id in item_ids)
+        if calls:
+            session.execute(update(LlmCall).where(LlmCall.call_id.in_(calls)).values(exported_at=now))
 
 
 def _probe(endpoint: str, key: str) -> str | None:
@@ -105,61 +247,3 @@ def _probe(endpoint: str, key: str) -> str | None:
     if answer.status_code in (401, 403):
         return f"refused the key (HTTP {answer.status_code})"
     return None if answer.is_success else f"answered HTTP {answer.status_code}"
-
-
-def _client(endpoint: str, key: str, send_content: bool, errors: list[str]) -> Any:
-    """A client without threads and without retries; a failed post reports through `errors`."""
-    from langsmith import Client
-    from urllib3 import Retry
-
-    return Client(
-        api_url=endpoint, api_key=key, retry_config=Retry(total=0), timeout_ms=(2000, 5000), auto_batch_tracing=False, hide_inputs=not send_content,
-        hide_outputs=not send_content, omit_traced_runtime_info=True, tracing_error_callback=lambda error: errors.append(f"{type(error).__name__}: {str(error)[:200]}"),
-    )  # fmt: skip
-
-
-def _post(client: Any, batch: list[LlmCall], settings: Settings, errors: list[str]) -> None:
-    from langsmith.utils import LangSmithError
-
-    try:
-        client.multipart_ingest(create=[_run(client, row, settings) for row in batch])
-    except LangSmithError as error:
-        errors.append(f"{type(error).__name__}: {str(error)[:200]}")
-
-
-def _run(client: Any, row: LlmCall, settings: Settings) -> dict[str, Any]:
-    """One back-dated run as the SDK sends it."""
-    from langsmith.run_trees import RunTree
-
-    started = row.created_at.replace(tzinfo=UTC)
-    tree = RunTree(
-        id=uuid.uuid5(_NAMESPACE, row.call_id), name=row.document, run_type="llm", start_time=started, ls_client=client, project_name=settings.langsmith_project,
-        inputs={"draft_key": row.draft_key, "prompt_sha256": row.prompt_sha256}, extra={"metadata": _metadata(row)},
-        tags=[row.document, row.status],
-    )  # fmt: skip
-    if row.input_tokens is not None:
-        tree.set(usage_metadata=_usage(row))
-    tree.end(
-        outputs={"text": (row.response or {}).get("text", ""), "stop_reason": row.stop_reason}, error=None if row.status == "ok" else f"{row.status}: {row.error or ''}",
-        end_time=started + timedelta(milliseconds=row.latency_ms or 0),
-    )  # fmt: skip
-    fields = ("id", "name", "run_type", "start_time", "end_time", "inputs", "outputs", "error", "extra", "tags", "trace_id", "dotted_order", "session_name")
-    return {name: getattr(tree, name) for name in fields}
-
-
-def _metadata(row: LlmCall) -> dict[str, Any]:
-    return {
-        "ls_provider": row.provider, "ls_model_name": row.model, "account_key": row.account_key, "document": row.document, "as_of_date": row.as_of_date.isoformat(),
-        "attempt": row.attempt, "request_id": row.request_id, "status": row.status, "prompt_sha256": row.prompt_sha256,
-    }  # fmt: skip
-
-
-def _usage(row: LlmCall) -> Any:
-    """Tokens as LangSmith counts them: its input tokens include what went through the cache."""
-    read, written = row.cache_read_tokens or 0, row.cache_write_tokens or 0
-    total_input, output = (row.input_tokens or 0) + read + written, row.output_tokens or 0
-    usage: dict[str, Any] = {
-        "input_tokens": total_input, "output_tokens": output, "total_tokens": total_input + output,
-        "input_token_details": {"cache_read": read, "cache_creation": written},
-    }  # fmt: skip
-    return usage if row.cost_usd is None else usage | {"total_cost": float(row.cost_usd)}

@@ -1,13 +1,16 @@
-"""A loopback LangSmith that takes traces: `GET /info` and `POST /runs/multipart`, zstd-compressed or plain, and keeps the runs.
+"""A loopback LangSmith that takes traces, feedback and examples: the routes that the real `langsmith` SDK calls, and no more.
 
-Enough for the real `langsmith` SDK to believe in it (LLM.md section 4: no open-source server accepts its ingest). The same run sent
-twice is one run; parts are named `post.<id>`, `post.<id>.inputs`, `patch.<id>.outputs` and so on.
+`GET /info`, `POST /runs/multipart` (zstd-compressed or plain), `GET /sessions`, `POST /feedback`, `GET` and `POST /datasets`,
+`POST /v1/platform/datasets/<id>/examples` (LLM.md section 4: no open-source server accepts its ingest). The same run sent twice is one
+run; parts are named `post.<id>`, `post.<id>.inputs`, `patch.<id>.outputs` and so on. A project exists once a run named it, an example
+that exists is a conflict, feedback on a run of another project or of none is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -23,7 +26,11 @@ class LangSmithEmulator:
     info_status: int = 200
     delay_seconds: float = 0.0
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    feedback: dict[str, dict[str, Any]] = field(default_factory=dict)
+    datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    examples: dict[str, dict[str, Any]] = field(default_factory=dict)
     posts: int = 0
+    requests: int = 0
     encodings: list[str] = field(default_factory=list)
 
     def app(self) -> Any:
@@ -36,7 +43,8 @@ class LangSmithEmulator:
         async def info(request: Request) -> Response:
             if not request.headers.get("x-api-key"):
                 return JSONResponse({"detail": "no key"}, 401)
-            flags = {"zstd_compression_enabled": self.is_zstd}
+            self.requests += 1
+            flags = {"zstd_compression_enabled": self.is_zstd, "dataset_examples_multipart_enabled": True}
             config = {
                 "use_multipart_endpoint": True,
                 "size_limit": 100,
@@ -58,7 +66,52 @@ class LangSmithEmulator:
             self.take(decoded(raw, self.encodings[-1]), request.headers["content-type"])
             return JSONResponse({"message": "Runs batch ingested"}, self.status)
 
-        return Starlette(routes=[Route("/info", info, methods=["GET"]), Route("/runs/multipart", ingest, methods=["POST"])])
+        async def sessions(request: Request) -> Response:
+            name = request.query_params.get("name", "")
+            if not any(run.get("session_name") == name for run in self.runs.values()):
+                return JSONResponse([])
+            return JSONResponse([{"id": identity(name), "name": name, "tenant_id": identity("tenant"), "reference_dataset_id": None}])
+
+        async def give_feedback(request: Request) -> Response:
+            await asyncio.sleep(self.delay_seconds)
+            if self.status >= 300:
+                return JSONResponse({"detail": "planned fault"}, self.status)
+            body = await request.json()
+            run = self.runs.get(str(body.get("run_id")))
+            if run is None or body.get("session_id") != identity(str(run["session_name"])):
+                return JSONResponse({"detail": "no such run in this project"}, 422)
+            self.feedback[body["id"]] = body
+            return JSONResponse(body)
+
+        async def datasets(request: Request) -> Response:
+            if request.method == "GET":
+                return JSONResponse([row for row in self.datasets.values() if row["name"] == request.query_params.get("name")])
+            body = await request.json()
+            row = {"id": identity(body["name"]), "created_at": "2026-06-29T06:00:00+00:00", **body}
+            if row["id"] in self.datasets:
+                return JSONResponse({"detail": "a dataset of this name exists"}, 409)
+            self.datasets[row["id"]] = row
+            return JSONResponse(row)
+
+        async def add_examples(request: Request) -> Response:
+            if self.status >= 300:
+                return JSONResponse({"detail": "planned fault"}, self.status)
+            if request.path_params["dataset"] not in self.datasets:
+                return JSONResponse({"detail": "no such dataset"}, 404)
+            added: dict[str, dict[str, Any]] = {}
+            for name, payload in parts(await request.body(), request.headers["content-type"]):
+                example, _, kind = name.partition(".")
+                added.setdefault(example, {}).update({kind: json.loads(payload)} if kind else json.loads(payload))
+            if added.keys() & self.examples.keys():
+                return JSONResponse({"detail": "an example of this id exists"}, 409)
+            self.examples |= added
+            return JSONResponse({"count": len(added), "example_ids": list(added)}, 201)
+
+        return Starlette(routes=[
+            Route("/info", info, methods=["GET"]), Route("/runs/multipart", ingest, methods=["POST"]), Route("/sessions", sessions, methods=["GET"]),
+            Route("/feedback", give_feedback, methods=["POST"]), Route("/datasets", datasets, methods=["GET", "POST"]),
+            Route("/v1/platform/datasets/{dataset}/examples", add_examples, methods=["POST"]),
+        ])  # fmt: skip
 
     def take(self, raw: bytes, content_type: str) -> None:
         """Keep the parts of one multipart body."""
@@ -72,6 +125,11 @@ class LangSmithEmulator:
                 run[rest[0]] = value
             else:
                 run.update(value)
+
+
+def identity(name: str) -> str:
+    """The id of the project or dataset called `name`."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
 def decoded(raw: bytes, encoding: str) -> bytes:
