@@ -33,7 +33,7 @@ def postgres_address():
 
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
-    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "LANGSMITH_API_KEY", "LANGSMITH_ENDPOINT"):
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "LANGSMITH_API_KEY", "LANGSMITH_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
     return Settings(home=tmp_path)
 
@@ -148,11 +148,16 @@ def marts(tmp_path):
 
 @pytest.fixture
 def quick_retries(monkeypatch):
-    """The SDK waits between its retries; its waiting is not what is tested."""
-    import anyio
-    from anthropic import _base_client
+    """Waiting between two attempts is not what is tested; what would have been waited for is in the list."""
+    import asyncio
 
-    async def no_wait(_seconds):
-        await anyio.lowlevel.checkpoint()
+    from vim_pipelines.reasoning.providers import calls
 
-    monkeypatch.setattr(_base_client.anyio, "sleep", no_wait)
+    waited = []
+
+    async def no_wait(seconds):
+        waited.append(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(calls, "wait", no_wait)
+    return waited

@@ -12,7 +12,10 @@ from vim_pipelines.reasoning.gates import check, demands_of
 from vim_pipelines.reasoning.ledger import LOST, Ledger
 from vim_pipelines.reasoning.pricing import Usage, load_models
 from vim_pipelines.reasoning.providers.base import DraftRequest, draft_all
-from vim_pipelines.reasoning.providers.claude import Budget, ClaudeDrafter
+from vim_pipelines.reasoning.providers.budget import Budget
+from vim_pipelines.reasoning.providers.calls import CallRunner
+from vim_pipelines.reasoning.providers.claude import Claude
+from vim_pipelines.reasoning.providers.drafter import ModelDrafter
 from vim_pipelines.reasoning.providers.offline import SIGNATURE, write
 from vim_pipelines.sandbox.claude_emulator import Fault
 from vim_pipelines.store.models import LlmCall
@@ -30,8 +33,9 @@ def drafter(claude_settings, store):
     return make(claude_settings, store)
 
 
-def make(settings, store, limit="5", **options):
-    return ClaudeDrafter(settings, Ledger(store), Budget(Decimal(limit)), lambda: NOW, **options)
+def make(settings, store, limit="5", timeout_seconds=120.0):
+    runner = CallRunner(Ledger(store), Budget(Decimal(limit)), lambda: NOW, lambda: None, timeout_seconds=timeout_seconds)
+    return ModelDrafter(runner, [Claude(settings)], settings.model)
 
 
 def run(drafter, *requests):
@@ -145,7 +149,7 @@ def test_the_budget_is_never_passed_however_many_calls_are_in_flight(claude_sett
     assert "ok" in outcomes and "budget" in outcomes
     assert sum(call.cost_usd for call in calls(store)) <= Decimal("0.012")
     assert len(claude.journal) == outcomes.count("ok")
-    assert drafter.budget.reserved == 0
+    assert drafter.runner.budget.reserved == 0
 
 
 def test_an_unknown_price_is_unknown_and_said_so(claude_settings, store, claude, caplog):

@@ -7,7 +7,6 @@ draft is stored as soon as it is written, so that a night that dies keeps what i
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -20,11 +19,10 @@ from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.reasoning.drafting import DraftReport, Job, draft_and_store
 from vim_pipelines.reasoning.facts import FactSheet, sheet_from_rows
-from vim_pipelines.reasoning.ledger import Ledger
 from vim_pipelines.reasoning.materiality import draft_key, settled
 from vim_pipelines.reasoning.playbooks import Playbook, load_playbooks, load_re_plan
 from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest
-from vim_pipelines.reasoning.providers.offline import OfflineDrafter
+from vim_pipelines.reasoning.providers.make import make_drafter
 from vim_pipelines.reasoning.providers.request import contract_sha256
 from vim_pipelines.reasoning.reading import KEYS_PER_QUERY, newest_as_of, read_actions, read_evidence, read_fact_sheets, read_phases, read_signals
 from vim_pipelines.reasoning.triggers import select_documents
@@ -37,22 +35,6 @@ if TYPE_CHECKING:
     from vim_pipelines.warehouse.base import Session, Warehouse
 
 CAPACITY_DAYS = 7
-
-
-def make_drafter(settings: Settings, store: Store, as_of: date, now: datetime) -> Drafter:
-    """Who writes, by `VIMOTION_DRAFTER` and the key. Raises VIM-E001 if Claude is asked for without a key."""
-    if settings.drafter == "offline" or (settings.drafter == "auto" and settings.anthropic_api_key is None):
-        return OfflineDrafter()
-    settings.require("anthropic_api_key")
-    from vim_pipelines.reasoning.providers.claude import Budget, ClaudeDrafter
-
-    ledger, started = Ledger(store), time.monotonic()
-
-    def clock() -> datetime:
-        # `now` may be the sandbox's fixed today: the calls of a run still follow each other in time
-        return now + timedelta(seconds=time.monotonic() - started)
-
-    return ClaudeDrafter(settings, ledger, Budget(settings.budget_usd, spent=ledger.spent(as_of)), clock)
 
 
 def require_newest(session: Session, as_of: date) -> None:

@@ -1,1 +1,1 @@
-"""Who writes a draft: Claude, or the offline drafter, behind one interface."""
+"""Who writes a draft: Claude, OpenAI in its place, or the offline drafter, behind one interface."""

@@ -14,12 +14,15 @@ from vim_pipelines.reasoning.playbooks import Playbook
 from vim_pipelines.reasoning.schema import DraftDocument
 
 #: How an attempt ended. Everything but `ok` and `reused` was written by the offline drafter, with the reason.
-Outcome = Literal["ok", "reused", "refusal", "truncated", "invalid", "error", "timeout", "budget", "paused"]
+Outcome = Literal["ok", "reused", "refusal", "truncated", "invalid", "error", "timeout", "budget", "paused", "off"]
 
 
 @dataclass(frozen=True)
 class DraftRequest:
-    """One document to write. `sheet` is the part of the facts that this document may see; `feedback` a reviewer's note on the last version."""
+    """One document to write. `sheet` is the part of the facts that this document may see; `feedback` a reviewer's note on the last version.
+
+    `purpose` is `repair` where a gate held the first answer back; its `draft_key` is another one, so that both are paid for and neither twice.
+    """
 
     draft_key: str
     account_key: str
@@ -29,19 +32,21 @@ class DraftRequest:
     sheet: FactSheet
     feedback: str | None = None
     previous_text: str | None = None
+    purpose: Literal["draft", "repair"] = "draft"
 
 
 @dataclass(frozen=True)
 class DraftResult:
-    """What came of it. `reason` says why the offline drafter wrote although a model was asked."""
+    """What came of it. `reason` says why the offline drafter wrote although a model was asked, `failover` why the second vendor wrote."""
 
     document: DraftDocument
-    written_by: Literal["claude", "offline"]
+    written_by: Literal["claude", "openai", "offline"]
     model: str | None
     outcome: Outcome
     cost_usd: Decimal | None = None
     reason: str | None = None
     unmet_feedback: bool = False
+    failover: str | None = None
 
 
 class Drafter(Protocol):

@@ -13,7 +13,8 @@ from vim_pipelines.core.hashing import canonical_json, sha256_json
 from vim_pipelines.reasoning.facts import GROUP_HANDLES, HANDLES, METRIC_OF_HANDLE, Fact, show
 from vim_pipelines.reasoning.playbooks import load_re_plan
 from vim_pipelines.reasoning.providers.base import DraftRequest
-from vim_pipelines.reasoning.schema import schema_sha256
+from vim_pipelines.reasoning.providers.calls import Prompt
+from vim_pipelines.reasoning.schema import DraftDocument, schema_sha256
 
 WRITING_RULES = """\
 Rules of writing. A draft that breaks one is thrown away by a program.
@@ -40,6 +41,11 @@ Rules of writing. A draft that breaks one is thrown away by a program.
 def contract_sha256() -> str:
     """Identity of schema and rules of writing together, part of every draft's key."""
     return sha256_json({"schema": schema_sha256(), "rules": WRITING_RULES})
+
+
+def draft_prompt(request: DraftRequest) -> Prompt:
+    """What a model is asked for one draft, before any vendor's form."""
+    return Prompt(system_text(request), user_text(request), DraftDocument, f"{request.playbook.id}-{request.playbook.sha256[:16]}", request.draft_key)
 
 
 def system_text(request: DraftRequest) -> str:

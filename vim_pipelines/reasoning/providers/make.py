@@ -1,0 +1,56 @@
+"""Who writes in this installation: the settings, the keys, the switch and the budgets put together, once for all that call models."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from vim_pipelines.reasoning.ledger import Ledger
+from vim_pipelines.reasoning.providers.base import Drafter
+from vim_pipelines.reasoning.providers.budget import Budget
+from vim_pipelines.reasoning.providers.calls import CallRunner, Vendor
+from vim_pipelines.reasoning.providers.claude import Claude
+from vim_pipelines.reasoning.providers.drafter import ModelDrafter
+from vim_pipelines.reasoning.providers.offline import OfflineDrafter
+from vim_pipelines.store.switches import LlmSwitch
+
+if TYPE_CHECKING:
+    from vim_pipelines.settings import Settings
+    from vim_pipelines.store.engine import Store
+
+
+def make_drafter(settings: Settings, store: Store, as_of: date, now: datetime) -> Drafter:
+    """Who writes, by `VIMOTION_DRAFTER` and the keys. Raises VIM-E001 if a vendor is asked for by name without its key."""
+    vendors = make_vendors(settings)
+    if not vendors:
+        return OfflineDrafter()
+    return ModelDrafter(make_runner(settings, store, as_of, now), vendors, settings.model)
+
+
+def make_vendors(settings: Settings) -> list[Vendor]:
+    """The vendors that may write, the first of them first; none where the offline drafter does. Raises VIM-E001."""
+    if settings.drafter == "claude":
+        settings.require("anthropic_api_key")
+    vendors: list[Vendor] = []
+    if settings.drafter in ("auto", "claude") and settings.anthropic_api_key is not None:
+        vendors.append(Claude(settings))
+    return vendors
+
+
+def make_runner(settings: Settings, store: Store, as_of: date, now: datetime) -> CallRunner:
+    """What makes the calls of a run: its ledger, what is left of the night's and the month's budget, and the switch."""
+    ledger = Ledger(store)
+    return CallRunner(ledger, make_budget(settings, ledger, as_of, now), running_clock(now), LlmSwitch(store).why_off)
+
+
+def make_budget(settings: Settings, ledger: Ledger, as_of: date, now: datetime) -> Budget:
+    """The budgets as far as the ledger says that they are spent."""
+    return Budget(settings.budget_usd, ledger.spent(as_of), settings.month_budget_usd, ledger.spent_in_month(now))
+
+
+def running_clock(now: datetime) -> Callable[[], datetime]:
+    """A clock that goes on from `now`, which may be the sandbox's fixed today: the calls of a run still follow each other in time."""
+    started = time.monotonic()
+    return lambda: now + timedelta(seconds=time.monotonic() - started)
