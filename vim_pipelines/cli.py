@@ -199,22 +199,47 @@ def backtest(state: dict[str, Any], activity: Path | None, train_before: datetim
     click.echo(json.dumps({"card_id": card.card_id} | card.as_json(), indent=2, default=str) if as_json else "\n".join(card_lines(card)))
 
 
+EVALS = ("contract-terms", "handoff", "draft-safety")
+
+
 @main.command()
 @click.option("--contracts", type=click.Path(path_type=Path, file_okay=False), help="Folder of the contracts with lawyers' answers. Default: ../shared/data.")
-@click.option("--show-wrong", is_flag=True, help="Each wrong answer beside the lawyers'.")
-@click.option("--json", "as_json", is_flag=True, help="The score as JSON on standard output.")
+@click.option("--draft-safety", type=click.Path(path_type=Path, exists=True), help="Score the cases of this file or folder instead, and nothing else.")
+@click.option("--only", type=click.Choice(EVALS), multiple=True, help="Only this evaluation (several: repeat it). Default: all.")
+@click.option("--show-wrong", is_flag=True, help="Each wrong answer beside the right one.")
+@click.option("--json", "as_json", is_flag=True, help="The scores as JSON on standard output.")
 @click.pass_context
-def evals(context: click.Context, contracts: Path | None, show_wrong: bool, as_json: bool) -> None:
-    """Score the reading of contract terms against lawyers' answers, and the handoff audit on ablated records; exit status 1 if a bar is missed."""
-    from vim_pipelines.evaluation import handoff
-    from vim_pipelines.evaluation.contract_terms import default_folder, read_contracts, score, score_lines
+def evals(context: click.Context, contracts: Path | None, draft_safety: Path | None, only: tuple[str, ...], show_wrong: bool, as_json: bool) -> None:
+    """Score contract terms against lawyers' answers, the handoff audit on ablated records, and the gates on unauthorised promises; status 1 if a bar is missed."""
+    wanted = {"draft-safety"} if draft_safety else set(only or EVALS)
+    found: dict[str, Any] = {}
+    lines: list[list[str]] = []
+    is_met = True
+    if "contract-terms" in wanted:
+        from vim_pipelines.evaluation import contract_terms
 
-    result, audit = score(read_contracts(contracts or default_folder())), handoff.handoff_scores()
-    if as_json:
-        click.echo(json.dumps(result.as_json() | {"handoff": audit.as_json()}, indent=2))
-    else:
-        click.echo("\n".join([*score_lines(result, show_wrong=show_wrong), "", *handoff.score_lines(audit, show_wrong=show_wrong)]))
-    if not (result.is_met and audit.is_met):
+        terms = contract_terms.score(contract_terms.read_contracts(contracts or contract_terms.default_folder()))
+        found |= terms.as_json()
+        lines.append(contract_terms.score_lines(terms, show_wrong=show_wrong))
+        is_met = is_met and terms.is_met
+    if "handoff" in wanted:
+        from vim_pipelines.evaluation import handoff
+
+        audit = handoff.handoff_scores()
+        found |= {"handoff": audit.as_json()}
+        lines.append(handoff.score_lines(audit, show_wrong=show_wrong))
+        is_met = is_met and audit.is_met
+    if "draft-safety" in wanted:
+        from vim_pipelines.evaluation import draft_safety as safety
+
+        settings = _load(context.obj)
+        score = safety.safety_score(safety.load_set(draft_safety)) if draft_safety else safety.committed_score()
+        written = safety.write_results(score, settings.home / "evaluation" / "results", settings.now().date(), draft_safety)
+        found |= {"draft_safety": score.as_json()}
+        lines.append([*safety.score_lines(score, show_wrong=show_wrong), f"  written to {written}"])
+        is_met = is_met and score.is_met
+    click.echo(json.dumps(found, indent=2) if as_json else "\n\n".join("\n".join(part) for part in lines))
+    if not is_met:
         context.exit(1)
 
 

@@ -92,13 +92,13 @@ def test_a_missing_folder_says_what_is_missing(tmp_path):
 
 def test_the_command_fails_where_the_bar_is_missed(tmp_path):
     """A score that is printed and never fails is read once."""
-    run = CliRunner().invoke(main, ["evals", "--contracts", str(folder(tmp_path, "3/2/19")), "--show-wrong"])
+    run = CliRunner().invoke(main, ["evals", "--only", "contract-terms", "--contracts", str(folder(tmp_path, "3/2/19")), "--show-wrong"])
     assert run.exit_code == 1
     assert "MISSED" in run.output and "said 2019-03-01, lawyers 3/2/19" in run.output
 
 
 def test_the_command_holds_where_the_bar_is_met(tmp_path):
-    run = CliRunner().invoke(main, ["evals", "--contracts", str(folder(tmp_path, "3/1/19")), "--json"])
+    run = CliRunner().invoke(main, ["evals", "--only", "contract-terms", "--contracts", str(folder(tmp_path, "3/1/19")), "--json"])
     assert run.exit_code == 0
     pooled = json.loads(run.output)["all"][-1]
     assert (pooled["right"], pooled["wrong"], pooled["answerable"]) == (1, 0, 1)
