@@ -1,7 +1,6 @@
 with lines as (
 
-    select * from {{ ref('int_contract_lines') }}
-    where is_active
+    select * from {{ ref('int_line_waste') }}
 
 ),
 
@@ -11,35 +10,11 @@ positions as (
 
 ),
 
-waste as (
-
-    select * from {{ ref('fct_license_waste') }}
-    where as_of_date = {{ as_of_date() }}
-
-),
-
 headrooms as (
 
     select distinct cast(value as decimal(18, 4)) as headroom
     from {{ ref('signal_thresholds') }}
     where threshold_name in ('headroom', 'headroom_low', 'headroom_high')
-
-),
-
-queued as (
-
-    select
-        lines.account_key,
-        lines.contract_line_key,
-        lines.product,
-        lines.seats,
-        lines.fx_rate,
-        coalesce(sum(lines.seats) over (
-            partition by lines.account_key, lines.product
-            order by {{ charging_order('lines') }}
-            rows between unbounded preceding and 1 preceding
-        ), 0) as seats_before
-    from lines
 
 ),
 
@@ -58,26 +33,25 @@ pools as (
 charged as (
 
     select
-        waste.account_key,
-        waste.contract_line_key,
-        waste.product,
+        lines.account_key,
+        lines.contract_line_key,
+        lines.product,
         pools.headroom,
-        waste.seats,
+        lines.seats,
         case
-            when queued.seats = 0 then 0
-            else {{ lesser('queued.seats', at_least_zero('pools.shelfware_seats - queued.seats_before')) }}
+            when lines.seats = 0 then 0
+            else {{ lesser('lines.seats', at_least_zero('pools.shelfware_seats - lines.seats_before')) }}
         end as shelfware_seats,
-        case when queued.seats = 0 then coalesce(waste.net_unit_price_annual, 0) else waste.net_unit_price_annual end as net_unit_price_annual,
-        waste.currency,
-        queued.fx_rate,
-        waste.fx_rate_date,
-        case when queued.seats = 0 then coalesce(queued.fx_rate, 1) else queued.fx_rate end as counting_rate,
-        waste.portfolio_currency,
-        waste.status,
-        waste.status_reason
-    from waste
-    inner join queued on waste.account_key = queued.account_key and waste.contract_line_key = queued.contract_line_key
-    inner join pools on waste.account_key = pools.account_key and waste.product = pools.product
+        lines.net_unit_price_annual,
+        lines.currency,
+        lines.fx_rate,
+        lines.fx_rate_date,
+        lines.counting_rate,
+        {{ portfolio_currency() }} as portfolio_currency,
+        lines.status,
+        lines.status_reason
+    from lines
+    inner join pools on lines.account_key = pools.account_key and lines.product = pools.product
 
 ),
 
