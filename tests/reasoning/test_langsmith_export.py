@@ -84,7 +84,7 @@ def test_a_draft_becomes_a_back_dated_trace_with_its_calls_and_its_gates_as_chil
     usage = call["extra"]["metadata"]["usage_metadata"]
     assert (usage["input_tokens"], usage["output_tokens"], usage["input_token_details"]["cache_read"], usage["total_cost"]) == (1000, 50, 900, 0.000044)
     gates = [run for run in langsmith.runs.values() if run["name"].startswith("gate: ")]
-    assert [run["name"].removeprefix("gate: ") for run in gates] == list(traces.STAGES)
+    assert [run["name"].removeprefix("gate: ") for run in gates] == list(traces.GATE_STAGES)
     assert {run["parent_run_id"] for run in gates} == {root["id"]} and not any(run.get("error") for run in gates)
 
 

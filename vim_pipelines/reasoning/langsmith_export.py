@@ -128,7 +128,7 @@ class _Post:
         """Drafts with calls and gates; then lone calls."""
         project = self.settings.langsmith_project
         for batch in chunks(waiting.drafts, BATCH_DRAFTS):
-            runs = [run for draft, calls in batch for run in traces.draft_trace(draft, calls, stages=traces.STAGES, project=project, send_content=self.content)]
+            runs = [run for draft, calls in batch for run in traces.draft_trace(draft, calls, project=project, send_content=self.content)]
             self._ingest(runs)
             _mark(self.store, self.now, "draft", [draft.draft_id for draft, _ in batch], calls=[call.call_id for _, calls in batch for call in calls])
             self.report.sent["drafts"] += len(batch)

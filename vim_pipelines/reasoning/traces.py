@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from vim_pipelines.reasoning.gates import STAGES
 from vim_pipelines.store.models import ApprovalEvent, Draft, LlmCall
 
 _NAMESPACE = uuid.UUID("0e1f6b0a-6c0e-5a1c-9d4e-3f0f6a1e7c11")
@@ -22,7 +23,8 @@ _NAMESPACE = uuid.UUID("0e1f6b0a-6c0e-5a1c-9d4e-3f0f6a1e7c11")
 #: Decisions of people that say something about a draft, and what they say: 1 it stands, 0 it does not. An expiry is nobody's word.
 DECISION_SCORES = {"approve": 1.0, "reject": 0.0, "request_changes": 0.0, "dismiss": 0.0, "dispute": 0.0}
 FEEDBACK_KEY = "human_decision"
-STAGES = ("schema", "numbers", "labels", "directions", "risks", "safety", "judge")
+#: The stages that a program goes through; the person's word is feedback, not a run.
+GATE_STAGES = tuple(stage for stage in STAGES if stage != "human")
 #: Facts whose value names somebody, and what stands in its place.
 _NAMES = {
     "account_name": "<customer>", "csm_name": "<csm>", "champion_name": "<champion>", "sponsor_name": "<sponsor>", "economic_buyer_name": "<economic buyer>",
@@ -36,10 +38,10 @@ def run_id(kind: str, item_id: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{kind}:{item_id}"))
 
 
-def draft_trace(draft: Draft, calls: Sequence[LlmCall], *, stages: Sequence[str], project: str, send_content: bool) -> list[dict[str, Any]]:
+def draft_trace(draft: Draft, calls: Sequence[LlmCall], *, project: str, send_content: bool) -> list[dict[str, Any]]:
     """The runs of one draft, root first: its calls, and a child for each stage of the gates.
 
-    `stages` are all stages in order, also those that found nothing; one that found something is an error. Times are those of the calls and of the draft, back-dated.
+    Stages that found nothing are there too; one that found something is an error. Times are those of the calls and of the draft, back-dated.
     """
     end = _utc(draft.created_at)
     start = min([end, *(_utc(call.created_at) for call in calls)])
@@ -54,7 +56,7 @@ def draft_trace(draft: Draft, calls: Sequence[LlmCall], *, stages: Sequence[str]
     )  # fmt: skip
     shared = {name: root["extra"]["metadata"][name] for name in ("account_key", "document", "as_of_date")}
     children = [_call_run(call, root, shared, draft.facts, send_content) for call in sorted(calls, key=lambda call: (call.created_at, call.call_id))]
-    by_stage: dict[str, list[dict[str, Any]]] = {stage: [] for stage in stages}
+    by_stage: dict[str, list[dict[str, Any]]] = {stage: [] for stage in GATE_STAGES}
     for row in draft.gate_findings:
         by_stage.setdefault(str(row.get("stage") or row.get("gate")), []).append(row)
     for stage, found in by_stage.items():
