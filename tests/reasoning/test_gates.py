@@ -158,9 +158,9 @@ def test_an_internal_fact_and_computed_money_are_refused_to_a_customer_even_if_t
 
 def test_each_money_figure_says_which_one_it_is():
     """$45,000 and $43,500 stood side by side in a prototype and nobody could say why they differed."""
-    assert "money_label" in found("That costs {{F16}} a year.")
-    assert "money_label" in found("Unused seats matter. That costs {{F17}} a year.")
-    assert "money_label" not in found("The unused seats cost {{F16}} a year, the right-size gap {{F17}}.")
+    assert "label" in found("That costs {{F16}} a year.")
+    assert "label" in found("Unused seats matter. That costs {{F17}} a year.")
+    assert "label" not in found("The unused seats cost {{F16}} a year, the right-size gap {{F17}}.")
 
 
 @pytest.mark.parametrize("text", ["See https://x.example", "Write to a@b.io", "Go to evil.com", "[click](x)", "@channel look", "<b>now</b>", "www.x"])

@@ -85,14 +85,14 @@ def _texts(document: DraftDocument, sheet: FactSheet, demands: Demands) -> Itera
             yield Finding("direction", "a title or a step may not state a direction: it carries no comparison", where)
 
 
-def check_text(text: str, where: str, audience: Audience, sheet: FactSheet, *, limit: int = MAX_PARAGRAPH) -> list[Finding]:
+def check_text(text: str, where: str, audience: Audience, sheet: FactSheet, *, limit: int = MAX_PARAGRAPH, before: str = "") -> list[Finding]:
     """Findings on one piece of text with slots: numbers outside slots, slots that may not be used or stand under another's name, promises,
     links, language, length, and for a customer internal words."""
     handles = SLOT.findall(text)
     bare = SLOT.sub(HOLE, text)
     found = [Finding(gate, what, where) for gate, what in numbers.stated(bare)]
     found += [Finding(gate, what, where) for gate, what in slots.misused(text, bare, handles, audience, sheet)]
-    found += [Finding(gate, what, where) for gate, what in labels.misnamed(text, sheet)]
+    found += [Finding(gate, what, where) for gate, what in labels.misnamed(text, sheet, before)]
     found += [Finding(gate, what, where) for gate, what in language.unfit(bare)]
     if audience == "customer":
         found += [Finding(gate, what, where) for gate, what in safety.promises(bare.replace(HOLE, " slot "))]

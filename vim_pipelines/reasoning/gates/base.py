@@ -30,7 +30,7 @@ MAX_SECTIONS, MAX_STEPS, MAX_SLOTS = 9, 14, 14
 STAGE_OF: dict[str, Stage] = {
     **dict.fromkeys(("missing_section", "unknown_section", "missing_step", "length", "due", "undeclared_fact", "render", "broken_gate"), "schema"),
     **dict.fromkeys(("digit", "number_word", "currency", "month", "slot", "hedge", "unknown_handle", "unknown_fact"), "numbers"),
-    **dict.fromkeys(("internal_fact", "money", "label", "group_label", "money_label", "name_label"), "labels"),
+    **dict.fromkeys(("internal_fact", "money", "label", "group_label", "name_label"), "labels"),
     "direction": "directions",
     **dict.fromkeys(("invented_risk", "omitted_risk", "severity"), "risks"),
     **dict.fromkeys(("commitment", "internal_word", "link", "steering", "markup", "language"), "safety"),

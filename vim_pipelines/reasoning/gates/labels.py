@@ -1,24 +1,377 @@
-"""Every value stands under its own name: a swapped fact is a true number in a false sentence."""
+"""Every value stands under its own name: a swapped fact is a true number in a false sentence.
+
+Of lies that a search over the facts cannot see, two true numbers changing places is the commonest (GUARDRAILS.md section 1: plain
+membership lets all of them pass). So each slot is read as a person reads it: by the words nearest to it. It must stand nearer to a word
+of its own metric than to a word of another metric that no other slot answers for.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from vim_pipelines.reasoning.facts import FactSheet
-from vim_pipelines.reasoning.gates.base import SLOT, clauses
+from vim_pipelines.reasoning.facts import GROUP_HANDLES, METRIC_OF_HANDLE, Fact, FactSheet
+from vim_pipelines.reasoning.gates import words
+from vim_pipelines.reasoning.gates.base import HOLE, SLOT, sentences
+from vim_pipelines.reasoning.gates.cues import COMPANIONS, PARTS, ROLES, UMBRELLA, WHOLE, cues, family, rival_cues, says
+from vim_pipelines.reasoning.gates.directions import LATER
 
-#: The two money figures differ by headroom; a sentence that prints one must say which. (metric, words, name)
-_MONEY_FAMILIES = (
-    ("unused_value_annual", re.compile(r"\b(?:unused|idle|not in use|nobody uses|without a user)\b", re.I), "unused seats"),
-    ("waste_annual", re.compile(r"\b(?:right[- ]size|right size|headroom|gap)\b", re.I), "the right-size gap with headroom"),
+#: How far a word of another metric may stand from a slot and still be taken for its name.
+REACH = 7.0
+#: What a step from a slot towards a word costs, by what is stepped over.
+_COMMA, _STOP, _BRACKET, _JOIN, _SLOT, _NAME, _WORD, _SMALL = 2.0, 6.0, 2.0, 2.0, 6.0, 1.0, 1.0, 0.5
+_JOINS = frozenset("and or but while whereas which who so because although though yet as than".split())  # noqa: SIM905
+_SMALL_WORDS = frozenset("the a an of are is was were be been has have had that it they them these those their its your our his her".split())  # noqa: SIM905
+_STATES = frozenset("is are was were stand stands stood sit sits lie lies remain remains stay stays stayed go goes".split())  # noqa: SIM905
+_TOKEN = re.compile(r"\{\{F\d{2}\}\}|[^\W\d_]+(?:['-][^\W\d_]+)*|[,;:()\-]")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A slot in a sentence: which token it is, and its fact."""
+
+    token: int
+    fact: Fact
+
+    @property
+    def metric(self) -> str:
+        return self.fact.metric
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A sentence with its tokens; `plain` has a hole of the same length for each slot, so that positions agree."""
+
+    text: str
+    sheet: FactSheet
+
+    @cached_property
+    def plain(self) -> str:
+        return SLOT.sub(lambda match: HOLE + " " * (len(match[0]) - 1), self.text).casefold()
+
+    @cached_property
+    def tokens(self) -> list[tuple[int, str]]:
+        return [(match.start(), match[0] if match[0].startswith("{{") else match[0].casefold()) for match in _TOKEN.finditer(self.text)]
+
+    @cached_property
+    def slots(self) -> list[_Place]:
+        found = ((number, self.sheet.facts.get(text[2:5])) for number, (_, text) in enumerate(self.tokens) if text.startswith("{{"))
+        return [_Place(number, fact) for number, fact in found if fact is not None]
+
+    def spans(self, pattern: re.Pattern[str] | None) -> list[tuple[int, int]]:
+        """First and last token of each match."""
+        found = []
+        for match in pattern.finditer(self.plain) if pattern is not None else ():
+            inside = [number for number, (start, _) in enumerate(self.tokens) if match.start() <= start < max(match.end(), match.start() + 1)]
+            if inside:
+                found.append((inside[0], inside[-1]))
+        return found
+
+    def cost(self, place: _Place, span: tuple[int, int], named: str = "") -> float:
+        """How far a reader is from taking the words of `span` for the name of the value: steps, dearer over commas, stops and other slots.
+
+        `named` is the metric that the words name: the count that goes with an amount does not stand in its way.
+        """
+        first, last = span
+        between = self.tokens[place.token + 1 : first] if first > place.token else self.tokens[last + 1 : place.token]
+        total = 1.0 + sum(self._step(text, named) for _, text in between)
+        follows = first > place.token
+        if follows and any(text in _STATES for _, text in between) and not any(_is_barrier(text) for _, text in between):
+            total *= 0.4  # '{{X}} under contract are unused': the verb says what they are
+        return total
+
+    def _step(self, text: str, named: str) -> float:
+        if text.startswith("{{"):
+            fact = self.sheet.facts.get(text[2:5])
+            if fact is not None and COMPANIONS.get(named) == fact.metric:
+                return _NAME
+            return _SLOT if fact is not None and METRIC_OF_HANDLE[fact.handle].says else _NAME
+        if text in (",", "-"):
+            return _COMMA
+        if text in (";",):
+            return _STOP
+        if text in (":", "(", ")"):
+            return _BRACKET
+        return _JOIN if text in _JOINS else _SMALL if text in _SMALL_WORDS else _WORD
+
+
+def _is_barrier(text: str) -> bool:
+    return text.startswith("{{") or text in ",;:()" or text in _JOINS
+
+
+def misnamed(text: str, sheet: FactSheet, before: str = "") -> Iterator[tuple[str, str]]:
+    """(gate, what) for every slot of `text` that does not stand under its own name. `before`: the text that it continues."""
+    folded = words.fold(text)
+    if "{{" not in folded:
+        return
+    for sentence in sentences(folded):
+        read = _Read(sentence, sheet)
+        if read.slots:
+            yield from _values(read)
+            yield from _parts_and_wholes(read)
+            yield from _frames(read)
+            yield from _names(read)
+    yield from _groups(folded, words.fold(before), sheet)
+
+
+def _values(read: _Read) -> Iterator[tuple[str, str]]:
+    present = {fact.metric for fact in read.sheet.facts.values() if fact.is_known and METRIC_OF_HANDLE[fact.handle].says}
+    shown = {place.metric for place in read.slots if METRIC_OF_HANDLE[place.fact.handle].says}
+    for place in read.slots:
+        metric = METRIC_OF_HANDLE[place.fact.handle]
+        pattern = says(metric)
+        if pattern is None:
+            continue
+        own = [span for span in read.spans(cues(metric.name)) if not _names_the_whole(read, place, span)]
+        if not pattern.search(read.plain) and not _is_whole_of_a_part(read, place):
+            yield "label", f"{place.fact.handle} ({place.fact.label}) stands in a sentence without a word that names it"
+            continue
+        others = (family(metric.name) & present) | shown
+        if not own and not _is_whole_of_a_part(read, place):
+            others |= present
+        for other in sorted(others - {metric.name} - UMBRELLA.get(metric.name, frozenset())):
+            span = _taken_for(read, place, own, other)
+            if span is not None:
+                said = " ".join(word for _, word in read.tokens[span[0] : span[1] + 1])
+                yield "label", f"{place.fact.handle} ({place.fact.label}) stands beside {said!r}, which names {other}"
+                break
+
+
+def _taken_for(read: _Read, place: _Place, own: Sequence[tuple[int, int]], other: str) -> tuple[int, int] | None:
+    """The words by which a reader takes the value at `place` for `other`, if they are nearer than its own and no slot of `other` is nearer to them."""
+    theirs = read.spans(rival_cues(other))
+    mine = [span for span in own if not any(_overlap(span, span_of_other) for span_of_other in theirs)]
+    foreign = [span for span in theirs if not any(_overlap(span, span_of_mine) for span_of_mine in own)]
+    nearest = min((read.cost(place, span, place.metric) for span in mine), default=None)
+    if nearest is None and _is_whole_of_a_part(read, place):
+        nearest = 1.0
+    for span in sorted(foreign, key=lambda item: read.cost(place, item, other)):
+        cost = read.cost(place, span, other)
+        if cost > REACH or (nearest is not None and cost >= nearest):
+            return None
+        if _names_the_whole(read, place, span):
+            continue
+        if any(rival.metric == other and rival is not place and read.cost(rival, span, other) <= cost for rival in read.slots):
+            continue
+        return span
+    return None
+
+
+def _overlap(first: tuple[int, int], second: tuple[int, int]) -> bool:
+    return first[0] <= second[1] and second[0] <= first[1]
+
+
+def _names_the_whole(read: _Read, place: _Place, span: tuple[int, int]) -> bool:
+    """Whether the words lie in an 'of the ...' right behind the slot, or behind the word for a part: they name what the value is a part of."""
+    ahead = [text for _, text in read.tokens[max(0, span[0] - 3) : span[0]]]
+    if span[1] < place.token and "of" in ahead and place.metric in PARTS | {WHOLE}:
+        opening = span[0] - len(ahead) + ahead.index("of")
+        return any(last < opening and last >= opening - 3 for part in PARTS for _, last in read.spans(cues(part)))
+    following = [text for _, text in read.tokens[place.token + 1 : place.token + 3]]
+    if span[0] <= place.token or not following or following[0] not in ("of", "out"):
+        return False
+    between = [text for _, text in read.tokens[place.token + 1 : span[0]]]
+    return not any(_is_barrier(text) or text in _STATES for text in between) and place.metric in PARTS | {WHOLE}
+
+
+def _is_whole_of_a_part(read: _Read, place: _Place) -> bool:
+    """`{{part}} of {{whole}}`: the whole is named by its part."""
+    return place.metric == WHOLE and any(part.metric in PARTS and _of(read, part, place) for part in read.slots)
+
+
+def _of(read: _Read, part: _Place, whole: _Place) -> bool:
+    between = [text for _, text in read.tokens[part.token + 1 : whole.token]]
+    return "of" in between and set(between) <= _OF_WORDS
+
+
+_OF_WORDS = {"out", "of", "the", "your", "their", "its", "all", "these", "those"}
+
+
+def _parts_and_wholes(read: _Read) -> Iterator[tuple[str, str]]:
+    """`{{X}} of {{Y}}` and `Of {{Y}} ..., {{X}}`: X is a part of Y. `from {{X}} to {{Y}}`: X came first."""
+    for first, second in zip(read.slots, read.slots[1:], strict=False):
+        between = [text for _, text in read.tokens[first.token + 1 : second.token]]
+        lead = read.tokens[first.token - 1][1] if first.token else ""
+        part, whole = first, second
+        if lead == "of" and not _has_part_before(read, first) and "of" not in between:
+            part, whole = second, first
+        elif not _of(read, first, second):
+            part = None  # type: ignore[assignment]
+        if part is not None and whole.metric in PARTS and part.metric == WHOLE:
+            yield "label", f"{part.fact.handle} ({part.fact.label}) is printed as a part of {whole.fact.handle} ({whole.fact.label})"
+        if part is not None and part.metric == whole.metric and len(read.sheet.groups) < 2:
+            yield "label", f"{part.fact.handle} ({part.fact.label}) is printed as a part of itself"
+        if part is not None and _is_more(part.fact, whole.fact) and {part.metric, whole.metric} <= PARTS | {WHOLE}:
+            yield "label", f"{part.fact.handle} is more than {whole.fact.handle}, of which it is printed as a part"
+        if lead == "from" and between and between[-1] == "to" and LATER.get(second.metric) == first.metric:
+            yield "label", f"the change runs from {first.fact.handle} ({first.fact.label}) to {second.fact.handle} ({second.fact.label}), which came before"
+
+
+def _has_part_before(read: _Read, place: _Place) -> bool:
+    """Whether the 'of' before this slot follows another slot: then the slot is a whole already."""
+    return any(other.token < place.token and place.token - other.token <= 4 for other in read.slots)
+
+
+def _is_more(part: Fact, whole: Fact) -> bool:
+    return part.unit == whole.unit and part.value_number is not None and whole.value_number is not None and part.value_number > whole.value_number
+
+
+# --- what kind of value a phrase takes -------------------------------------------------------------------------------
+
+_PEOPLE = frozenset(ROLES)
+#: Words before a slot, words behind it, the units that may stand there (None: any), metrics that may stand there anyhow.
+_FRAMES: tuple[tuple[re.Pattern[str], frozenset[str], frozenset[str]], ...] = tuple(
+    (re.compile(pattern), frozenset(units.split()), frozenset(metrics.split()))
+    for pattern, units, metrics in (
+        (rf"\b(?:worth|costs?|costing|valued at|price of|brings|revenue of)\s+{HOLE}", "money", ""),
+        (
+            rf"\b(?:renews|comes up|ends|expires|falls due|is due|was due|was held|was reached|was met|closes|was served|renewal)\s+(?:again )?on\s+{HOLE}",
+            "date",
+            "",
+        ),
+        (rf"{HOLE}\s+(?:to go|left)\b", "days count seats users ratio money", ""),
+        (rf"{HOLE}\s+(?:unused|idle|under contract|active|at work|needed)\b", "seats users count ratio", ""),
+        (rf"{HOLE}\s+(?:pays|brings|owns|buys|holds)\b", "text", "account_name product_name champion_name sponsor_name economic_buyer_name pain_owner"),
+        (rf"{HOLE}\s+(?:a year|per year|annually)\b", "money count seats users days", ""),
+        (rf"\b(?:pays? for|needs)\s+{HOLE}", "seats users count ratio money days", "product_name unused_feature_names"),
+        (rf"\b(?:take up|leaves|gap of|received)\s+{HOLE}", "seats users count ratio money days", ""),
+        (rf"\b(?:account|customer) stands in\s+{HOLE}", "", "phase_name"),
+        (rf"\bphase\b[^.]{{0,20}}\bwaits for:?\s+{HOLE}", "", "blocking_requirement"),
+        (rf"(?:^|[.!?] ){HOLE}\s*$", "", "risk blocking_requirement next_action handoff_missing handoff_conflicting psp_verdict next_action_why"),
+        (rf"\bscore is\s+{HOLE}", "count ratio score", ""),
+        (rf"(?:^|[.!?] )(?:in|over|during)\s+{HOLE}\s*,", "date days", "usage_window product_name phase_name unused_feature_names"),
+    )
 )
 
 
-def misnamed(text: str, sheet: FactSheet) -> Iterator[tuple[str, str]]:
-    """(gate, what) for every slot of `text` that does not stand under its own name."""
-    for sentence in clauses(text):
-        metrics = {fact.metric for handle in SLOT.findall(sentence) if (fact := sheet.facts.get(handle)) is not None}
-        for metric, family, name in _MONEY_FAMILIES:
-            if metric in metrics and not family.search(sentence):
-                yield "money_label", f"a sentence shows {metric} without saying that it is {name}"
+def _frames(read: _Read) -> Iterator[tuple[str, str]]:
+    """A phrase that takes an amount, a day, a count or a period, with a value of another kind in it."""
+    at = {read.tokens[place.token][0]: place for place in read.slots}
+    for pattern, units, metrics in _FRAMES:
+        for match in pattern.finditer(read.plain):
+            place = at.get(match.start() + match[0].index(HOLE))
+            if place is not None and place.fact.unit not in units and place.metric not in metrics:
+                said = " ".join(match[0].replace(HOLE, "...").split())
+                yield "label", f"{place.fact.handle} ({place.fact.label}) is no value for {said!r}"
+    for place in read.slots:
+        before = read.tokens[place.token - 1][1] if place.token else ""
+        if place.metric == "usage_window" and before not in _PERIOD_WORDS:
+            yield "label", f"{place.fact.handle} ({place.fact.label}) is a period and stands where none can stand"
+
+
+_PERIOD_WORDS = frozenset(
+    (
+        "in",
+        "over",
+        "during",
+        "for",
+        "across",
+        "within",
+        "of",
+        "from",
+        "throughout",
+        "through",
+        "on",
+        "and",
+        "the",
+        ":",
+        "(",
+        "than",
+        "to",
+        "covers",
+        "is",
+        "was",
+    )
+)
+
+# --- names of people -------------------------------------------------------------------------------------------------
+
+
+def _names(read: _Read) -> Iterator[tuple[str, str]]:
+    """A name beside the role of somebody else: 'the champion, {{sponsor}}', '{{sponsor}} is the champion', '{{sponsor}} (champion)'."""
+    for place in read.slots:
+        start = read.tokens[place.token][0]
+        ahead, behind = read.plain[start + len("{{F00}}") :], read.plain[:start]
+        if place.metric in ROLES and _has_role(ahead, behind, ROLES[place.metric]):
+            continue
+        for other, role in ROLES.items():
+            known = other != place.metric and any(fact.metric == other for fact in read.sheet.facts.values())
+            if known and _has_role(ahead, behind if place.metric in ROLES else "", role):
+                yield (
+                    "name_label",
+                    f"{place.fact.handle} ({place.fact.label}) stands where a reader takes it for the {other.removesuffix('_name').replace('_', ' ')}",
+                )
+                break
+
+
+_DETERMINER = r"(?:the|our|your|their|its|new|current|executive|a)"
+
+
+def _has_role(ahead: str, behind: str, role: str) -> bool:
+    if re.match(r"'s\b", ahead.lstrip(" ")):
+        return False
+    is_role = (
+        rf"^\s*(?:is|was|remains|stays|serves|acts|as|,|\()?\s*(?:both )?(?:as )?(?:{_DETERMINER}\s+)*{role}\b(?!\s*(?:and|,)?\s*{HOLE})(?!\s*(?:'s|and|or)\s)"
+    )
+    if re.search(is_role, ahead) and not re.match(r"^\s*(?:and|or)\b", ahead):
+        return True
+    return re.search(rf"\b{role}\b\s*(?:,|:|is|was|\()?\s*$", behind) is not None
+
+
+# --- product groups --------------------------------------------------------------------------------------------------
+
+_ALL = re.compile(r"\b(?:all|total|overall|across|whole|account|together|altogether|both|every|sum|products)\b")
+
+
+def _groups(text: str, before: str, sheet: FactSheet) -> Iterator[tuple[str, str]]:
+    """A product's value stands with that product's name: in its sentence, or else after it in the paragraph."""
+    if len(sheet.groups) < 2:
+        return
+    group_of = {handle: group for group in sheet.groups for metric, handle in GROUP_HANDLES[group].items()}
+    name_handles = {GROUP_HANDLES[group]["product_name"]: group for group in sheet.groups}
+    last: int | None = None
+    topic: int | None = None  # the product that a paragraph opens with: '{{product}}: ...' speaks of it to its end
+    for part, is_context in [(before, True), *((sentence, False) for sentence in sentences(text))]:
+        if not part:
+            continue
+        read = _Read(part, sheet)
+        mentions = _mentions(read, name_handles)
+        if mentions and mentions[0][0] == 0 and len(read.tokens) > 1 and read.tokens[1][1] == ":":
+            topic = mentions[0][1]
+        if not is_context:
+            for place in read.slots:
+                if place.metric == "product_name":
+                    continue
+                group = group_of.get(place.fact.handle)
+                if group is None:
+                    yield from _account_value(read, place, mentions, topic)
+                    continue
+                nearest = min(mentions, key=lambda item: (read.cost(place, (item[0], item[0])), item[0] > place.token), default=None)
+                named = last if nearest is None else nearest[1]
+                if named != group:
+                    where = "another product" if named is not None else "no product"
+                    yield "group_label", f"{place.fact.handle} ({place.fact.label}, {place.fact.scope}) stands with the name of {where}"
+        last = mentions[-1][1] if mentions else last
+
+
+def _mentions(read: _Read, name_handles: dict[str, int]) -> list[tuple[int, int]]:
+    """(token, group) of each product's name: its slot, or its name written out."""
+    found = [(place.token, name_handles[place.fact.handle]) for place in read.slots if place.fact.handle in name_handles]
+    for handle, group in name_handles.items():
+        name = (read.sheet.facts[handle].value_text or "").casefold()
+        if name:
+            found += [(span[0], group) for span in read.spans(re.compile(rf"(?<!\w){re.escape(name)}(?!\w)"))]
+    return sorted(found)
+
+
+def _account_value(read: _Read, place: _Place, mentions: Sequence[tuple[int, int]], topic: int | None) -> Iterator[tuple[str, str]]:
+    """A value of the whole account behind a single product's name, as if it were that product's."""
+    ahead = [group for token, group in mentions if token < place.token and not any(text == ";" for _, text in read.tokens[token + 1 : place.token])]
+    ahead = ahead or ([topic] if topic is not None and not mentions else [])
+    if not ahead or len({group for _, group in mentions}) > 1 or _ALL.search(read.plain):
+        return
+    same = read.sheet.facts.get(GROUP_HANDLES[ahead[-1]].get(place.metric, ""))
+    if same is not None and same.is_known and (same.value_number, same.value_text) != (place.fact.value_number, place.fact.value_text):
+        yield "group_label", f"{place.fact.handle} ({place.fact.label}) is of the whole account and stands behind the name of a single product"

@@ -18,9 +18,12 @@ def misused(text: str, bare: str, handles: Sequence[str], audience: Audience, sh
         yield "slot", "braces that are not a slot of the form {{F12}}"
     if _GLUED.search(bare):
         yield "slot", "a slot with something glued to it"
-    match = words.HEDGE_BEFORE_SLOT.search(words.fold(text))
-    if match:
-        yield "hedge", f"a value is exact, but the text says {match[0]!r}"
+    for match in words.HEDGE_BEFORE_SLOT.finditer(words.fold(text)):
+        hedged = sheet.facts.get(match[1])
+        is_bent = hedged is None or hedged.unit not in ("text", "date") or words.HEDGE_OF_DATE.search(match[0][: -len("{{F00}}")])
+        if is_bent:
+            yield "hedge", f"a value is exact, but the text says {match[0]!r}"
+            break
     for handle in dict.fromkeys(handles):
         fact = sheet.facts.get(handle)
         if fact is None:

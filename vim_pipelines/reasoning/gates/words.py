@@ -48,7 +48,10 @@ LETTER_DIGITS = re.compile(r"(?<![A-Za-z])(?=[lIO|]*[O])(?=[lIO|]*[lI|])[lIO|]{2
 ROMAN_NUMERALS = re.compile(r"(?<![A-Za-z])(?=[IVX]{2,}(?![A-Za-z]))X{0,3}(?:IX|IV|V?I{0,3})(?![A-Za-z])")
 
 #: Idioms that hold a number word and state no number.
-_HARMLESS = re.compile(r"\b(?:no[ -]one|one another)\b")
+_HARMLESS = re.compile(
+    r"\b(?:(?:no|every|each|any|this|that|which)[ -]one|one another|one by one|one of (?:their|its|your|our) own|in one (?:place|go|hand)|one[’']s|ones|"
+    r"(?:risk|lean|health) score of|the one (?:who|that|which|to)|(?:the|a) score of(?= \ue000)|at once|one day|day one)\b"
+)
 
 FALLING = re.compile(
     r"\b(?:fell|fall|falls|falling|fallen|dropped|drop|drops|dropping|declin\w+|decreas\w+|shrank|shrunk|shrink\w*|slipped|slid|sank|below|less than|fewer than|lower than|smaller than|down from|dipped|lags?|lagging|eroded)\b"
@@ -59,9 +62,12 @@ RISING = re.compile(
 LEVEL = re.compile(r"\b(?:unchanged|flat|level with|the same as|equals?|equal to|stable|steady)\b")
 #: A word that bends an exact value: the renderer prints exact values, so 'almost {{F12}}' would be wrong.
 HEDGE_BEFORE_SLOT = re.compile(
-    r"\b(?:about|around|almost|nearly|roughly|approximately|circa|some|over|under|only|up to|at least|at most|more than|less than|fewer than|minus|plus|times|another|well over)\s*\{\{F\d\d\}\}",
+    r"(?<!spread )(?<!divided )(?<!issued )\b(?:about|around|almost|nearly|roughly|approximately|circa|some|over|under|only|up to|at least|at most|more than|less than|fewer than|"
+    r"minus|plus|times|another|well over|just|close to|in the region of|say|as (?:many|much|few|little) as)\s*\{\{(F\d\d)\}\}",
     re.I,
 )
+#: Words that bend even a date; 'a talk about {{renewal date}}' does not.
+HEDGE_OF_DATE = re.compile(r"\b(?:around|roughly|approximately|circa|almost|nearly)\s*$", re.I)
 
 COMMITMENT_VERBS = re.compile(
     r"\b(?:will|can|could|shall|agree\w*|guarantee\w*|confirm\w*|commit\w*|promis\w+|waiv\w+|extend\w*|honou?r\w*|match\w*|lock\w*|includ\w+|offer\w*|grant\w*|giv\w+|gave|provid\w+|"
