@@ -213,22 +213,13 @@ def evals(context: click.Context, contracts: Path | None, draft_safety: Path | N
     """Score contract terms against lawyers' answers, the handoff audit on ablated records, and the gates on unauthorised promises; status 1 if a bar is missed."""
     wanted = {"draft-safety"} if draft_safety else set(only or EVALS)
     found: dict[str, Any] = {}
-    lines: list[list[str]] = []
     is_met = True
-    if "contract-terms" in wanted:
-        from vim_pipelines.evaluation import contract_terms
 
-        terms = contract_terms.score(contract_terms.read_contracts(contracts or contract_terms.default_folder()))
-        found |= terms.as_json()
-        lines.append(contract_terms.score_lines(terms, show_wrong=show_wrong))
-        is_met = is_met and terms.is_met
-    if "handoff" in wanted:
-        from vim_pipelines.evaluation import handoff
+    def shown(lines: list[str]) -> None:
+        """As soon as it is there: the contracts may be missing on this machine, and the others are not."""
+        if not as_json:
+            click.echo("\n".join([*lines, ""]))
 
-        audit = handoff.handoff_scores()
-        found |= {"handoff": audit.as_json()}
-        lines.append(handoff.score_lines(audit, show_wrong=show_wrong))
-        is_met = is_met and audit.is_met
     if "draft-safety" in wanted:
         from vim_pipelines.evaluation import draft_safety as safety
 
@@ -236,9 +227,24 @@ def evals(context: click.Context, contracts: Path | None, draft_safety: Path | N
         score = safety.safety_score(safety.load_set(draft_safety)) if draft_safety else safety.committed_score()
         written = safety.write_results(score, settings.home / "evaluation" / "results", settings.now().date(), draft_safety)
         found |= {"draft_safety": score.as_json()}
-        lines.append([*safety.score_lines(score, show_wrong=show_wrong), f"  written to {written}"])
+        shown([*safety.score_lines(score, show_wrong=show_wrong), f"  written to {written}"])
         is_met = is_met and score.is_met
-    click.echo(json.dumps(found, indent=2) if as_json else "\n\n".join("\n".join(part) for part in lines))
+    if "handoff" in wanted:
+        from vim_pipelines.evaluation import handoff
+
+        audit = handoff.handoff_scores()
+        found |= {"handoff": audit.as_json()}
+        shown(handoff.score_lines(audit, show_wrong=show_wrong))
+        is_met = is_met and audit.is_met
+    if "contract-terms" in wanted:
+        from vim_pipelines.evaluation import contract_terms
+
+        terms = contract_terms.score(contract_terms.read_contracts(contracts or contract_terms.default_folder()))
+        found |= terms.as_json()
+        shown(contract_terms.score_lines(terms, show_wrong=show_wrong))
+        is_met = is_met and terms.is_met
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
     if not is_met:
         context.exit(1)
 
