@@ -1029,18 +1029,80 @@ from positions as p left join w using (account_key, product) left join v using (
 create or replace temp table fact_lines as
 select l.*, l.status as line_status from plain.fct_license_waste as l join fact_products as p using (account_key, product) where l.as_of_date = d() and p.line_count > 1;
 create or replace temp table fact_accounts as
-with people as (
-    select account_key, min(full_name) filter (role = 'champion') as champion_name, min(full_name) filter (role = 'sponsor') as sponsor_name
-    from contacts where coalesce(is_active, true) and coalesce(left_on > d(), true) group by all
-),
-reached as (select account_key, min(reached_on) as fttv_reached_on from milestones where milestone_kind = 'fttv' and reached_on <= d() group by all)
-select s.*, v.recent_median, v.prior_median, v.status as variance_status, a.last_activity_date, t.phase, t.phase_name, t.blocking_requirement_id, p.champion_name, p.sponsor_name, r.fttv_reached_on
+select s.* replace (case when s.days_to_opt_out >= 0 then s.days_to_opt_out end as days_to_opt_out), v.recent_median, v.prior_median, v.status as variance_status, a.last_activity_date,
+    t.phase, t.phase_name, t.blocking_requirement_id, case when (select count(is_escalated) from tickets) > 0 then q.escalations_90d end as escalations_90d, q.sla_breaches_90d, q.sla_status
 from (from plain.fct_account_signals where as_of_date = d()) as s join account as a using (account_key)
 left join (from plain.fct_adoption_variance where as_of_date = d()) as v using (account_key) left join (from computed.account_state where as_of_date = d()) as t using (account_key)
-left join people as p using (account_key) left join reached as r using (account_key);
+left join (from plain.fct_ticket_load where as_of_date = d()) as q using (account_key);
+-- People, goals, meetings, the handoff and the queue: the evidence of the lifecycle and what Python folds of it are given, as below.
+create or replace temp table fact_further as
+with roles as (
+    select account_key, max(full_name) filter (role = 'champion') as champion_name, max(full_name) filter (role = 'sponsor') as sponsor_name,
+        max(full_name) filter (role = 'economic_buyer') as economic_buyer_name, max(contact_key) filter (role = 'champion') as champion_key,
+        max(contact_key) filter (role = 'sponsor') as sponsor_key, max(contact_key) filter (role = 'economic_buyer') as economic_buyer_key,
+        bool_or(role = 'champion' and status in ('left', 'nobody')) as has_no_champion, bool_or(role = 'sponsor' and status in ('left', 'nobody')) as has_no_sponsor,
+        bool_or(role = 'economic_buyer' and status in ('left', 'nobody')) as has_no_economic_buyer
+    from base.int_stakeholders group by all
+),
+people as (select account_key, count(*) as contacts_active from contacts where coalesce(is_active, true) and coalesce(left_on > d(), true) group by all),
+addressees as (select account_key, lower(email) as email, min(full_name) as full_name from contacts where email is not null and full_name is not null group by all),
+colleagues as (
+    select email, min(full_name) as full_name from (select lower(csm_email) as email, csm_name as full_name from account union all select lower(owner_email), owner_name from account)
+    where email is not null and full_name is not null group by all
+),
+audited as (
+    select account_key, string_agg(label, ', ' order by label) filter (status = 'missing') as missing, string_agg(label, ', ' order by label) filter (status = 'conflicting') as conflicting,
+        count(*) filter (status = 'missing') as missing_count
+    from computed.handoff_fields where as_of_date = d() and is_mandatory group by all
+),
+seated as (
+    select s.account_key, count(*) filter (t.user_key is null) as untrained, count(t.user_key) as matched
+    from (select distinct account_key, user_key from base.stg_product__license_assignments where coalesce(assigned_at < tomorrow(), true) and coalesce(revoked_at >= tomorrow(), true)) as s
+    left join (select distinct account_key, user_key from base.stg_crm__training_completions where completed_at < tomorrow()) as t using (account_key, user_key) group by all
+),
+earlier as (select account_key, count(*) as n from tickets where coalesce(status, 'open') <> 'deleted' and d() - opened_at::date between 28 and 55 group by all),
+queue as (select account_key, requirement_id, action, why, due_on from computed.next_best_actions where as_of_date = d() and account_rank = 1),
+feeds as (
+    select (select count(*) from queue) > 0 as is_queue_made, (select count(next_touchpoint_on) from base.int_evidence_overlays) > 0 as is_calendar_fed,
+        (select count(ebr_planned_on) from base.int_evidence_realization) > 0 as is_ebr_plan_fed, (select count(*) from contacts where role = 'economic_buyer') > 0 as is_economic_buyer_fed,
+        (select coalesce(sum(matched), 0) from seated) > 0 as is_training_matched, (select d() - min(opened_at)::date from tickets) >= 56 as is_ticket_history_fed
+)
+select s.account_key, r.champion_name, r.champion_key, r.has_no_champion, r.sponsor_name, r.sponsor_key, r.has_no_sponsor, r.economic_buyer_name, r.economic_buyer_key,
+    r.has_no_economic_buyer and f.is_economic_buyer_fed as has_no_economic_buyer, a.owner_name, case when e.is_contact_fed then coalesce(p.contacts_active, 0) end as contacts_active,
+    g.pain_key, replace(trim(g.pain_metric), '_', ' ') as pain_metric, g.pain_status = 'nobody' as has_no_pain_metric, case when trim(g.pain_metric) <> '' then g.pain_baseline end as pain_baseline,
+    case when trim(g.pain_metric) <> '' then g.pain_target end as pain_target, g.pain_due_on, g.pain_status <> 'unknown' as has_no_pain_date, coalesce(c.full_name, k.full_name) as pain_owner,
+    g.pain_status <> 'unknown' and g.pain_owner is null as has_no_pain_owner,
+    case when g.sponsor_status <> 'unknown' or g.pain_status <> 'unknown' or g.red_flags_seen > 0 then
+        case g.verdict when 'risk_mitigation_plan' then 'a Risk Mitigation Plan' when 'success_plan' then 'a Success Plan' else 'blocked' end || ', because ' || replace(g.reason, '; ', ', ')
+    end as psp_verdict,
+    h.handoff_fields_expected is not null as is_handoff_audited, case when is_handoff_audited then x.missing end as handoff_missing,
+    case when is_handoff_audited then x.missing_count end as handoff_missing_count, case when is_handoff_audited then x.conflicting end as handoff_conflicting, h.handoff_rounds,
+    e.fttv_milestone_key, e.fttv_due_on, e.is_fttv_fed as has_no_fttv_date, e.fttv_reached_on, e.is_fttv_fed, e.kickoff_meeting_key, e.kickoff_meeting_held_on as kickoff_held_on,
+    e.is_kickoff_meeting_fed, o.last_touchpoint_on, o.last_touchpoint_key, o.is_touchpoint_fed, o.next_touchpoint_on, f.is_calendar_fed,
+    case when e.is_training_completion_fed then e.users_trained end as users_trained,
+    case when e.is_training_completion_fed and e.is_license_assignment_fed and f.is_training_matched then
+        case when e.users_assigned > 0 then u.untrained when e.active_users_28d = 0 then 0 end end as users_untrained,
+    v.outcome_key, replace(trim(v.outcome_metric_name), '_', ' ') as outcome_metric, v.is_outcome_fed and v.outcome_key is null as has_no_outcome,
+    case when trim(v.outcome_metric_name) <> '' then v.outcome_baseline end as outcome_baseline, case when trim(v.outcome_metric_name) <> '' then v.outcome_measured end as outcome_measured,
+    case when trim(v.outcome_metric_name) <> '' then v.outcome_target end as outcome_target, v.outcome_measured_on, v.ebr_key, v.ebr_held_on, v.is_ebr_fed, v.ebr_planned_on, f.is_ebr_plan_fed,
+    w.renewal_open_key, w.renewal_open_amount, case when w.renewal_open_amount is not null then upper(deals.currency) end as currency, w.renewal_open_close_on, w.is_renewal_fed,
+    case when y.notice_is_open then y.notice_on end as notice_on, n.lost_on, s.contract_status = 'ok' as is_contract_known, n.reference_consent_key, n.reference_consent_on, n.is_reference_consent_fed,
+    case when s.ticket_status = 'ok' and f.is_ticket_history_fed and a.contract_age_days >= 56 then coalesce(l.n, 0) end as tickets_28d_before,
+    case when s.ticket_status = 'ok' then 'insufficient' else s.ticket_status end as tickets_before_status, q.requirement_id as next_action_key, q.action as next_action, q.why as next_action_why,
+    q.due_on as next_action_due_on, f.is_queue_made
+from (from plain.fct_account_signals where as_of_date = d() and hold_reason is null) as s cross join feeds as f left join account as a using (account_key)
+left join base.int_contract_cycles as y using (account_key) left join base.int_lifecycle_evidence as e using (account_key) left join base.int_evidence_overlays as o using (account_key)
+left join base.int_evidence_realization as v using (account_key) left join base.int_evidence_growth as w using (account_key) left join base.int_evidence_advocacy_churn as n using (account_key)
+left join base.int_psp_diagnostic as g using (account_key) left join roles as r using (account_key) left join people as p using (account_key)
+left join addressees as c on s.account_key = c.account_key and lower(g.pain_owner) = c.email left join colleagues as k on lower(g.pain_owner) = k.email
+left join (from computed.handoff_audits where as_of_date = d()) as h using (account_key) left join audited as x using (account_key) left join seated as u using (account_key)
+left join earlier as l using (account_key) left join queue as q using (account_key) left join base.stg_crm__opportunities as deals on w.renewal_open_key = deals.opportunity_key;
 drop type if exists fact_row;
 create temp type fact_row as struct(metric varchar, label varchar, value_number decimal(18, 4), value_text varchar, unit varchar, currency varchar, window_label varchar, is_known boolean, group_status varchar,
     sensitivity varchar, fact_class varchar, source_table varchar);
+drop type if exists further_row;
+create temp type further_row as struct(metric varchar, label varchar, value_number decimal(18, 4), value_text varchar, unit varchar, currency varchar, window_label varchar, is_known boolean,
+    group_status varchar, sensitivity varchar, fact_class varchar, source_table varchar, source_key varchar);
 
 create or replace temp view today as
 with facts as (
@@ -1055,7 +1117,7 @@ select account_key, product as scope, account_key || ':' || product as source_ke
     row('waste_annual', 'yearly waste beyond the right-size gap', waste_annual, null, 'money', currency, 'last thirteen complete weeks', waste_annual is not null, money_status, 'internal', 'computed', 'marts.fct_license_waste')::fact_row,
     row('waste_low', 'low end of the yearly waste', waste_low, null, 'money', currency, 'last thirteen complete weeks', waste_low is not null, money_status, 'internal', 'computed', 'marts.fct_license_waste')::fact_row,
     row('waste_high', 'high end of the yearly waste', waste_high, null, 'money', currency, 'last thirteen complete weeks', waste_high is not null, money_status, 'internal', 'computed', 'marts.fct_license_waste')::fact_row,
-    row('net_unit_price_annual', 'net price per seat and year', net_unit_price_annual, null, 'money', currency, 'today', net_unit_price_annual is not null, 'unknown', 'internal', 'contracted', 'base.int_contract_lines')::fact_row,
+    row('net_unit_price_annual', 'net price per seat and year', net_unit_price_annual, null, 'money', currency, 'today', net_unit_price_annual is not null, 'unknown', 'shareable', 'contracted', 'base.int_contract_lines')::fact_row,
     row('renewal_date', 'renewal date', null, strftime(renewal_date, '%Y-%m-%d'), 'date', null, 'today', renewal_date is not null, 'unknown', 'shareable', 'contracted', 'base.int_contract_lines')::fact_row,
     row('opt_out_date', 'opt-out deadline', null, strftime(opt_out_date, '%Y-%m-%d'), 'date', null, 'today', opt_out_date is not null, 'unknown', 'shareable', 'contracted', 'base.int_contract_lines')::fact_row,
     row('entitled_features', 'value features in the contract', entitled_features, null, 'count', null, 'today', entitled_features is not null, usage_status, 'shareable', 'computed', 'base.product_features')::fact_row,
@@ -1065,7 +1127,7 @@ select account_key, product as scope, account_key || ':' || product as source_ke
 union all
 select account_key, contract_line_key as scope, contract_line_key as source_key, unnest([
     row('seats_contracted', 'contracted seats of the line', seats, null, 'seats', null, 'today', seats is not null, line_status, 'shareable', 'contracted', 'base.int_contract_lines')::fact_row,
-    row('net_unit_price_annual', 'net price per seat and year of the line', net_unit_price_annual, null, 'money', currency, 'today', net_unit_price_annual is not null, line_status, 'internal', 'contracted', 'base.int_contract_lines')::fact_row,
+    row('net_unit_price_annual', 'net price per seat and year of the line', net_unit_price_annual, null, 'money', currency, 'today', net_unit_price_annual is not null, line_status, 'shareable', 'contracted', 'base.int_contract_lines')::fact_row,
     row('shelfware_seats', 'seats above the high-water mark with headroom, charged to the line', shelfware_seats, null, 'seats', null, 'last thirteen complete weeks', shelfware_seats is not null, line_status, 'internal', 'computed', 'marts.fct_license_waste')::fact_row,
     row('waste_annual', 'yearly waste charged to the line', waste_annual, null, 'money', currency, 'last thirteen complete weeks', waste_annual is not null, line_status, 'internal', 'computed', 'marts.fct_license_waste')::fact_row,
     row('renewal_date', 'renewal date of the line', null, strftime(renewal_date, '%Y-%m-%d'), 'date', null, 'today', renewal_date is not null, line_status, 'shareable', 'contracted', 'base.int_contract_lines')::fact_row,
@@ -1080,19 +1142,19 @@ select account_key, 'account' as scope, account_key as source_key, unnest([
     row('utilization_28d', 'share of contracted seats in use', utilization_28d, null, 'ratio', null, 'last four weeks', utilization_28d is not null, usage_status, 'shareable', 'computed', 'marts.fct_account_signals')::fact_row,
     row('unused_value_annual', 'yearly value of seats nobody uses now', unused_value_annual, null, 'money', '{currency}', 'last four weeks', unused_value_annual is not null, money_status, 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
     row('waste_annual', 'yearly waste beyond the right-size gap', waste_annual, null, 'money', '{currency}', 'last thirteen complete weeks', waste_annual is not null, money_status, 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
-    row('arr_amount', 'annual recurring revenue', arr_amount, null, 'money', currency, 'today', arr_amount is not null, 'unknown', 'internal', 'contracted', 'marts.fct_account_signals')::fact_row,
+    row('arr_amount', 'annual recurring revenue', arr_amount, null, 'money', currency, 'today', arr_amount is not null, 'unknown', 'shareable', 'contracted', 'marts.fct_account_signals')::fact_row,
     row('renewal_date', 'next renewal date', null, strftime(next_renewal_date, '%Y-%m-%d'), 'date', null, 'today', next_renewal_date is not null, contract_status, 'shareable', 'contracted', 'marts.fct_account_signals')::fact_row,
     row('opt_out_date', 'next opt-out deadline', null, strftime(next_opt_out_date, '%Y-%m-%d'), 'date', null, 'today', next_opt_out_date is not null, contract_status, 'shareable', 'contracted', 'marts.fct_account_signals')::fact_row,
     row('days_to_opt_out', 'days to the next opt-out deadline', days_to_opt_out, null, 'days', null, 'today', days_to_opt_out is not null, contract_status, 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
-    row('days_to_renewal', 'days to the next renewal', days_to_renewal, null, 'days', null, 'today', days_to_renewal is not null, contract_status, 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
+    row('days_to_renewal', 'days to the next renewal', days_to_renewal, null, 'days', null, 'today', days_to_renewal is not null, contract_status, 'shareable', 'computed', 'marts.fct_account_signals')::fact_row,
     row('weekly_active_recent', 'weekly active users lately', recent_median, null, 'users', null, 'last four complete weeks', recent_median is not null, variance_status, 'shareable', 'computed', 'marts.fct_adoption_variance')::fact_row,
     row('weekly_active_prior', 'weekly active users before', prior_median, null, 'users', null, 'the eight weeks before', prior_median is not null, variance_status, 'shareable', 'computed', 'marts.fct_adoption_variance')::fact_row,
     row('drop_ratio', 'change of weekly active users', drop_ratio, null, 'ratio', null, 'last four weeks against the eight before', drop_ratio is not null, variance_status, 'internal', 'computed', 'marts.fct_adoption_variance')::fact_row,
     row('cv_robust', 'robust variation of weekly active users', cv_robust, null, 'ratio', null, 'last half year', cv_robust is not null, variance_status, 'internal', 'computed', 'marts.fct_adoption_variance')::fact_row,
-    row('gap_days', 'longest run of business days without activity', gap_days, null, 'days', null, 'last quarter', gap_days is not null, usage_status, 'internal', 'computed', 'marts.fct_adoption_variance')::fact_row,
+    row('gap_days', 'longest run of business days without activity', gap_days, null, 'days', null, 'last quarter', gap_days is not null, usage_status, 'shareable', 'computed', 'marts.fct_adoption_variance')::fact_row,
     row('last_activity_date', 'day of the last activity', null, strftime(last_activity_date, '%Y-%m-%d'), 'date', null, 'today', last_activity_date is not null, usage_status, 'shareable', 'computed', 'base.int_accounts')::fact_row,
-    row('tickets_28d', 'tickets opened in the last four weeks', tickets_28d, null, 'count', null, 'last four weeks', tickets_28d is not null, ticket_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row,
-    row('tickets_open', 'tickets open now', tickets_open, null, 'count', null, 'today', tickets_open is not null, ticket_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row,
+    row('tickets_28d', 'tickets opened in the last four weeks', tickets_28d, null, 'tickets', null, 'last four weeks', tickets_28d is not null, ticket_status, 'shareable', 'computed', 'marts.fct_ticket_load')::fact_row,
+    row('tickets_open', 'tickets open now', tickets_open, null, 'tickets', null, 'today', tickets_open is not null, ticket_status, 'shareable', 'computed', 'marts.fct_ticket_load')::fact_row,
     row('ticket_rate', 'tickets per hundred seats in the last four weeks', ticket_rate, null, 'ratio', null, 'last four weeks', ticket_rate is not null, ticket_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row,
     row('weighted_load', 'ticket load weighted by severity', weighted_load, null, 'count', null, 'last four weeks', weighted_load is not null, ticket_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row,
     row('spike_p_value', 'probability of so many tickets at the usual rate', spike_p_value, null, 'probability', null, 'last four weeks', spike_p_value is not null, ticket_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row,
@@ -1100,17 +1162,64 @@ select account_key, 'account' as scope, account_key as source_key, unnest([
     row('phase', 'lifecycle phase', phase, null, 'count', null, 'today', phase is not null, 'unknown', 'internal', 'computed', 'computed.account_state')::fact_row,
     row('phase_name', 'name of the lifecycle phase', null, phase_name, 'text', null, 'today', phase_name is not null, 'unknown', 'internal', 'computed', 'computed.account_state')::fact_row,
     row('blocking_requirement', 'requirement that blocks the next phase', null, blocking_requirement_id, 'text', null, 'today', blocking_requirement_id is not null, 'unknown', 'internal', 'computed', 'computed.account_state')::fact_row,
-    row('champion_name', 'champion at the customer', null, champion_name, 'text', null, 'today', champion_name is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__contacts')::fact_row,
-    row('sponsor_name', 'sponsor at the customer', null, sponsor_name, 'text', null, 'today', sponsor_name is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__contacts')::fact_row,
     row('csm_name', 'customer success manager', null, csm_name, 'text', null, 'today', csm_name is not null, 'unknown', 'shareable', 'computed', 'marts.fct_account_signals')::fact_row,
     row('tier', 'tier of the account', null, tier, 'text', null, 'today', tier is not null, 'unknown', 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
     row('segment', 'segment of the account', null, segment, 'text', null, 'today', segment is not null, 'unknown', 'internal', 'computed', 'marts.fct_account_signals')::fact_row,
-    row('fttv_reached_on', 'day of the first value milestone', null, strftime(fttv_reached_on, '%Y-%m-%d'), 'date', null, 'today', fttv_reached_on is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones')::fact_row
+    row('weekly_active_change', 'change of weekly active users, up or down', abs(drop_ratio), null, 'ratio', null, 'last four weeks against the eight before', drop_ratio is not null, variance_status, 'shareable', 'computed', 'marts.fct_adoption_variance')::fact_row,
+    row('escalations_90d', 'escalated tickets in the quarter', escalations_90d, null, 'tickets a quarter', null, 'last quarter', escalations_90d is not null, ticket_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row,
+    row('sla_breaches_90d', 'tickets answered too late in the quarter', sla_breaches_90d, null, 'tickets a quarter', null, 'last quarter', sla_breaches_90d is not null, sla_status, 'internal', 'computed', 'marts.fct_ticket_load')::fact_row
 ]) as f from fact_accounts
+),
+further as (
+select account_key, unnest([
+    row('champion_name', 'champion at the customer', null, coalesce(champion_name, case when has_no_champion then 'none' end), 'text', null, 'today', champion_name is not null or coalesce(has_no_champion, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__contacts', coalesce(champion_key, account_key))::further_row,
+    row('sponsor_name', 'sponsor at the customer', null, coalesce(sponsor_name, case when has_no_sponsor then 'none' end), 'text', null, 'today', sponsor_name is not null or coalesce(has_no_sponsor, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__contacts', coalesce(sponsor_key, account_key))::further_row,
+    row('economic_buyer_name', 'economic buyer at the customer', null, coalesce(economic_buyer_name, case when has_no_economic_buyer then 'none' end), 'text', null, 'today', economic_buyer_name is not null or coalesce(has_no_economic_buyer, false), 'unknown', 'internal', 'computed', 'base.stg_crm__contacts', coalesce(economic_buyer_key, account_key))::further_row,
+    row('account_executive_name', 'account executive who sold', null, owner_name, 'text', null, 'today', owner_name is not null, 'unknown', 'shareable', 'computed', 'base.int_accounts', account_key)::further_row,
+    row('contacts_active', 'people at the customer whom we know', contacts_active, null, 'people', null, 'today', contacts_active is not null, 'unknown', 'internal', 'computed', 'base.stg_crm__contacts', account_key)::further_row,
+    row('pain_metric', 'metric of the goal that the customer named', null, coalesce(pain_metric, case when has_no_pain_metric then 'none' end), 'text', null, 'today', pain_metric is not null or coalesce(has_no_pain_metric, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(pain_key, account_key))::further_row,
+    row('pain_baseline', 'baseline of the metric of the goal', pain_baseline, null, coalesce('value of ' || pain_metric, 'value'), null, 'today', pain_baseline is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(pain_key, account_key))::further_row,
+    row('pain_target', 'target of the metric of the goal', pain_target, null, coalesce('value of ' || pain_metric, 'value'), null, 'today', pain_target is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(pain_key, account_key))::further_row,
+    row('pain_due_on', 'day by which the goal is due', null, coalesce(strftime(pain_due_on, '%Y-%m-%d'), case when has_no_pain_date then 'none' end), 'date', null, 'today', pain_due_on is not null or coalesce(has_no_pain_date, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(pain_key, account_key))::further_row,
+    row('pain_owner', 'person who answers for the goal', null, coalesce(pain_owner, case when has_no_pain_owner then 'none' end), 'text', null, 'today', pain_owner is not null or coalesce(has_no_pain_owner, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(pain_key, account_key))::further_row,
+    row('psp_verdict', 'verdict of the psp diagnostic, and why', null, psp_verdict, 'text', null, 'today', psp_verdict is not null, 'unknown', 'internal', 'computed', 'base.int_psp_diagnostic', account_key)::further_row,
+    row('handoff_missing', 'mandatory handoff fields that are missing', null, coalesce(handoff_missing, case when is_handoff_audited then 'none' end), 'text', null, 'today', handoff_missing is not null or coalesce(is_handoff_audited, false), 'unknown', 'internal', 'computed', 'computed.handoff_fields', account_key)::further_row,
+    row('handoff_missing_count', 'count of mandatory handoff fields that are missing', handoff_missing_count, null, 'fields', null, 'today', handoff_missing_count is not null, 'unknown', 'internal', 'computed', 'computed.handoff_fields', account_key)::further_row,
+    row('handoff_conflicting', 'mandatory handoff fields on which crm and papers differ', null, coalesce(handoff_conflicting, case when is_handoff_audited then 'none' end), 'text', null, 'today', handoff_conflicting is not null or coalesce(is_handoff_audited, false), 'unknown', 'internal', 'computed', 'computed.handoff_fields', account_key)::further_row,
+    row('handoff_rounds', 'requests for the handoff already sent', handoff_rounds, null, 'requests', null, 'today', handoff_rounds is not null, 'unknown', 'internal', 'computed', 'computed.handoff_audits', account_key)::further_row,
+    row('fttv_due_on', 'day by which first value is due', null, coalesce(strftime(fttv_due_on, '%Y-%m-%d'), case when has_no_fttv_date then 'none' end), 'date', null, 'today', fttv_due_on is not null or coalesce(has_no_fttv_date, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(fttv_milestone_key, account_key))::further_row,
+    row('fttv_reached_on', 'day of the first value milestone', null, coalesce(strftime(fttv_reached_on, '%Y-%m-%d'), case when is_fttv_fed then 'none' end), 'date', null, 'today', fttv_reached_on is not null or coalesce(is_fttv_fed, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(fttv_milestone_key, account_key))::further_row,
+    row('kickoff_held_on', 'day of the kickoff', null, coalesce(strftime(kickoff_held_on, '%Y-%m-%d'), case when is_kickoff_meeting_fed then 'none' end), 'date', null, 'today', kickoff_held_on is not null or coalesce(is_kickoff_meeting_fed, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__meetings', coalesce(kickoff_meeting_key, account_key))::further_row,
+    row('last_touchpoint_on', 'day of the last meeting with the customer', null, coalesce(strftime(last_touchpoint_on, '%Y-%m-%d'), case when is_touchpoint_fed then 'none' end), 'date', null, 'today', last_touchpoint_on is not null or coalesce(is_touchpoint_fed, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__meetings', coalesce(last_touchpoint_key, account_key))::further_row,
+    row('next_touchpoint_on', 'day of the next meeting with the customer', null, coalesce(strftime(next_touchpoint_on, '%Y-%m-%d'), case when is_calendar_fed then 'none' end), 'date', null, 'today', next_touchpoint_on is not null or coalesce(is_calendar_fed, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__meetings', account_key)::further_row,
+    row('users_trained', 'users who completed a training', users_trained, null, 'users', null, 'so far', users_trained is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__training_completions', account_key)::further_row,
+    row('users_untrained', 'users with a seat and without a training', users_untrained, null, 'users', null, 'today', users_untrained is not null, 'unknown', 'shareable', 'computed', 'base.stg_product__license_assignments', account_key)::further_row,
+    row('outcome_metric', 'metric of the last outcome that was measured', null, coalesce(outcome_metric, case when has_no_outcome then 'none' end), 'text', null, 'today', outcome_metric is not null or coalesce(has_no_outcome, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(outcome_key, account_key))::further_row,
+    row('outcome_baseline', 'value of the outcome at the start', outcome_baseline, null, coalesce('value of ' || outcome_metric, 'value'), null, 'today', outcome_baseline is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(outcome_key, account_key))::further_row,
+    row('outcome_measured', 'value of the outcome as measured', outcome_measured, null, coalesce('value of ' || outcome_metric, 'value'), null, 'today', outcome_measured is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(outcome_key, account_key))::further_row,
+    row('outcome_target', 'target of the outcome', outcome_target, null, coalesce('value of ' || outcome_metric, 'value'), null, 'today', outcome_target is not null, 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(outcome_key, account_key))::further_row,
+    row('outcome_measured_on', 'day of the last measurement', null, coalesce(strftime(outcome_measured_on, '%Y-%m-%d'), case when has_no_outcome then 'none' end), 'date', null, 'today', outcome_measured_on is not null or coalesce(has_no_outcome, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(outcome_key, account_key))::further_row,
+    row('ebr_held_on', 'day of the last executive business review', null, coalesce(strftime(ebr_held_on, '%Y-%m-%d'), case when is_ebr_fed then 'none' end), 'date', null, 'today', ebr_held_on is not null or coalesce(is_ebr_fed, false), 'unknown', 'shareable', 'computed', 'base.int_evidence_realization', coalesce(ebr_key, account_key))::further_row,
+    row('ebr_planned_on', 'day of the next executive business review', null, coalesce(strftime(ebr_planned_on, '%Y-%m-%d'), case when is_ebr_plan_fed then 'none' end), 'date', null, 'today', ebr_planned_on is not null or coalesce(is_ebr_plan_fed, false), 'unknown', 'shareable', 'computed', 'base.int_evidence_realization', account_key)::further_row,
+    row('renewal_open_amount', 'amount of the open renewal', renewal_open_amount, null, 'money', currency, 'today', renewal_open_amount is not null, 'unknown', 'internal', 'computed', 'base.stg_crm__opportunities', coalesce(renewal_open_key, account_key))::further_row,
+    row('renewal_open_close_on', 'close date of the open renewal', null, coalesce(strftime(renewal_open_close_on, '%Y-%m-%d'), case when is_renewal_fed then 'none' end), 'date', null, 'today', renewal_open_close_on is not null or coalesce(is_renewal_fed, false), 'unknown', 'internal', 'computed', 'base.stg_crm__opportunities', coalesce(renewal_open_key, account_key))::further_row,
+    row('notice_on', 'day on which notice was served', null, coalesce(strftime(notice_on, '%Y-%m-%d'), case when is_contract_known then 'none' end), 'date', null, 'today', notice_on is not null or coalesce(is_contract_known, false), 'unknown', 'shareable', 'computed', 'base.int_contract_cycles', account_key)::further_row,
+    row('lost_on', 'day on which the account was lost', null, coalesce(strftime(lost_on, '%Y-%m-%d'), case when is_contract_known then 'none' end), 'date', null, 'today', lost_on is not null or coalesce(is_contract_known, false), 'unknown', 'internal', 'computed', 'base.int_contract_lines', account_key)::further_row,
+    row('reference_consent_on', 'day on which the reference was agreed to', null, coalesce(strftime(reference_consent_on, '%Y-%m-%d'), case when is_reference_consent_fed then 'none' end), 'date', null, 'today', reference_consent_on is not null or coalesce(is_reference_consent_fed, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__customer_references', coalesce(reference_consent_key, account_key))::further_row,
+    row('tickets_28d_before', 'tickets opened in the four weeks before', tickets_28d_before, null, 'tickets', null, 'the four weeks before', tickets_28d_before is not null, tickets_before_status, 'shareable', 'computed', 'base.stg_support__tickets', account_key)::further_row,
+    row('next_action', 'next best action', null, coalesce(next_action, case when is_queue_made then 'none' end), 'text', null, 'today', next_action is not null or coalesce(is_queue_made, false), 'unknown', 'internal', 'computed', 'computed.next_best_actions', coalesce(next_action_key, account_key))::further_row,
+    row('next_action_due_on', 'day by which the next best action is due', null, coalesce(strftime(next_action_due_on, '%Y-%m-%d'), case when is_queue_made then 'none' end), 'date', null, 'today', next_action_due_on is not null or coalesce(is_queue_made, false), 'unknown', 'internal', 'computed', 'computed.next_best_actions', coalesce(next_action_key, account_key))::further_row,
+    row('next_action_why', 'why it is the next best action', null, coalesce(next_action_why, case when is_queue_made then 'none' end), 'text', null, 'today', next_action_why is not null or coalesce(is_queue_made, false), 'unknown', 'internal', 'computed', 'computed.next_best_actions', coalesce(next_action_key, account_key))::further_row
+]) as f from fact_further
+),
+every as (
+select account_key, scope, source_key, f.metric, f.label, f.value_number, f.value_text, f.unit, f.currency, f.window_label, f.is_known, f.group_status, f.sensitivity, f.fact_class, f.source_table from facts
+union all
+select account_key, 'account', f.source_key, f.metric, f.label, f.value_number, f.value_text, f.unit, f.currency, f.window_label, f.is_known, f.group_status, f.sensitivity, f.fact_class, f.source_table from further
 )
-select account_key, d() as as_of_date, f.metric, scope, f.label, f.value_number, f.value_text, f.unit, f.currency, f.window_label,
-    case when f.is_known then 'ok' when f.group_status in ('insufficient', 'stale') then f.group_status else 'unknown' end as status, f.sensitivity, f.fact_class, f.source_table, source_key
-from facts;
+select account_key, d() as as_of_date, metric, scope, label, value_number, value_text, unit, currency, window_label,
+    case when is_known then 'ok' when group_status in ('insufficient', 'stale') then group_status else 'unknown' end as status, sensitivity, fact_class, source_table, source_key
+from every;
 create table if not exists plain.fct_account_facts as from today limit 0;
 delete from plain.fct_account_facts where as_of_date = d();
 insert into plain.fct_account_facts by name from today;

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vim_pipelines.core.dates import as_day, end_of_day
+from vim_pipelines.core.empty import EMPTY_LIST
 from vim_pipelines.core.severities import SERIOUS
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def judge(promise: Promise, readings: Iterable[Reading], *, approved_on: date, a
 def is_reached(promise: Promise, reading: Reading) -> bool:
     """Whether a reading reaches the promise's bar."""
     if promise.comparison == "is_recorded":
-        return reading.number is not None or bool((reading.text or "").strip())
+        return reading.number is not None or (reading.text or "").strip().lower() not in ("", EMPTY_LIST)
     bar = bar_of(promise)
     if bar is None or reading.number is None:
         return False

@@ -17,11 +17,12 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
+from vim_pipelines.core.empty import EMPTY_LIST
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.core.money import format_money
 from vim_pipelines.core.severities import SEVERITIES
 
-Step = Literal["exact", "count", "money", "ratio", "days", "score", "volatile"]
+Step = Literal["exact", "count", "measure", "money", "ratio", "days", "score", "volatile"]
 Relation = Literal["below", "equal", "above"]
 
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
@@ -132,12 +133,19 @@ FURTHER_METRICS: tuple[Metric, ...] = (
     Metric("pain_baseline", "Baseline of the goal's metric", "exact", True, says=("baseline", "from", "start", "today", "began", "stood")),
     Metric("pain_target", "Target of the goal's metric", "exact", True, says=("target", "goal", "to ", "aim", "reach")),
     Metric("pain_due_on", "Day by which the goal is due", "exact", True, says=("goal", "due", "by ", "until", "target", "date")),
-    Metric("pain_owner", "Owner of the goal at the customer", "exact", True),
+    Metric("pain_owner", "Person who answers for the goal", "exact", True),
     Metric("contacts_active", "People at the customer whom we know", "count", False, ("person", "people"), ("know", "contact", "people", "person", "recorded")),
-    Metric("psp_verdict", "Verdict of the PSP diagnostic", "exact"),
-    Metric("handoff_missing", "Handoff fields that are missing", "exact"),
-    Metric("handoff_missing_count", "Count of missing handoff fields", "exact", False, ("field", "fields"), ("missing", "lack", "handoff", "absent")),
-    Metric("handoff_conflicting", "Handoff fields on which CRM and papers differ", "exact"),
+    Metric("psp_verdict", "Verdict of the PSP diagnostic, and why", "exact"),
+    Metric("handoff_missing", "Mandatory handoff fields that are missing", "exact"),
+    Metric(
+        "handoff_missing_count",
+        "Count of mandatory handoff fields that are missing",
+        "exact",
+        False,
+        ("field", "fields"),
+        ("missing", "lack", "handoff", "absent"),
+    ),
+    Metric("handoff_conflicting", "Mandatory handoff fields on which CRM and papers differ", "exact"),
     Metric("handoff_rounds", "Requests already sent for the handoff", "exact", False, ("request", "requests"), ("request", "asked", "round", "sent")),
     Metric("fttv_due_on", "Day by which first value is due", "exact", True, says=("first", "value", "milestone", "due")),
     Metric("kickoff_held_on", "Day of the kickoff", "exact", True, says=("kickoff", "kick-off")),
@@ -154,7 +162,7 @@ FURTHER_METRICS: tuple[Metric, ...] = (
     ),
     Metric("outcome_metric", "Metric of the last measured outcome", "exact", True),
     Metric("outcome_baseline", "Outcome's value at the start", "exact", True, says=("baseline", "from", "start", "before", "began")),
-    Metric("outcome_measured", "Outcome's value as measured", "exact", True, says=("measured", "to ", "now", "reached", "stands", "today")),
+    Metric("outcome_measured", "Outcome's value as measured", "measure", True, says=("measured", "to ", "now", "reached", "stands", "today")),
     Metric("outcome_target", "Outcome's target", "exact", True, says=("target", "goal", "aim", "agreed")),
     Metric("outcome_measured_on", "Day of the last measurement", "volatile", True, says=("measured", "on ", "measurement")),
     Metric("ebr_held_on", "Day of the last executive business review", "exact", True, says=("review", "ebr")),
@@ -167,13 +175,13 @@ FURTHER_METRICS: tuple[Metric, ...] = (
     Metric("escalations_90d", "Escalated tickets in the quarter", "count", False, _TICKETS, ("escalat",)),
     Metric("sla_breaches_90d", "Tickets answered too late in the quarter", "count", False, _TICKETS, ("late", "breach", "missed", "target", "service level")),
     Metric(
-        "tickets_28d_before", "Support tickets opened in the four weeks before", "count", False, _TICKETS, ("before", "earlier", "previous", "from", "prior")
+        "tickets_28d_before", "Support tickets opened in the four weeks before", "count", True, _TICKETS, ("before", "earlier", "previous", "from", "prior")
     ),
-    Metric("weekly_active_change", "Change of weekly active users", "ratio", True, says=("change", "by", "week")),
+    Metric("weekly_active_change", "Change of weekly active users, up or down", "ratio", True, says=("change", "by", "week")),
     Metric("days_to_opt_out", "Days to the opt-out deadline", "days", False, _DAYS, (*_OPT_OUT, "left", "until", "remain")),
     Metric("next_action", "Next best action", "exact"),
     Metric("next_action_due_on", "Day by which the next action is due", "exact", says=("due", "by ", "until", "before")),
-    Metric("next_action_why", "Why it is the next action", "exact"),
+    Metric("next_action_why", "Why it is the next action", "volatile"),
 )
 
 
@@ -228,8 +236,10 @@ RISK_WORDS: dict[str, str] = {
 }
 
 
-#: How the marts write a list with nothing in it. Customers read of a feature called "none" before this was known here.
-EMPTY_LIST = "none"
+#: Texts that code of the lifecycle worded for its own pages: ids of rules, ISO dates and several sentences stand in them.
+_WORDED_ELSEWHERE = frozenset({"next_action", "next_action_why", "psp_verdict"})
+#: Values of a metric that the customer named; the rest of the unit is its name, so that only values of one metric can be compared.
+OWN_METRIC_UNIT = "value of "
 
 
 @dataclass(frozen=True)
@@ -262,6 +272,11 @@ class Fact:
     def is_known(self) -> bool:
         """Whether a sentence may use it: measured, and with a value. An empty list is measured, but there is nothing in it to name."""
         return self.status == "ok" and (self.value_number is not None or (self.value_text or "").strip().lower() not in ("", EMPTY_LIST))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it was looked for and is not there: no sponsor, no meeting ahead. An unknown fact may be there, unseen."""
+        return self.status == "ok" and not self.is_known
 
     @property
     def is_money(self) -> bool:
@@ -406,6 +421,8 @@ def _severity_rank(severity: str) -> int:
 def _fact(metric: Metric, row: Mapping[str, Any]) -> Fact:
     number = row.get("value_number")
     text = row.get("value_text")
+    if text is not None and metric.name in _WORDED_ELSEWHERE:
+        text = plain_words(str(text))
     sensitivity = str(row["sensitivity"]) if metric.may_be_shared else "internal"
     return Fact(
         handle="", metric=metric.name, scope=str(row["scope"]), label=metric.label, unit=str(row["unit"]), status=str(row["status"]),
@@ -517,7 +534,11 @@ def _small_group_ranges(facts: dict[str, Fact]) -> None:
 
 
 def compare(left: Fact, right: Fact) -> Relation | None:
-    """Whether `left` is below, equal to or above `right`; None if one is unknown or their units or currencies differ."""
+    """Whether `left` is below, equal to or above `right`; None if one is unknown or their units or currencies differ.
+
+    Units keep apart what has no order between it: values of two metrics of the customer's own (`value of quote hours`), tickets of four
+    weeks and of a quarter.
+    """
     if not (left.is_known and right.is_known) or left.unit != right.unit or left.currency != right.currency:
         return None
     if left.unit == "date":
@@ -553,6 +574,8 @@ def show(fact: Fact) -> str | None:
         return f"{_trim(value * 100, 1)}%"
     if fact.unit == "probability":
         return "less than 0.0001" if value < Decimal("0.0001") else _trim(value, 4)
+    if fact.unit.startswith(OWN_METRIC_UNIT):
+        return _trim(value, 4)  # as the customer states it: a baseline of 0.25 is not 0.3
     metric = METRIC_OF_HANDLE.get(fact.handle)
     nouns = metric.nouns if metric is not None and metric.nouns else {"seats": _SEATS, "users": _USERS, "days": _DAYS}.get(fact.unit)
     number = _trim(value, 1)
@@ -581,6 +604,30 @@ def product_title(name: str) -> str:
 def feature_words(names: str) -> str:
     """Feature keys as words: `bulk_import` becomes `bulk import`."""
     return names.replace("_", " ")
+
+
+def plain_words(text: str) -> str:
+    """Sentences of the lifecycle as one phrase for the middle of a sentence: no ids of rules, dates as people write them, no full stop at the end.
+
+    Whole sentences are kept, as many as fit into `MAX_TEXT`; a sentence alone that does not fit is cut by `clean_text`.
+    """
+    text = re.sub(r"\b[A-Z][A-Z_]*[A-Z]\b", lambda found: RISK_WORDS.get(found[0], found[0]), text)
+    text = re.sub(r"\b(\d{4})-(\d\d)-(\d\d)\b", _iso_date_in_words, text)
+    text = re.sub(r"(?<=\d) %", "%", text).replace("_", " ").replace(" < ", " below ").replace(" > ", " above ")
+    sentences = [part for part in re.split(r"(?<=[.;])\s+", text.strip()) if part]
+    kept: list[str] = []
+    for sentence in sentences:
+        if kept and len("; ".join([*kept, sentence])) > MAX_TEXT:
+            break
+        kept.append(sentence.rstrip(".; "))
+    return "; ".join(kept)
+
+
+def _iso_date_in_words(found: re.Match[str]) -> str:
+    try:
+        return show_date(date(int(found[1]), int(found[2]), int(found[3])))
+    except ValueError:
+        return found[0]
 
 
 def clean_text(text: Any) -> str:

@@ -76,7 +76,7 @@ def user_text(request: DraftRequest) -> str:
 def _fact(fact: Fact, request: DraftRequest) -> dict[str, Any]:
     group = next((str(request.sheet.facts[handles["product_name"]].value_text) for handles in GROUP_HANDLES if fact.handle in handles.values()), None)
     return {
-        "handle": fact.handle, "label": fact.label, "metric": fact.metric, "product": group, "value": show(fact), "unit": fact.unit, "status": fact.status,
+        "handle": fact.handle, "label": fact.label, "metric": fact.metric, "product": group, "value": show(fact), "unit": fact.unit, "status": "none" if fact.is_empty else fact.status,
         "window": fact.window, "say": list(METRIC_OF_HANDLE[fact.handle].says),
     }  # fmt: skip
 
