@@ -512,6 +512,43 @@ def doctor(context: click.Context, portfolio: Path | None, as_json: bool) -> Non
 
 
 @main.group()
+def llm() -> None:
+    """The language models: switch them off and on while the system runs, and see what they cost."""
+
+
+def _turn(name: str, *, on: bool, summary: str) -> None:
+    @llm.command(name, help=summary)
+    @click.option("--note", required=True, help="Why. It stands in the record by your name.")
+    @click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
+    @click.pass_obj
+    def command(state: dict[str, Any], note: str, acting_as: str | None) -> None:
+        from vim_pipelines.approvals.actors import resolve_actor
+        from vim_pipelines.store.switches import LLM, turn
+
+        settings = _load(state)
+        actor, role = resolve_actor(settings, acting_as=acting_as)
+        turn(_store(state), LLM, on=on, actor=actor, role=role, note=note, now=settings.now())
+        rest = "Runs under way notice it before their next call." if not on else "The next call may be made."
+        click.echo(f"Language models are {name}, by {actor} ({role}). {rest}")
+
+
+_turn("off", on=False, summary="No language model is called from now on; the offline drafter writes.")
+_turn("on", on=True, summary="Language models may be called again.")
+
+
+@llm.command("status")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def llm_status(state: dict[str, Any], as_json: bool) -> None:
+    """How the switch stands, who turned it, and what the month has cost so far."""
+    from vim_pipelines.reasoning.providers.status import read_status, status_lines
+
+    settings = _load(state)
+    status = read_status(settings, _store(state), settings.now())
+    click.echo(json.dumps(status, indent=2, default=str) if as_json else "\n".join(status_lines(status)))
+
+
+@main.group()
 def sandbox() -> None:
     """The simulated customers and the emulators of their CRM and support desk."""
 

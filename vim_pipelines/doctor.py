@@ -387,11 +387,37 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _drafter(settings: Settings) -> Finding:
-    if settings.drafter == "claude" and settings.anthropic_api_key is None:
-        return Finding("drafts", "Claude", "fail", "VIMOTION_DRAFTER=claude, and ANTHROPIC_API_KEY is not set", "Set the key, or VIMOTION_DRAFTER=offline")
-    if settings.drafter == "offline" or settings.anthropic_api_key is None:
+    keys = {"Claude": settings.anthropic_api_key, "OpenAI": settings.openai_api_key}
+    variables = {"Claude": "ANTHROPIC_API_KEY", "OpenAI": "OPENAI_API_KEY"}
+    order = {"auto": ["Claude", "OpenAI"], "openai_first": ["OpenAI", "Claude"], "claude": ["Claude"], "openai": ["OpenAI"]}.get(settings.drafter, [])
+    if len(order) == 1 and keys[order[0]] is None:
+        name = variables[order[0]]
+        return Finding("drafts", order[0], "fail", f"VIMOTION_DRAFTER={settings.drafter}, and {name} is not set", "Set the key, or VIMOTION_DRAFTER=offline")
+    writers = [name for name in order if keys[name] is not None]
+    if not writers:
         return Finding("drafts", "offline drafter", "ok", "drafts are written without a language model")
-    return Finding("drafts", "Claude", "ok", "ANTHROPIC_API_KEY is set (not tried: that would cost a call)")
+    who = ", then ".join(writers)
+    off = _switched_off(settings)
+    if off is not None:
+        return Finding("drafts", who, "warn", off, "vimotion llm on --note WHY; until then the offline drafter writes")
+    return Finding("drafts", who, "ok", f"{' and '.join(variables[name] for name in writers)} set (not tried: that would cost a call)")
+
+
+def _switched_off(settings: Settings) -> str | None:
+    """Who switched the language models off and why, or None; a store that cannot be read is another finding's affair."""
+    from vim_pipelines.store import open_store
+    from vim_pipelines.store.switches import LlmSwitch
+
+    if settings.store_url is None and not (settings.home / "operations.db").is_file():
+        return None
+    try:
+        store = open_store(settings, migrate=False)
+        try:
+            return LlmSwitch(store).why_off()
+        finally:
+            store.engine.dispose()
+    except Exception:
+        return None
 
 
 def _makeable(area: str, name: str, path: Path) -> Finding:

@@ -59,9 +59,10 @@ class Settings(BaseSettings):
     month_budget_usd: Decimal = Field(
         default=Decimal("50"), gt=0, description="Most that a calendar month may spend on language models, in US dollars, re-plans included."
     )
-    drafter: Literal["auto", "claude", "openai", "offline"] = Field(
+    drafter: Literal["auto", "openai_first", "claude", "openai", "offline"] = Field(
         default="auto",
-        description="Who writes drafts: the first of Claude and OpenAI that has a key, the other one in its place when it fails (auto); one of them alone; or the offline drafter.",
+        description="Who writes drafts: Claude, and OpenAI when Claude gives no answer (auto), or the other way round (openai_first), as far as there are keys; "
+        "one of them alone; or the offline drafter.",
     )
     judge: Literal["auto", "claude", "openai", "off"] = Field(
         default="auto",

@@ -63,10 +63,37 @@ def claude(_claude):
     while _claude.in_flight and time.monotonic() < deadline:  # an abandoned slow call of the test before would be remembered by this one
         time.sleep(0.01)
     _claude.mode = "good"
-    for kept in (_claude.faults, _claude.journal, _claude.cache, _claude.batches):
+    for kept in (_claude.faults, _claude.journal, _claude.cache, _claude.verdicts, _claude.batches):
         kept.clear()
     _claude.most_in_flight = 0
     return _claude
+
+
+@pytest.fixture(scope="session")
+def _openai():
+    from vim_pipelines.sandbox.openai_emulator import Emulator, start_openai
+
+    emulator = Emulator()
+    server = start_openai(emulator)
+    emulator.url = server.url + "/v1"
+    yield emulator
+    server.stop()
+
+
+@pytest.fixture
+def openai(_openai):
+    """The emulated OpenAI API, with nothing planned and nothing remembered."""
+    deadline = time.monotonic() + 30
+    while _openai.in_flight and time.monotonic() < deadline:
+        time.sleep(0.01)
+    _openai.clear()
+    return _openai
+
+
+@pytest.fixture
+def both_settings(claude_settings, openai):
+    """Both vendors have a key."""
+    return claude_settings.model_copy(update={"openai_api_key": _secret("test-key"), "openai_base_url": openai.url})
 
 
 @pytest.fixture

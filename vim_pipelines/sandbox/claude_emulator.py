@@ -1,9 +1,9 @@
 """A loopback Claude API that refuses what the real one refuses, so that a wrong request fails here and not in production.
 
 Speaks `POST /v1/messages`, `/v1/messages/count_tokens` and the Batches API well enough for the real `anthropic` SDK. Answers are
-generated from the JSON schema of the request: `good` uses the facts of the task as slots, `liar` invents numbers, `stranger` cites
-facts that the account does not have. Prompt-cache accounting, request ids, a queue of faults and a journal are there because the
-drafter's behaviour depends on them. It knows nothing of the house above the sandbox: it reads the request like any model.
+generated from the JSON schema of the request (`model_answers`). Prompt-cache accounting, request ids, a queue of faults and a journal
+are there because the drafter's behaviour depends on them. It knows nothing of the house above the sandbox: it reads the request like
+any model.
 
 Facts about the real API: LLM.md section 1 (documentation of October 2026; the real API was never called).
 """
@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import hashlib
 import json
-import re
 import sys
 import time
 import uuid
@@ -24,11 +23,11 @@ from typing import Any
 
 from vim_pipelines.sandbox.claude_batches import Batches
 from vim_pipelines.sandbox.claude_wire import Fault, Refused, check_headers, error_response, new_request_id, planned_error, read_json
+from vim_pipelines.sandbox.model_answers import MODES, Verdicts, broken, content, texts, tokens
 
 __all__ = ["MODELS", "MODES", "Emulator", "Fault", "start_claude"]
 
 MODELS = ("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5", "claude-opus-5", "claude-sonnet-5")
-MODES = ("good", "liar", "stranger")
 MIN_CACHEABLE_TOKENS = 512
 CACHE_SECONDS = 300.0
 _FIELDS = {
@@ -40,12 +39,14 @@ _UNSUPPORTED_KEYWORDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMax
 
 @dataclass
 class Emulator:
-    """State of one emulated API: faults to come, requests that came, what is cached."""
+    """State of one emulated API: faults to come, requests that came, what is cached. `verdicts` are the scripted answers to a judge's questions."""
 
     mode: str = "good"
     faults: list[Fault] = field(default_factory=list)
     journal: list[dict[str, Any]] = field(default_factory=list)
     cache: dict[str, float] = field(default_factory=dict)
+    verdicts: Verdicts = field(default_factory=dict)
+    latency_seconds: float = 0.0
     in_flight: int = 0
     most_in_flight: int = 0
 
@@ -85,8 +86,7 @@ class Emulator:
                 entry["body"] = body
                 check_request(body)
                 fault = self.next_fault(raw.decode("utf-8", "replace"))
-                if fault is not None and fault.seconds:
-                    await asyncio.sleep(fault.seconds)
+                await asyncio.sleep(self.latency_seconds + (fault.seconds if fault is not None else 0.0))
                 if fault is not None and fault.kind == "status":
                     raise planned_error(fault)
                 message = self.answer(body, fault.kind if fault else None)
@@ -109,6 +109,7 @@ class Emulator:
                 self.faults.clear()
                 self.journal.clear()
                 self.cache.clear()
+                self.verdicts.clear()
                 self.batches.clear()
             else:
                 self.faults += [Fault(**item) for item in read_json(await request.body())]
@@ -128,24 +129,19 @@ class Emulator:
         text, stop_reason = self.text(body), "end_turn"
         if fault == "refusal":
             text, stop_reason = "", "refusal"
-        elif fault == "text":
-            text = "Here is the plan you asked for: the account is doing well."
-        elif fault == "bad_json":
-            text = text[: len(text) // 2] + " and so on"
-        elif fault == "wrong_schema":
-            text = json.dumps({"title": "A plan", "sections": "none"})
+        text = broken(text, fault)
         limit = body["max_tokens"] * 3
         if fault == "max_tokens" or len(text) > limit:
             text, stop_reason = text[: min(limit, len(text) // 2)], "max_tokens"
         usage["output_tokens"] = max(1, len(text) // 3) if body["max_tokens"] else 0
-        content: list[dict[str, Any]] = []
+        blocks: list[dict[str, Any]] = []
         if _thinks(body) and stop_reason != "refusal":
-            content.append({"type": "thinking", "thinking": "The facts come first.", "signature": "c2lnbmF0dXJl"})
+            blocks.append({"type": "thinking", "thinking": "The facts come first.", "signature": "c2lnbmF0dXJl"})
             usage["output_tokens"] += 8
         middle = len(text) // 2
-        content += [{"type": "text", "text": part, "citations": None} for part in (text[:middle], text[middle:]) if part]
+        blocks += [{"type": "text", "text": part, "citations": None} for part in (text[:middle], text[middle:]) if part]
         return {
-            "id": "msg_" + uuid.uuid4().hex[:24], "type": "message", "role": "assistant", "model": body["model"], "content": content, "stop_reason": stop_reason,
+            "id": "msg_" + uuid.uuid4().hex[:24], "type": "message", "role": "assistant", "model": body["model"], "content": blocks, "stop_reason": stop_reason,
             "stop_sequence": None, "stop_details": {"type": "refusal", "category": None, "explanation": "planned"} if stop_reason == "refusal" else None, "usage": usage,
         }  # fmt: skip
 
@@ -170,10 +166,8 @@ class Emulator:
 
     def text(self, body: dict[str, Any]) -> str:
         """The text that the model would write: JSON for the schema of the request, or prose."""
-        schema = ((body.get("output_config") or {}).get("format") or {}).get("schema")
-        if schema is None:
-            return "pong"
-        return json.dumps(generate(schema, _task(body), self.mode), ensure_ascii=False)
+        asked = " ".join(texts(message.get("content")) for message in body["messages"] if message["role"] == "user")
+        return content(((body.get("output_config") or {}).get("format") or {}).get("schema"), asked, self.mode, self.verdicts)
 
     def checked_answer(self, body: dict[str, Any], fault: str | None) -> dict[str, Any]:
         """A message in answer to a request that nobody has judged yet; raises `Refused`."""
@@ -246,119 +240,6 @@ def check_schema(schema: Any, place: str = "schema") -> None:
         check_schema(child, f"$defs.{name}")
 
 
-def tokens(value: Any) -> int:
-    """A plausible number of tokens: a third of the characters."""
-    return 0 if not value else len(value if isinstance(value, str) else json.dumps(value)) // 3
-
-
-def generate(schema: dict[str, Any], task: dict[str, Any], mode: str) -> Any:
-    """A value for `schema` that reads like an answer to `task`, in the given mode."""
-    facts = [fact for fact in task.get("facts", []) if fact.get("status") == "ok"]
-    writer = _Writer(schema.get("$defs", {}), task, facts, mode)
-    return writer.value(schema, "")
-
-
-class _Writer:
-    """Walks a schema; knows the names of fields as a model would: text with slots beside the ids of its facts, sections, steps."""
-
-    def __init__(self, definitions: dict[str, Any], task: dict[str, Any], facts: list[dict[str, Any]], mode: str) -> None:
-        self.definitions, self.task, self.facts, self.mode = definitions, task, facts, mode
-        self.section: dict[str, Any] = {}
-        self.handles: list[str] = []
-        self.risk: str | None = None
-        self.counter = 0
-
-    def value(self, schema: dict[str, Any], name: str) -> Any:
-        if "$ref" in schema:
-            return self.value(self.definitions[schema["$ref"].rsplit("/", 1)[-1]], name)
-        if "anyOf" in schema:
-            kinds = schema["anyOf"]
-            null = next((kind for kind in kinds if kind.get("type") == "null"), None)
-            return None if null is not None and name == "due_fact" else self.value(next(kind for kind in kinds if kind is not null), name)
-        if "enum" in schema:
-            return self.choice(schema["enum"], name)
-        kind = schema.get("type")
-        if kind == "object":
-            return self.object(schema)
-        if kind == "array":
-            return self.array(schema, name)
-        return {"string": self.sentence(name), "integer": 1, "number": 1.5, "boolean": True, "null": None}.get(str(kind))
-
-    def object(self, schema: dict[str, Any]) -> dict[str, Any]:
-        properties = schema.get("properties", {})
-        if "fact_ids" in properties:
-            self.take_facts()
-        return {name: self.value(child, name) for name, child in properties.items()}
-
-    def array(self, schema: dict[str, Any], name: str) -> list[Any]:
-        if name == "fact_ids":
-            return list(self.handles)
-        if name == "compares":
-            return []
-        if name == "sections":
-            return [self.in_section(section, schema["items"]) for section in self.task.get("sections", [{}]) if section.get("required", True)]
-        if name == "paragraphs" and self.section.get("kind") == "risks":
-            return [self.about_risk(handle, schema["items"]) for handle in self.task.get("must_cite") or [None]]
-        if name == "steps":
-            return [self.about_step(handle, schema["items"]) for handle in self.task.get("steps_must_cite") or [None]]
-        return [self.value(schema["items"], name)]
-
-    def in_section(self, section: dict[str, Any], schema: dict[str, Any]) -> Any:
-        self.section = section
-        return self.value(schema, "section")
-
-    def about_risk(self, handle: str | None, schema: dict[str, Any]) -> Any:
-        self.risk = handle
-        value = self.value(schema, "paragraph")
-        self.risk = None
-        return value
-
-    def about_step(self, handle: str | None, schema: dict[str, Any]) -> Any:
-        self.section, self.risk = {"kind": "steps"}, handle
-        value = self.value(schema, "step")
-        self.risk = None
-        return value
-
-    def take_facts(self) -> None:
-        if self.risk is not None:
-            self.handles = [self.risk]
-        else:
-            shown = [fact["handle"] for fact in self.facts if fact.get("unit") not in ("text", None)]
-            self.handles = [shown[self.counter % len(shown)]] if shown else []
-            self.counter += 1
-        if self.mode == "stranger":
-            self.handles = ["F60"]
-
-    def choice(self, options: list[Any], name: str) -> Any:
-        if name == "kind" and self.section.get("kind") in options:
-            return self.section["kind"]
-        if name == "kind" and "risk" in options:
-            return "risk" if self.risk is not None and self.section.get("kind") == "risks" else "finding"
-        return options[-1] if name == "due_relative" else options[0]
-
-    def sentence(self, name: str) -> str:
-        label = {fact["handle"]: str(fact.get("label", "value")).lower() for fact in self.facts}
-        lie = " That is roughly 80% of the seats, or $120,000 a year." if self.mode == "liar" else ""
-        if name == "title":
-            return "A plan for {{F01}}"
-        slots = [f"the {label.get(handle, 'value')} is {{{{{handle}}}}}" for handle in self.handles]
-        if name == "action":
-            return ("Go through what the facts say with the customer: " + slots[0] if slots else "Go through the facts with the customer") + lie
-        if name == "success_measure":
-            return "The customer has agreed what each of us does next"
-        return (f"For this account {slots[0]}." if slots else "The facts of this account are given with this plan.") + lie
-
-
-def _task(body: dict[str, Any]) -> dict[str, Any]:
-    text = " ".join(_texts(message.get("content")) for message in body["messages"] if message["role"] == "user")
-    match = re.search(r"<task>\s*(\{.*?\})\s*</task>", text, re.S)
-    return json.loads(match[1]) if match else {}
-
-
-def _texts(content: Any) -> str:
-    return content if isinstance(content, str) else " ".join(block.get("text", "") for block in content or [])
-
-
 def _thinks(body: dict[str, Any]) -> bool:
     return body["model"].endswith("5-5") and (body.get("thinking") or {}).get("type") != "disabled"
 
@@ -381,9 +262,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--mode", choices=MODES, default="good")
+    parser.add_argument("--latency", type=float, default=0.0, help="Seconds before each answer.")
     parser.add_argument("--port-file", type=Path)
     options = parser.parse_args()
-    server = start_claude(Emulator(mode=options.mode), port=options.port)
+    server = start_claude(Emulator(mode=options.mode, latency_seconds=options.latency), port=options.port)
     if options.port_file:
         options.port_file.write_text(server.url)
     sys.stdout.write(server.url + "\n")

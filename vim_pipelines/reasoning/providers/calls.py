@@ -202,22 +202,20 @@ def failure_of(error: Exception, cap: str | None) -> Failure:
 def _without_answer(error: Exception) -> Failure:
     """No answer at all: harmless where no connection came about; otherwise the request may have been carried out and billed.
 
-    With aiohttp underneath, the SDKs' transport calls every broken connection a `ConnectTimeout`; only aiohttp's own exception tells
-    a server that never took the call from one that hung up during it.
+    With aiohttp underneath, the SDKs' transports call every broken connection a `ConnectError` or `ConnectTimeout`, as if nothing had been
+    sent; only aiohttp's own exception tells a server that never took the call from one that hung up during it.
     """
     chain: list[BaseException] = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
         chain.append(cause)
-    names = {type(link).__name__ for link in chain}
-    if names & {"ClientConnectorError", "ClientConnectorDNSError", "ConnectionTimeoutError", "ConnectError", "PoolTimeout"}:
+    decisive = [link for link in chain if type(link).__module__.startswith("aiohttp")] or chain
+    names = {kind.__name__ for link in decisive for kind in type(link).__mro__}
+    if names & {"ClientConnectorError", "ConnectionTimeoutError", "ConnectError", "ConnectTimeout", "PoolTimeout"}:
         return Failure("error", f"{type(error).__name__}: no connection", again=True)
     lost = "; not repeated, because the call may have been billed"
-    if (
-        names & {"TimeoutError", "SocketTimeoutError", "ReadTimeout", "WriteTimeout", "APITimeoutError", "ServerTimeoutError"}
-        and "ServerDisconnectedError" not in names
-    ):
+    if names & {"TimeoutError", "TimeoutException", "APITimeoutError"}:
         return Failure("timeout", "no answer in time" + lost, cost_usd=None)
-    if names & {"APIConnectionError", "ServerDisconnectedError", "ClientPayloadError", "ClientOSError", "ReadError", "RemoteProtocolError"}:
+    if names & {"ClientError", "TransportError", "APIConnectionError"}:
         return Failure("timeout", "the connection broke before the answer was complete" + lost, cost_usd=None)
     return Failure("error", f"{type(error).__name__}: {str(error)[:300]}", cost_usd=None, may_failover=False)
 
@@ -292,15 +290,20 @@ class CallRunner:
 
     async def _send(self, vendor: Vendor, params: dict[str, Any]) -> Any:
         """The message, or the `Failure` that remains after repeating what may be repeated."""
+        failure: Failure | None = None
         for attempt in range(HTTP_RETRIES + 1):
+            if failure is not None:
+                await wait(failure.wait_seconds if failure.wait_seconds is not None else 0.5 * 2 ** (attempt - 1) * random.uniform(0.75, 1))
+                if self.why_off() is not None:
+                    return failure
             try:
                 async with asyncio.timeout(self.timeout_seconds):
                     return await vendor.create(params)
             except Exception as error:  # every failure of a call has an end state; a defect of ours shows up as 'error' in the ledger and the report
                 failure = failure_of(error, vendor.cap(error))
-            if not failure.again or attempt == HTTP_RETRIES or self.why_off() is not None:
-                return failure
-            await wait(failure.wait_seconds if failure.wait_seconds is not None else 0.5 * 2**attempt * random.uniform(0.75, 1))
+            if not failure.again:
+                break
+        return failure
 
     def _failed(self, vendor: Vendor, failure: Failure) -> Answer:
         reason = f"{vendor.label} asked to pause: {failure.reason}" if failure.outcome == "paused" else failure.reason

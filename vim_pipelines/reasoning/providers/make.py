@@ -8,12 +8,14 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from vim_pipelines.reasoning.ledger import Ledger
+from vim_pipelines.reasoning.pricing import Provider
 from vim_pipelines.reasoning.providers.base import Drafter
 from vim_pipelines.reasoning.providers.budget import Budget
 from vim_pipelines.reasoning.providers.calls import CallRunner, Vendor
 from vim_pipelines.reasoning.providers.claude import Claude
 from vim_pipelines.reasoning.providers.drafter import ModelDrafter
 from vim_pipelines.reasoning.providers.offline import OfflineDrafter
+from vim_pipelines.reasoning.providers.openai import OpenAI
 from vim_pipelines.store.switches import LlmSwitch
 
 if TYPE_CHECKING:
@@ -31,12 +33,22 @@ def make_drafter(settings: Settings, store: Store, as_of: date, now: datetime) -
 
 def make_vendors(settings: Settings) -> list[Vendor]:
     """The vendors that may write, the first of them first; none where the offline drafter does. Raises VIM-E001."""
-    if settings.drafter == "claude":
-        settings.require("anthropic_api_key")
-    vendors: list[Vendor] = []
-    if settings.drafter in ("auto", "claude") and settings.anthropic_api_key is not None:
-        vendors.append(Claude(settings))
-    return vendors
+    if settings.drafter in ("claude", "openai"):
+        settings.require("anthropic_api_key" if settings.drafter == "claude" else "openai_api_key")
+    order: dict[str, tuple[Provider, ...]] = {
+        "auto": ("anthropic", "openai"),
+        "openai_first": ("openai", "anthropic"),
+        "claude": ("anthropic",),
+        "openai": ("openai",),
+    }
+    return [vendor for provider in order.get(settings.drafter, ()) if (vendor := make_vendor(settings, provider)) is not None]
+
+
+def make_vendor(settings: Settings, provider: Provider) -> Vendor | None:
+    """A vendor, or None without its key."""
+    if provider == "anthropic":
+        return Claude(settings) if settings.anthropic_api_key is not None else None
+    return OpenAI(settings) if settings.openai_api_key is not None else None
 
 
 def make_runner(settings: Settings, store: Store, as_of: date, now: datetime) -> CallRunner:
