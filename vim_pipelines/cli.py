@@ -403,6 +403,21 @@ def replan_run(state: dict[str, Any]) -> None:
         click.echo("\n".join(lines) if lines else "Nothing waits for a new draft.")
 
 
+@main.group()
+def batches() -> None:
+    """Drafts that wait for a batch of language-model calls."""
+
+
+@batches.command("collect")
+@click.pass_obj
+def batches_collect(state: dict[str, Any]) -> None:
+    """Look at every open batch now, make drafts of what has ended and ask for approvals (the sensor does the same in Dagster)."""
+    from vim_pipelines.night import run_collection
+
+    with _settings(state["overrides"]) as settings:
+        click.echo("\n".join(run_collection(settings).lines()))
+
+
 @main.group("audit-trail")
 def audit_trail() -> None:
     """The record of who decided what."""

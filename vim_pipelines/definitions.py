@@ -20,6 +20,7 @@ from vim_pipelines.jobs import JOBS, portfolio_audit
 from vim_pipelines.lifecycle.assets import handoff, lifecycle, plan_outcomes
 from vim_pipelines.quality.checks import raw_gates
 from vim_pipelines.reasoning.assets import drafts
+from vim_pipelines.reasoning.sensors import open_batches
 from vim_pipelines.reporting.assets import published
 from vim_pipelines.settings import Settings, load_settings
 from vim_pipelines.signals.assets import signals
@@ -39,7 +40,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             dg.ScheduleDefinition(name="hourly_reconcile", job_name="reconcile", cron_schedule="15 * * * *"),
             dg.ScheduleDefinition(name="hourly_trace_export", job_name="langsmith_export", cron_schedule="30 * * * *"),
         ],
-        sensors=[approved_requests, requests_to_replan],
+        sensors=[approved_requests, requests_to_replan, open_batches],
         resources={
             "settings": dg.ResourceDefinition.hardcoded_resource(settings),
             "store": dg.ResourceDefinition(lambda _context: _open_store(settings)),

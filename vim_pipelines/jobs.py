@@ -77,6 +77,17 @@ def mirror_accounts(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata(run_mirror(context.resources.settings).metadata())
 
 
+@dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
+def collect_open_batches(context: dg.OpExecutionContext) -> None:
+    """Poll every open batch of language-model calls; make drafts of what has ended, and ask for approvals."""
+    from vim_pipelines.night import run_collection
+
+    report = run_collection(context.resources.settings, context.resources.store)
+    for line in report.problems:
+        context.log.warning(line)
+    context.add_output_metadata(report.metadata())
+
+
 @dg.op(required_resource_keys={"settings", "store"})
 def export_traces(context: dg.OpExecutionContext) -> None:
     """Send drafts with their calls and gates, decisions, and rejected drafts to LangSmith."""
@@ -140,9 +151,14 @@ def mirror_fields() -> None:
     mirror_accounts()
 
 
+@dg.job(executor_def=dg.in_process_executor, description="Poll open batches of language-model calls, make drafts of what has ended, ask for approvals.")
+def collect_batches() -> None:
+    collect_open_batches()
+
+
 @dg.job(executor_def=dg.in_process_executor, description="Export drafts, calls, gates and decisions to LangSmith; never part of the night.")
 def langsmith_export() -> None:
     export_traces()
 
 
-JOBS: list[Any] = [portfolio_audit, write_back, replan, approvals_sweep, reconcile, mirror_fields, langsmith_export, backtest]
+JOBS: list[Any] = [portfolio_audit, write_back, replan, approvals_sweep, reconcile, mirror_fields, collect_batches, langsmith_export, backtest]

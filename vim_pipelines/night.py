@@ -10,7 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vim_pipelines.evaluation.backtest_card import CalibrationCard
+    from vim_pipelines.reasoning.batches.collect import CollectReport
     from vim_pipelines.reporting.summary import NightSummary
     from vim_pipelines.settings import Settings
+    from vim_pipelines.store.engine import Store
+    from vim_pipelines.warehouse.base import Warehouse
     from vim_pipelines.writeback.mirror import MirrorReport
 
 LOOK_AT_LOG = "The log is in the folder logs of the home folder; --debug shows it as it runs"
@@ -174,6 +177,57 @@ def run_mirror(settings: Settings) -> MirrorReport:
         raise VimError("VIM-E024", "There is no finished audit", fix="Run vimotion audit first")
     with client_from_settings(settings) as client:
         return write_mirror(open_store(settings), client, rows, load_policy(), as_of=as_of, settings=settings, now=settings.now())
+
+
+def run_collection(settings: Settings, store: Store | None = None) -> CollectReport:
+    """Poll the open batches of language-model calls, make drafts of what has ended, and ask for decisions on them as the night does.
+
+    What is at stake is read from the published copy: the night may hold the working file. Before the audit of a batch's date is
+    published nothing is asked; the batch stays open and the next round asks.
+    """
+    from vim_pipelines.approvals.asking import ask, unasked_drafts
+    from vim_pipelines.reasoning.batches.collect import collect
+    from vim_pipelines.store import open_store
+
+    store, now = store or open_store(settings), settings.now()
+
+    def ask_for(as_of: date) -> int | None:
+        reader = _published(settings)
+        if reader is None:
+            return None
+        with reader.session(read_only=True) as session:
+            seen_on = session.scalar("select max(as_of_date) from marts.fct_account_signals")
+            if seen_on is None or seen_on < as_of:
+                return None
+            draft_ids = unasked_drafts(store, as_of)
+            disputed = _disputed(store, now)
+            report = ask(session, store, as_of, now, approval_hours=settings.approval_hours, seen_on=seen_on, draft_ids=draft_ids, disputed=disputed)
+        return len(report.requested)
+
+    return collect(store, settings, now, ask=ask_for)
+
+
+def _published(settings: Settings) -> Warehouse | None:
+    """Where readers read the marts: the published copy, or the warehouse itself where readers query that (Snowflake); None before the first audit."""
+    from vim_pipelines.reporting.publish import PUBLISHED_NAME
+    from vim_pipelines.warehouse import open_warehouse
+    from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
+
+    if settings.warehouse != "duckdb":
+        return open_warehouse(settings)
+    path = settings.published_dir / PUBLISHED_NAME
+    return DuckDBWarehouse(path) if path.is_file() else None
+
+
+def _disputed(store: Store, now: datetime) -> dict[str, set[str]]:
+    """Facts that a person disputes at this moment, by account: a dispute is in the marts only after the next audit."""
+    from vim_pipelines.lifecycle.words import standing, word_of
+    from vim_pipelines.store.overrides import read_overrides
+
+    words: dict[str, list[dict[str, Any]]] = {}
+    for row in read_overrides(store):
+        words.setdefault(row["account_key"], []).append(word_of(row))
+    return {account_key: facts for account_key, said in words.items() if (facts := set(standing(said, now.date()).disputes))}
 
 
 def undo_write_back(settings: Settings, request_id: str, *, name: str, role: str, note: str | None) -> list[str]:

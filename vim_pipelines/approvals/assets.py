@@ -14,9 +14,6 @@ MIRRORED = {
     "draft_versions": "Every draft version: hashes, gate findings, author. No secrets.",
 }
 
-#: What a request shows beside the draft: how much is at stake, and who gets the task.
-ASKED_WITH = ("account_key", "arr_amount", "currency", "risk_band", "csm_email")
-
 
 @dg.multi_asset(
     name="approval_requests",
@@ -30,20 +27,14 @@ ASKED_WITH = ("account_key", "arr_amount", "currency", "risk_band", "csm_email")
 )
 def approval_requests(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
     """Ask for a decision on each draft that passed its gates, then copy the operations store into the warehouse."""
-    from vim_pipelines.approvals.policy import load_policy
-    from vim_pipelines.approvals.queue import request_approvals
+    from vim_pipelines.approvals.asking import ask
     from vim_pipelines.store.mirror import mirror_store
     from vim_pipelines.warehouse import Work, open_warehouse
 
     settings, store, as_of = context.resources.settings, context.resources.store, as_of_date(context)
     warehouse = open_warehouse(settings, Work("operations", as_of, context.run_id))
     with warehouse.session(read_only=True) as session:
-        signals = {
-            row["account_key"]: row for row in session.rows(f"select {', '.join(ASKED_WITH)} from marts.fct_account_signals where as_of_date = ?", [as_of])
-        }
-        state = "select account_key, disputed_facts from marts.fct_account_state where as_of_date = ? and disputed_facts is not null"
-        disputed = {row["account_key"]: row["disputed_facts"].split(", ") for row in session.rows(state, [as_of])}
-    report = request_approvals(store, load_policy(), as_of, settings.now(), approval_hours=settings.approval_hours, signals=signals, disputed=disputed)
+        report = ask(session, store, as_of, settings.now(), approval_hours=settings.approval_hours)
     context.log.info("approval requests: %s", report.metadata())
     with warehouse.session() as session:
         rows = mirror_store(store, session)

@@ -12,6 +12,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import delete
+
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json, sha256_text
 from vim_pipelines.reasoning import gates
@@ -21,12 +23,12 @@ from vim_pipelines.reasoning.providers.offline import SIGNATURE
 from vim_pipelines.reasoning.render import render
 from vim_pipelines.reasoning.triggers import Selection
 from vim_pipelines.store.engine import Store
-from vim_pipelines.store.models import Draft
+from vim_pipelines.store.models import Draft, PendingDraft
 
 
 @dataclass
 class DraftReport:
-    """What a night wrote. `cut` are documents beyond the team's weekly capacity: called for, not written."""
+    """What a night wrote. `cut` are documents beyond the team's weekly capacity: called for, not written; `waiting` those whose answers come with a batch."""
 
     written: int = 0
     held: int = 0
@@ -38,6 +40,7 @@ class DraftReport:
     reasons: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
     without_facts: list[str] = field(default_factory=list)
+    waiting: int = 0
 
     def metadata(self) -> dict[str, Any]:
         """For Dagster."""
@@ -47,6 +50,7 @@ class DraftReport:
             "held": self.held,
             "reused": self.reused,
             "cut": len(self.cut),
+            "waiting_in_batches": self.waiting,
             "cut_documents": listed[:200],
             "cost_usd": "unknown" if self.cost_usd is None else float(self.cost_usd),
             "outcomes": dict(self.outcomes),
@@ -61,6 +65,10 @@ class DraftReport:
         lines = [
             f"Drafts: {self.written} written, {self.held} held back by a gate, {self.reused} unchanged, {len(self.cut)} beyond the weekly capacity; cost {cost}."
         ]
+        if self.waiting:
+            lines.append(
+                f"{self.waiting} drafts wait for a batch of calls to end, within a day; the sensor open_batches or 'vimotion batches collect' takes them up."
+            )
         return lines + [f"Offline instead of Claude, {count} times: {reason}" for reason, count in sorted(self.reasons.items())]
 
 
@@ -72,14 +80,16 @@ class Job:
     version: int
 
 
-async def draft_and_store(writer: Drafter, jobs: Sequence[Job], store: Store, now: datetime, report: DraftReport) -> list[DraftResult]:
+async def draft_and_store(
+    writer: Drafter, jobs: Sequence[Job], store: Store, now: datetime, report: DraftReport, *, concurrency: int = 20
+) -> list[DraftResult]:
     """Have `writer` write all jobs and keep each draft as soon as it is there; results in the order of `jobs`."""
     by_key = {job.request.draft_key: job for job in jobs}
 
     def keep(request: DraftRequest, result: DraftResult) -> None:
         keep_draft(by_key[request.draft_key], result, store, now, report)
 
-    return await draft_all(writer, [job.request for job in jobs], on_result=keep)
+    return await draft_all(writer, [job.request for job in jobs], concurrency=concurrency, on_result=keep)
 
 
 def keep_draft(job: Job, result: DraftResult, store: Store, now: datetime, report: DraftReport) -> None:
@@ -87,6 +97,7 @@ def keep_draft(job: Job, result: DraftResult, store: Store, now: datetime, repor
     draft = _row(job, result, now)
     with store.session() as session:
         session.add(draft)
+        session.execute(delete(PendingDraft).where(PendingDraft.draft_key == draft.draft_key))
     report.draft_ids.append(draft.draft_id)
     report.outcomes[result.outcome] += 1
     if result.reason:

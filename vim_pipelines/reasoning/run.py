@@ -17,6 +17,8 @@ from sqlalchemy import func, select
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
+from vim_pipelines.reasoning.batches.submit import Sender, write_or_submit
+from vim_pipelines.reasoning.batches.waiting import waiting_places, wall_clock
 from vim_pipelines.reasoning.drafting import DraftReport, Job, draft_and_store
 from vim_pipelines.reasoning.facts import FactSheet, sheet_from_rows
 from vim_pipelines.reasoning.materiality import draft_key, settled
@@ -68,7 +70,7 @@ def write_drafts(
     with warehouse.session(read_only=True) as session:
         require_newest(session, as_of)
         jobs = _plan(session, store, settings, as_of, writer, playbooks, report, accounts)
-    results = asyncio.run(draft_and_store(writer, jobs, store, now, report)) if jobs else []
+    results = write_or_submit(Sender(writer, store, settings, now, report), jobs) if jobs else []
     costs = [result.cost_usd for result in results if result.written_by == "claude" or result.cost_usd is not None]
     report.cost_usd = None if any(cost is None for cost in costs) else sum((cost for cost in costs if cost is not None), Decimal(0))
     return report
@@ -120,12 +122,16 @@ def _plan(
         signals = [row for row in signals if row["account_key"] in wanted]
     selections = select_documents(signals, risks, playbooks, actions=actions, phases=phases)
     sheets = read_fact_sheets(session, as_of, [selection.account_key for selection in selections], with_evidence=False)
-    latest, room = _latest_drafts(store, set(sheets)), settings.weekly_capacity - _drafted_this_week(store, as_of)
+    latest, waiting = _latest_drafts(store, set(sheets)), waiting_places(store, wall_clock())
+    room = settings.weekly_capacity - _drafted_this_week(store, as_of) - len(waiting)
     jobs = []
     for selection in selections:
         sheet, playbook = sheets.get(selection.account_key), playbooks[selection.document]
         if sheet is None:
             report.without_facts.append(selection.account_key)
+            continue
+        if (selection.account_key, selection.document) in waiting:
+            report.waiting += 1
             continue
         before = latest.get((selection.account_key, selection.document))
         part = settled(sheet.only(playbook.facts, shareable=playbook.audience == "customer"), before.facts if before else None)

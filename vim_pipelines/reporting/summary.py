@@ -43,6 +43,8 @@ class NightSummary:
     plans_by_outcome: dict[str, int] = field(default_factory=dict)
     #: Per queue of next best actions: actions and hours in this week's capacity, and actions beyond it.
     queues: dict[str, dict[str, float]] = field(default_factory=dict)
+    #: Drafts whose answers come with a batch of language-model calls.
+    drafts_waiting: int = 0
 
     def timed(self, seconds: float, cpu_seconds: float) -> NightSummary:
         """The same figures with the time that the command took."""
@@ -57,7 +59,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
     """Read the figures of `as_of` from the marts and the operations store."""
     from sqlalchemy import func, select
 
-    from vim_pipelines.store.models import ApprovalRequest, Draft, LlmCall
+    from vim_pipelines.store.models import ApprovalRequest, Draft, LlmCall, PendingDraft
 
     with warehouse.session(read_only=True) as session:
         total = session.rows(
@@ -90,6 +92,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         found_drafts = operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of).group_by(Draft.status))
         drafts = {status: count for status, count in found_drafts}
         waiting = operations.scalar(select(func.count()).where(ApprovalRequest.state == "pending"))
+        in_batches = operations.scalar(select(func.count()).select_from(PendingDraft))
         calls, unpriced, cost = operations.execute(
             select(func.count(), func.count().filter(LlmCall.cost_usd.is_(None)), func.sum(LlmCall.cost_usd)).where(LlmCall.as_of_date == as_of)
         ).one()
@@ -111,6 +114,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         attention=held_lines(held) + attention_lines(quality),
         accounts_held=len(held),
         plans_by_outcome=outcomes,
+        drafts_waiting=int(in_batches or 0),
         queues={row["queue_owner"]: {name: float(row[name]) for name in ("in_capacity", "hours", "beyond")} for row in queues},
         seconds=seconds,
         cpu_seconds=cpu_seconds,
@@ -195,6 +199,7 @@ def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
         f"  Accounts by risk band {bands}",
         f"  Next best actions     {queue_line(summary.queues)}",
         f"  Drafts                written {summary.drafts_written}   held back by a gate {summary.drafts_held}   awaiting approval {summary.awaiting_approval}",
+        *([f"                        {summary.drafts_waiting} wait for a batch of calls to end: vimotion batches collect"] if summary.drafts_waiting else []),
         *(
             [f"  Approved plans        {'   '.join(f'{state} {count}' for state, count in summary.plans_by_outcome.items())}"]
             if summary.plans_by_outcome
