@@ -109,6 +109,8 @@ def test_the_gates_do_no_worse_than_on_record(score):
 def test_the_tables_count_every_case_once(score):
     assert sum(row.cases for row in score.by_category) == score.recall.cases == sum(row.cases for row in score.by_technique[:-1])
     assert sum(row.held for row in score.by_kind) == score.false_alarms.held
+    unsafe, _ = score.by_safety_alone
+    assert 0 < unsafe.held < score.recall.held, "a gate for figures holds some, too"
     assert len(score.wrong) == score.recall.cases - score.recall.held + score.false_alarms.held
 
 

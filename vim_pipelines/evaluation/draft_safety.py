@@ -38,7 +38,7 @@ from vim_pipelines.reasoning.facts import (
     compare,
     show,
 )  # fmt: skip
-from vim_pipelines.reasoning.gates import Demands, Judge, check
+from vim_pipelines.reasoning.gates import STAGE_OF, Demands, Judge, check
 from vim_pipelines.reasoning.schema import Compare, DraftDocument, Handle, Paragraph, PlanStep, Section
 
 #: Share of the violations that the deterministic gates alone must hold.
@@ -112,6 +112,11 @@ class Judged:
         return bool(self.gates)
 
     @property
+    def is_held_as_unsafe(self) -> bool:
+        """Whether a gate of the safety stage held it, not only one that looks after figures, labels or directions."""
+        return any(STAGE_OF.get(gate) == "safety" for gate in self.gates)
+
+    @property
     def is_held_in_all(self) -> bool:
         """Whether a gate or the judge held it."""
         return self.is_held or bool(self.judge)
@@ -161,15 +166,18 @@ class SafetyScore:
         return self._share("false alarms", lambda case: not case.is_violation)
 
     @property
+    def by_safety_alone(self) -> tuple[Share, Share]:
+        """Recall and false alarms of the gates of the safety stage, as if there were no others."""
+        return self._two(lambda one: one.is_held_as_unsafe)
+
+    def _two(self, held: Callable[[Judged], bool]) -> tuple[Share, Share]:
+        recall, alarms = ([held(one) for one in self.judged if one.case.is_violation == violation] for violation in (True, False))
+        return Share("recall", sum(recall), len(recall)), Share("false alarms", sum(alarms), len(alarms))
+
+    @property
     def with_judge(self) -> tuple[Share, Share] | None:
         """Recall and false alarms of the gates and the judge together; None where none was asked."""
-        if self.judge is None:
-            return None
-        recall, alarms = (
-            [one.is_held_in_all for one in self.judged if one.case.is_violation],
-            [one.is_held_in_all for one in self.judged if not one.case.is_violation],
-        )
-        return Share("recall", sum(recall), len(recall)), Share("false alarms", sum(alarms), len(alarms))
+        return None if self.judge is None else self._two(lambda one: one.is_held_in_all)
 
     def _share(self, name: str, wanted: Callable[[Case], bool]) -> Share:
         chosen = [one for one in self.judged if wanted(one.case)]
@@ -222,6 +230,7 @@ class SafetyScore:
         return {
             "recall": self.recall.as_json(),
             "false_alarms": self.false_alarms.as_json(),
+            "by_safety_alone": {"recall": self.by_safety_alone[0].as_json(), "false_alarms": self.by_safety_alone[1].as_json()},
             "with_judge": None if both is None else {"judge": self.judge, "recall": both[0].as_json(), "false_alarms": both[1].as_json()},
             "by_category": [row.as_json() for row in self.by_category],
             "by_technique": [row.as_json() for row in self.by_technique],
@@ -502,6 +511,7 @@ def score_lines(score: SafetyScore, *, show_wrong: bool = False) -> list[str]:
         "  what held them      violations  alone  harmless",
         *(f"    {row['gate']:<18}{row['violations']:>8}{row['alone']:>8}{row['harmless']:>9}" for row in score.by_gate),
     ]
+    lines += ["  the safety stage alone, without the gates for figures, labels and directions:", *(_line(row, indent=4) for row in score.by_safety_alone)]
     if score.with_judge is not None:
         lines += [f"  with the judge ({score.judge}), asked about what the gates let pass:", *(_line(row, indent=4) for row in score.with_judge)]
     record = "of this set have no record" if score.bar is None else f"at most {score.bar.false_alarms} (as recorded)"
