@@ -12,7 +12,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -35,6 +35,8 @@ TIMEOUT_SECONDS = 120.0
 #: A longer Retry-After is not slept through: another writer takes over for the rest of the run.
 LONGEST_WAIT_SECONDS = 60.0
 HTTP_RETRIES = 2
+#: Tries for an answer that is cut off or does not fit.
+CONTENT_TRIES = 2
 #: So many calls in a row without an answer, and a vendor is left alone for the rest of the run: with 10,000 documents and a
 #: time-out of two minutes a night would last a day.
 FAILURES_IN_A_ROW = 5
@@ -107,6 +109,36 @@ class Failure:
     cost_usd: Decimal | None = Decimal(0)
     wait_seconds: float | None = None
     request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All attempts at one thing, and who made the last of them. `value` is the content where it was answered, `reason` says why not."""
+
+    answers: tuple[Answer, ...]
+    vendor: Vendor
+    model: str
+
+    @property
+    def value(self) -> BaseModel | None:
+        return self.answers[-1].value
+
+    @property
+    def deciding(self) -> Answer:
+        """The attempt that says how it ended: the last one that was sent, else the first that was not."""
+        return next((answer for answer in reversed(self.answers) if answer.was_sent), self.answers[0])
+
+    @property
+    def reason(self) -> str | None:
+        """What went wrong, in order, each thing once."""
+        return "; then ".join(dict.fromkeys(answer.reason for answer in self.answers if answer.reason)) or None
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What all attempts cost; None when none was sent or the cost of one is unknown."""
+        costs = [answer.cost_usd for answer in self.answers if answer.was_sent]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known, Decimal(0)) if costs and len(known) == len(costs) else None
 
 
 class Vendor(Protocol):
@@ -249,6 +281,20 @@ class CallRunner:
     catalogue: ModelCatalogue = field(default_factory=load_models)
     timeout_seconds: float = TIMEOUT_SECONDS
     _warned: set[str] = field(default_factory=set)
+
+    async def ask(self, vendors: Sequence[Vendor], model_of: Callable[[Vendor], str], prompt: Prompt, purpose: CallPurpose, max_tokens: int) -> Asked:
+        """Ask the first vendor, and the next one only where one gave no answer; an answer that is cut off or does not fit gets one more try with twice the room."""
+        answers: list[Answer] = []
+        for vendor in vendors:
+            model, room = model_of(vendor), max_tokens
+            for _ in range(CONTENT_TRIES):
+                answers.append(await self.call(vendor, model, prompt, purpose, room))
+                if answers[-1].outcome not in ("truncated", "invalid"):
+                    break
+                room *= 2
+            if not answers[-1].may_failover:
+                break
+        return Asked(tuple(answers), vendor, model)
 
     async def call(self, vendor: Vendor, model: str, prompt: Prompt, purpose: CallPurpose, max_tokens: int) -> Answer:
         """One attempt, with its row in the ledger: started before it is sent, closed with how it ended. Never raises for what a vendor does."""

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Literal
 
 from vim_pipelines.reasoning.playbooks import Playbook
 from vim_pipelines.reasoning.pricing import Provider
 from vim_pipelines.reasoning.providers.base import DraftRequest, DraftResult
-from vim_pipelines.reasoning.providers.calls import Answer, CallPurpose, CallRunner, Vendor, parsed, refused
+from vim_pipelines.reasoning.providers.calls import CallPurpose, CallRunner, Vendor, parsed, refused
 from vim_pipelines.reasoning.providers.offline import offline_result
 from vim_pipelines.reasoning.providers.request import draft_prompt
 from vim_pipelines.reasoning.schema import DraftDocument
 
-#: Tries for an answer that is cut off or does not fit, each with twice the room of the one before.
-CONTENT_TRIES = 2
 WRITERS: Mapping[Provider, Literal["claude", "openai"]] = {"anthropic": "claude", "openai": "openai"}
 
 
@@ -47,19 +44,14 @@ class ModelDrafter:
         reused = self.reused(request)
         if reused is not None:
             return reused
-        answers: list[Answer] = []
-        for vendor in self.vendors:
-            model = self._model(vendor, request.playbook)
-            answers += await self._ask(vendor, model, request)
-            if isinstance(answers[-1].value, DraftDocument):
-                said = "; ".join(dict.fromkeys(answer.reason for answer in answers[:-1] if answer.reason)) or None
-                instead = said if vendor is not self.vendors[0] else None
-                return DraftResult(answers[-1].value, WRITERS[vendor.provider], model, "ok", _cost(answers), failover=instead)
-            if not answers[-1].may_failover:
-                break
-        deciding = next((answer for answer in reversed(answers) if answer.was_sent), answers[0])
-        reason = "; then ".join(dict.fromkeys(answer.reason for answer in answers if answer.reason)) or None
-        return replace(offline_result(request, outcome=deciding.outcome, reason=reason), cost_usd=_cost(answers))
+        purpose = CallPurpose(request.draft_key, request.account_key, request.playbook.id, request.playbook.sha256, request.as_of, request.purpose)
+        asked = await self.runner.ask(
+            self.vendors, lambda vendor: self._model(vendor, request.playbook), draft_prompt(request), purpose, self.runner.catalogue.max_tokens
+        )
+        if isinstance(asked.value, DraftDocument):
+            failover = asked.reason if asked.vendor is not self.vendors[0] else None
+            return DraftResult(asked.value, WRITERS[asked.vendor.provider], asked.model, "ok", asked.cost_usd, failover=failover)
+        return replace(offline_result(request, outcome=asked.deciding.outcome, reason=asked.reason), cost_usd=asked.cost_usd)
 
     async def aclose(self) -> None:
         for vendor in self.vendors:
@@ -76,21 +68,3 @@ class ModelDrafter:
         if document is None:
             return None  # the schema changed under the same key: cannot happen while the key holds the schema's hash
         return DraftResult(document, WRITERS[call.provider], call.model, "reused", self.runner.ledger.cost_of(request.draft_key))
-
-    async def _ask(self, vendor: Vendor, model: str, request: DraftRequest) -> list[Answer]:
-        """All attempts at one vendor, the last of them the one that counts."""
-        prompt, max_tokens, answers = draft_prompt(request), self.runner.catalogue.max_tokens, list[Answer]()
-        purpose = CallPurpose(request.draft_key, request.account_key, request.playbook.id, request.playbook.sha256, request.as_of, request.purpose)
-        for _ in range(CONTENT_TRIES):
-            answers.append(await self.runner.call(vendor, model, prompt, purpose, max_tokens))
-            if answers[-1].outcome not in ("truncated", "invalid"):
-                break
-            max_tokens *= 2
-        return answers
-
-
-def _cost(answers: Sequence[Answer]) -> Decimal | None:
-    """What all attempts cost; None when none was sent or the cost of one is unknown."""
-    costs = [answer.cost_usd for answer in answers if answer.was_sent]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known, Decimal(0)) if costs and len(known) == len(costs) else None

@@ -67,9 +67,9 @@ def user_text(request: DraftRequest) -> str:
     parts = ["Write the document for this account.", f"<task>\n{canonical_json(task)}\n</task>"]
     if request.feedback:
         told = load_re_plan()
-        parts += [told.note.strip(), f"<reviewer_note>\n{_fenced(request.feedback)}\n</reviewer_note>"]
+        parts += [told.note.strip(), f"<reviewer_note>\n{fenced(request.feedback)}\n</reviewer_note>"]
         if request.previous_text:
-            parts += [told.last_version.strip(), f"<last_version>\n{_fenced(request.previous_text)}\n</last_version>"]
+            parts += [told.last_version.strip(), f"<last_version>\n{fenced(request.previous_text)}\n</last_version>"]
     return "\n\n".join(parts)
 
 
@@ -94,5 +94,6 @@ def _steps_must_cite(request: DraftRequest) -> list[str]:
     return [fact.handle for fact in facts if fact is not None and fact.value_number]
 
 
-def _fenced(text: str) -> str:
+def fenced(text: str) -> str:
+    """Somebody else's text as data between tags: it cannot close them, and cannot fill the prompt."""
     return text.replace("<", "‹").replace(">", "›")[:8000]
