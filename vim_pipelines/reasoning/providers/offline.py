@@ -184,12 +184,11 @@ def _applies(when: When, scope: _Scope) -> bool:
         distance = _days_to(name, scope)
         if distance is None or not 0 < distance <= days:
             return False
-    rules = {scope.risk.scope} if scope.risk is not None else {risk.scope for risk in scope.sheet.risks}
-    if (when.risk and not rules & set(when.risk)) or rules & set(when.no_risk):
+    risks = (scope.risk,) if scope.risk is not None else scope.sheet.risks
+    named = [risk for risk in risks if (not when.risk or risk.scope in when.risk) and (not when.severity or risk.detail in when.severity)]
+    if ((when.risk or when.severity) and not named) or any(risk.scope in when.no_risk for risk in risks):
         return False
     if when.has_risk is not None and when.has_risk != bool(scope.sheet.risks):
-        return False
-    if when.severity and (scope.risk is None or scope.risk.detail not in when.severity):
         return False
     count = len(scope.sheet.groups)
     if when.groups is not None and when.groups != ("none" if count == 0 else "single" if count == 1 else "several"):
