@@ -14,14 +14,14 @@ from vim_pipelines.settings import resource_path
 
 
 def test_the_three_documents_ship():
-    assert tuple(load_playbooks()) == DOCUMENTS
+    assert set(DOCUMENTS) <= set(load_playbooks())
     assert [load_playbooks()[name].audience for name in DOCUMENTS] == ["internal", "internal", "customer"]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "expected", "slack"),
     [
-        ("version: 2\n", "version: none\n", "version", 0),
+        ("version: 3\n", "version: none\n", "version", 0),
         ("  - tier\n", "  - tears\n", "there is no fact tears", 0),
         ("approver_role: csm", "approver_role: intern", "approver_role", 0),
         ("rules: [MUDA_SHELFWARE]", "rules: [MUDA_SHELFWEAR]", "there is no risk rule MUDA_SHELFWEAR", 0),

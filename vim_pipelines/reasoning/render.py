@@ -127,14 +127,16 @@ def figures(sheet: FactSheet, handles: Iterable[str], *, with_source: bool) -> l
 def due_date(step: PlanStep, sheet: FactSheet) -> date:
     """The day by which a step is due: two weeks before a date fact, or so many days from the as-of date, moved from a weekend to the Monday.
 
-    A relative date never passes the opt-out deadline while that still lies ahead: a step after it cannot save anything.
+    A week is kept: what is due within a week moves back to the Friday, else the first step of a plan made on a Saturday was due nine days
+    later. A relative date never passes the opt-out deadline while that still lies ahead: a step after it cannot save anything.
     """
     if step.due_fact is not None:
         end = date.fromisoformat(str(sheet.facts[step.due_fact].value_text)[:10])
         early = end - timedelta(days=LEAD_DAYS)
         return early if early > sheet.as_of else end
     day = sheet.as_of + timedelta(days=RELATIVE_DUE_DAYS[step.due_relative or "within_a_month"])
-    day += timedelta(days=(7 - day.weekday()) % 7 if day.weekday() >= 5 else 0)
+    if day.weekday() >= 5:
+        day += timedelta(days=4 - day.weekday() if step.due_relative == "within_a_week" else 7 - day.weekday())
     deadline = sheet.known("opt_out_date")
     if deadline is not None and deadline.value_text:
         last = date.fromisoformat(deadline.value_text[:10])

@@ -13,14 +13,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from vim_pipelines.reasoning.facts import ACCOUNT_HANDLES, GROUP_HANDLES, WINDOW_HANDLE, Fact, FactSheet, compare
-from vim_pipelines.reasoning.gates import MAX_STEPS
+from vim_pipelines.reasoning.facts import ACCOUNT_HANDLES, GROUP_HANDLES, WINDOW_HANDLE, Fact, FactSheet, compare, show_list
+from vim_pipelines.reasoning.gates import MAX_STEPS, SLOT
 from vim_pipelines.reasoning.playbooks import Choice, ParagraphPattern, Playbook, Say, StepPattern, When
 from vim_pipelines.reasoning.providers.base import DraftRequest, DraftResult
 from vim_pipelines.reasoning.schema import Compare, DraftDocument, Paragraph, PlanStep, Section
 
 #: Part of a draft's key: a change of the code below that changes texts needs a new number.
-OFFLINE_MODEL = "offline-1"
+OFFLINE_MODEL = "offline-2"
 SIGNATURE = "Written by the offline drafter (no language model)."
 
 _NAME = re.compile(r"\{\{([a-z_0-9.]+)\}\}")
@@ -108,8 +108,10 @@ class _Sentences:
     compares: list[Compare] = field(default_factory=list)
 
 
-def _paragraphs(pattern: ParagraphPattern, sheet: FactSheet) -> Iterator[Paragraph]:
-    for scope in _scopes(pattern.for_each, sheet):
+def _paragraphs(pattern: ParagraphPattern, sheet: FactSheet) -> list[Paragraph]:
+    """The paragraphs of a pattern. Risks of which the same is to be said share one, at the place of the worst of them."""
+    found: dict[str, Paragraph] = {}
+    for number, scope in enumerate(_scopes(pattern.for_each, sheet)):
         if not _applies(pattern.when, scope):
             continue
         built = _Sentences()
@@ -117,8 +119,18 @@ def _paragraphs(pattern: ParagraphPattern, sheet: FactSheet) -> Iterator[Paragra
             _say(item, scope, built)
         if not built.texts:
             continue
-        handles = built.handles + ([scope.risk.handle] if scope.risk is not None else [])
-        yield Paragraph(text_with_slots=" ".join(built.texts), fact_ids=_in_order(handles), compares=built.compares, kind=pattern.kind)
+        own = [scope.risk.handle] if scope.risk is not None else []
+        paragraph = Paragraph(text_with_slots=" ".join(built.texts), fact_ids=_in_order(built.handles + own), compares=built.compares, kind=pattern.kind)
+        said = paragraph.text_with_slots.removeprefix("{{" + own[0] + "}}. ") if own else f"{number}"
+        found[said] = _with_risk(found[said], own[0], said) if said in found else paragraph
+    return list(found.values())
+
+
+def _with_risk(paragraph: Paragraph, risk: str, said: str) -> Paragraph:
+    """`paragraph` opening with one risk more: `{{F28}}, {{F29}} and {{F31}}. Said of all.`"""
+    risks = [*SLOT.findall(paragraph.text_with_slots.removesuffix(said)), risk]
+    opening = show_list(["{{" + handle + "}}" for handle in risks])
+    return paragraph.model_copy(update={"text_with_slots": f"{opening}. {said}", "fact_ids": _in_order([*paragraph.fact_ids, risk])})
 
 
 def _say(item: Say | Choice, scope: _Scope, built: _Sentences) -> None:
