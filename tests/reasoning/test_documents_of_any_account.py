@@ -47,7 +47,7 @@ def prose(text, name):
 @pytest.mark.parametrize("document", LATER)
 @given(seed=st.integers(0, 10**6))
 @example(seed=44)  # a day on which a review was planned and a result measured that nobody named: the narrative had no step
-@settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=20, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 def test_whatever_is_known_of_an_account_each_document_passes_and_begins_this_week(document, seed):
     sheet = random_sheet(seed)
     text = rendered(document, sheet)
@@ -59,7 +59,7 @@ def test_whatever_is_known_of_an_account_each_document_passes_and_begins_this_we
 
 @pytest.mark.parametrize("document", LATER)
 @given(seeds=st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)).filter(lambda pair: pair[0] != pair[1]))
-@settings(max_examples=30, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=12, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 def test_two_accounts_differ_in_more_than_the_name(document, seeds):
     """A Director who reads ten briefs notices when they are one brief with ten names. Accounts of which nothing is known may read alike."""
     sheets = [random_sheet(seed, name=name) for seed, name in zip(seeds, ("Northwind Robotics", "Juniper Textiles"), strict=True)]
@@ -81,14 +81,14 @@ def test_two_accounts_differ_in_more_than_the_name(document, seeds):
 @pytest.mark.parametrize("document", LATER)
 def test_no_sentence_stands_in_the_text_of_every_account(document):
     """A sentence that fits every account says nothing about this one."""
-    texts = [prose(rendered(document, random_sheet(seed, name="Northwind Robotics")).text, "Northwind Robotics") for seed in range(80)]
+    texts = [prose(rendered(document, random_sheet(seed, name="Northwind Robotics")).text, "Northwind Robotics") for seed in range(40)]
     assert set.intersection(*texts) == set()
 
 
 @pytest.mark.parametrize("document", LATER)
 def test_no_sentence_is_said_twice_in_a_text(document):
     """Three risks about support were followed by the same sentence three times."""
-    for seed in range(40):
+    for seed in range(20):
         sheet = random_sheet(seed)
         if len(sheet.groups) > 1:
             continue  # products drawn alike read alike

@@ -20,6 +20,8 @@ DAY_BANDS = (0, 30, 60, 90, 120, 180, 270, 365, 730)
 SCORE_STEP = Decimal(5)
 RATIO_STEP = Decimal("0.05")
 SMALLEST_COUNT_STEP = Decimal(2)
+#: A metric of the customer's own has any scale: its step is a share of the value, down to the last place that is printed.
+SMALLEST_MEASURE_STEP = Decimal("0.0001")
 #: A step is kept up to so many widths away. A value lies up to half a width from its own step, so this leaves a whole width to move.
 HOLD = Decimal("1.5")
 
@@ -72,7 +74,7 @@ def _step(fact: Fact, previous: Mapping[str, Any] | None) -> str | None:
         return fact.value_text if value is None else format(value.normalize(), "f")
     if kind == "days":
         return str(next((index for index, end in enumerate(DAY_BANDS) if value <= end), len(DAY_BANDS)))
-    smallest = {"count": SMALLEST_COUNT_STEP, "money": Decimal(100), "ratio": RATIO_STEP, "score": SCORE_STEP}[kind]
+    smallest = {"count": SMALLEST_COUNT_STEP, "measure": SMALLEST_MEASURE_STEP, "money": Decimal(100), "ratio": RATIO_STEP, "score": SCORE_STEP}[kind]
     has_fixed_width = kind in ("ratio", "score")
     last = _last_step(fact, previous)
     if last is not None and (value == 0) == (last == 0) and abs(value - last) < HOLD * (smallest if has_fixed_width else width(last, smallest)):
