@@ -563,6 +563,18 @@ def llm_status(state: dict[str, Any], as_json: bool) -> None:
     click.echo(json.dumps(status, indent=2, default=str) if as_json else "\n".join(status_lines(status)))
 
 
+@llm.command("cost")
+@click.option("--by", type=click.Choice(["document", "account", "night"]), default="document", show_default=True, help="What a line stands for.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def llm_cost(state: dict[str, Any], by: str, as_json: bool) -> None:
+    """Calls, tokens and US dollars, with the cost of a draft and of an approved one, as of the last audit."""
+    from vim_pipelines.reporting.llm_costs import llm_cost_lines, read_llm_costs
+
+    rows = read_llm_costs(_load(state).published_dir, by)
+    click.echo(json.dumps(rows, indent=2, default=str) if as_json else "\n".join(llm_cost_lines(rows, by)))
+
+
 @main.group()
 def sandbox() -> None:
     """The simulated customers and the emulators of their CRM and support desk."""

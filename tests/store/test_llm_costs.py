@@ -1,0 +1,47 @@
+"""The command line's table of costs: sums, costs of a draft, and a price that nobody knows stays unknown."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.reporting.llm_costs import llm_cost_lines, read_llm_costs
+
+ROWS = """
+    select * from (values
+        ('A', 'plan', date '2026-06-28', 2, 1000, 200, 500, 0, 0, 0.004, 2, 1, 0, 1),
+        ('B', 'plan', date '2026-06-29', 1, 1000, 100, 0, 500, 0, 0.002, 1, 0, 1, 0),
+        ('B', 'brief', date '2026-06-29', 1, 10, 1, 0, 0, 1, null, 1, 0, 0, 0)
+    ) as rows(account_key, document, as_of_date, calls, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, calls_without_price, cost_usd, drafts,
+        drafts_offline, drafts_held, drafts_approved)
+"""
+
+
+@pytest.fixture
+def published(tmp_path):
+    with duckdb.connect(str(tmp_path / "vim.duckdb")) as connection:
+        connection.execute("create schema marts")
+        connection.execute(f"create table marts.fct_llm_costs as {ROWS}")
+    return tmp_path
+
+
+def test_costs_by_document_and_by_account(published):
+    brief, plan = read_llm_costs(published, "document")
+    assert (brief["name"], brief["cost_usd"], brief["usd_per_draft"]) == ("brief", None, None)
+    assert (plan["calls"], plan["tokens_in"], plan["tokens_out"], plan["drafts"], plan["drafts_approved"]) == (3, 3000, 300, 3, 1)
+    assert (float(plan["cost_usd"]), plan["usd_per_draft"], plan["usd_per_approved_draft"]) == (0.006, 0.002, 0.006)
+    second, first = read_llm_costs(published, "account")
+    assert (first["name"], float(first["cost_usd"]), first["usd_per_approved_draft"]) == ("A", 0.004, 0.004)
+    assert (second["name"], second["cost_usd"]) == ("B", None)  # one of its calls has no price
+    assert [str(row["name"]) for row in read_llm_costs(published, "night")] == ["2026-06-29", "2026-06-28"]
+
+
+def test_the_table_says_unknown_and_not_nothing(published):
+    head, brief, plan = llm_cost_lines(read_llm_costs(published, "document"), "document")
+    assert "unknown" in brief and "0.0060" in plan and len(head) == len(plan) == len(brief)
+
+
+def test_nothing_published_is_an_error_with_its_fix(tmp_path):
+    with pytest.raises(VimError, match="VIM-E024"):
+        read_llm_costs(tmp_path, "document")

@@ -1,0 +1,53 @@
+"""What language models cost, from the published copy: by document, by account or by night, with the cost of a draft and of an approved one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.reporting.publish import PUBLISHED_NAME
+from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
+
+#: What a line may stand for, and its column of `marts.fct_llm_costs`.
+GROUPINGS = {"document": "document", "account": "account_key", "night": "as_of_date"}
+
+_COSTS = """
+    select {column} as name, sum(calls) as calls, sum(input_tokens + cache_read_tokens + cache_write_tokens) as tokens_in, sum(output_tokens) as tokens_out,
+        sum(drafts) as drafts, sum(drafts_offline) as drafts_offline, sum(drafts_held) as drafts_held, sum(drafts_approved) as drafts_approved,
+        case when sum(calls_without_price) = 0 then sum(cost_usd) end as cost_usd
+    from marts.fct_llm_costs
+    group by {column}
+    order by cost_usd desc nulls first, drafts desc, name
+"""
+
+
+def read_llm_costs(published: Path, by: str) -> list[dict[str, Any]]:
+    """A row for each document, account or night: calls, tokens, drafts and US dollars (None where a price is not known). VIM-E024 if nothing is published."""
+    path = published / PUBLISHED_NAME
+    if not path.is_file():
+        raise VimError("VIM-E024", "Nothing is published yet", fix="Run vimotion audit first")
+    with DuckDBWarehouse(path).session(read_only=True) as session:
+        rows = session.rows(_COSTS.format(column=GROUPINGS[by]))
+    for row in rows:
+        cost = row["cost_usd"]
+        row["usd_per_draft"] = float(cost) / row["drafts"] if cost is not None and row["drafts"] else None
+        row["usd_per_approved_draft"] = float(cost) / row["drafts_approved"] if cost is not None and row["drafts_approved"] else None
+    return rows
+
+
+def llm_cost_lines(rows: list[dict[str, Any]], by: str) -> list[str]:
+    """The costs as a table."""
+    if not rows:
+        return ["No draft was written yet and no call was made."]
+    width = max(len(by), *(len(str(row["name"])) for row in rows))
+    head = f"{by:<{width}} {'calls':>6} {'tokens in':>10} {'out':>9} {'drafts':>7} {'offline':>8} {'held':>5} {'approved':>9} {'US dollars':>11} {'per draft':>10} {'per approved':>13}"
+    return [head] + [
+        f"{row['name']!s:<{width}} {row['calls']:>6} {row['tokens_in']:>10,} {row['tokens_out']:>9,} {row['drafts']:>7} {row['drafts_offline']:>8}"
+        f" {row['drafts_held']:>5} {row['drafts_approved']:>9} {_usd(row['cost_usd']):>11} {_usd(row['usd_per_draft'], none='-'):>10} {_usd(row['usd_per_approved_draft'], none='-'):>13}"
+        for row in rows
+    ]
+
+
+def _usd(amount: Any, *, none: str = "unknown") -> str:
+    return none if amount is None else f"{float(amount):.4f}"
