@@ -199,7 +199,7 @@ def backtest(state: dict[str, Any], activity: Path | None, train_before: datetim
     click.echo(json.dumps({"card_id": card.card_id} | card.as_json(), indent=2, default=str) if as_json else "\n".join(card_lines(card)))
 
 
-EVALS = ("contract-terms", "handoff", "draft-safety")
+EVALS = ("contract-terms", "handoff", "draft-safety", "liar")
 
 
 @main.command()
@@ -210,7 +210,7 @@ EVALS = ("contract-terms", "handoff", "draft-safety")
 @click.option("--json", "as_json", is_flag=True, help="The scores as JSON on standard output.")
 @click.pass_context
 def evals(context: click.Context, contracts: Path | None, draft_safety: Path | None, only: tuple[str, ...], show_wrong: bool, as_json: bool) -> None:
-    """Score contract terms against lawyers' answers, the handoff audit on ablated records, and the gates on unauthorised promises; status 1 if a bar is missed."""
+    """Score contract terms against lawyers' answers, the handoff audit on ablated records, the gates on unauthorised promises and on lies; status 1 if a bar is missed."""
     wanted = {"draft-safety"} if draft_safety else set(only or EVALS)
     found: dict[str, Any] = {}
     is_met = True
@@ -229,6 +229,13 @@ def evals(context: click.Context, contracts: Path | None, draft_safety: Path | N
         found |= {"draft_safety": score.as_json()}
         shown([*safety.score_lines(score, show_wrong=show_wrong), f"  written to {written}"])
         is_met = is_met and score.is_met
+    if "liar" in wanted:
+        from vim_pipelines.evaluation.liar import trial
+
+        lied = trial.liar_score()
+        found |= {"liar": lied.as_json()}
+        shown(trial.score_lines(lied, show_wrong=show_wrong))
+        is_met = is_met and lied.is_met
     if "handoff" in wanted:
         from vim_pipelines.evaluation import handoff
 
