@@ -5,17 +5,37 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from reasoning_cases import DOCUMENTS, risk
+from reasoning_cases import risk
 
+from vim_pipelines.approvals.payload import CONNECTED_ACTIONS
+from vim_pipelines.approvals.policy import load_policy
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.reasoning.playbooks import actions_for, criteria_for, load_playbook, load_playbooks
+from vim_pipelines.lifecycle.phases import load_map
+from vim_pipelines.reasoning.playbooks import RE_PLAN, actions_for, criteria_for, load_playbook, load_playbooks, load_re_plan
 from vim_pipelines.reasoning.triggers import cut_at_capacity, select_documents
 from vim_pipelines.settings import resource_path
 
 
-def test_the_three_documents_ship():
-    assert set(DOCUMENTS) <= set(load_playbooks())
-    assert [load_playbooks()[name].audience for name in DOCUMENTS] == ["internal", "internal", "customer"]
+def test_every_document_that_ships_is_one_of_the_map_and_re_plan_is_how_they_are_written_again():
+    """A document that no requirement and no list of the map knows would be written by a rule that nobody agreed to."""
+    assert set(load_playbooks()) == set(load_map().documents) - {RE_PLAN}
+    assert RE_PLAN in load_map().documents and load_re_plan().version >= 1
+    assert {requirement.document for requirement in load_map().requirements} <= set(load_map().documents) - {RE_PLAN}
+
+
+def test_who_approves_stands_the_same_in_prompt_and_policy():
+    policy = load_policy()
+    for playbook in load_playbooks().values():
+        assert playbook.id in policy.documents, f"approvals/policy.yaml has no line for {playbook.id}"
+        assert policy.rule(playbook.id).approver_role == playbook.approver_role
+    assert policy.rule("a_document_nobody_named").approver_role == policy.roles[-1]
+
+
+def test_only_actions_of_the_map_are_named_and_each_document_leaves_a_record():
+    """The Task and whatever is left to a person point to the record in the CRM that holds the approved text."""
+    for playbook in load_playbooks().values():
+        names = [action.action for action in playbook.on_approve]
+        assert set(names) <= set(load_map().actions) and "crm_note" in names and len(names) == len(set(names))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +55,20 @@ def test_the_three_documents_ship():
         ("    target: 0.5\n", "    target: half\n", "target", 0),
         ("    judged: by_due", "    judged: some_day", "judged", 0),
         ("due: {date: opt_out_date,", "due: {date: birth_date,", "opt_out_date", 0),
+        ("when: {groups: several}", "when: {mentions: {phase_name: Value}}", "section summary tests the fact phase_name, which is not in the list facts", 0),
+        ("when: {at_least: {days_to_renewal: 181}}", "when: {days_ago: {pain_due_on: 3}}", "tests the fact pain_due_on", 0),
+        ('Priority: Normal, ActivityDate: "{first_due_on}"}', 'Priority: Normal, ActivityDate: "{due_someday}"}', "an action knows no {due_someday}", 0),
+        ('idempotency_key: "{draft_key}:crm_note"', 'idempotency_key: "{note}"', "an action knows no {note}", 0),
+        ("action: crm_task", "action: crm_tsk", "on_approve.1.action", 0),
+        ("      risk: {rules: [MUDA_SHELFWARE]}", "      state: {phases: [4, 12]}", "the lifecycle map has no phase 12", 0),
+        (
+            "      risk: {rules: [MUDA_SHELFWARE]}",
+            "      action: {requirements: [p4_adoptoin]}",
+            "does not serve the requirement p4_adoptoin; did you mean 'p4_adoption'",
+            0,
+        ),
+        ("      risk: {rules: [MUDA_SHELFWARE]}", "      action: {requirements: [p1_sales_docs]}", "does not serve the requirement p1_sales_docs", 0),
+        ("max_words: 900\n", "max_words: 900\nexcerpts: [rumour]\n", "excerpts.0", 0),
     ],
 )
 def test_a_wrong_prompt_file_is_answered_with_its_line(tmp_path, old, new, expected, slack):
@@ -70,9 +104,30 @@ def test_a_due_date_that_the_document_does_not_show_is_refused(tmp_path):
         load_playbook(path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("version: 1\nowner", "version: none\nowner", "line 3: version"),
+        ("id: re_plan", "id: re_write", "line 2: id"),
+        ("last_version:", "latest_version:", "last_version: Field required"),
+        ("- {version: 1,", "- {version: 2,", "the changelog ends with version 2, the file says 1"),
+    ],
+)
+def test_a_wrong_file_of_the_re_planning_is_answered_with_its_line(tmp_path, old, new, expected):
+    text = (resource_path("prompts") / "re_plan.yaml").read_text()
+    assert old in text
+    (tmp_path / "re_plan.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(VimError, match="VIM-E030") as caught:
+        load_re_plan(tmp_path)
+    assert expected in str(caught.value)
+    with pytest.raises(VimError, match="There is no prompt file re_plan.yaml"):
+        load_re_plan(tmp_path / "empty")
+
+
 def test_every_document_that_ships_is_judged_by_what_it_shows():
     for playbook in load_playbooks().values():
         facts = [{"metric": name, "scope": "account", "status": "ok", "value_number": "10", "value_text": "2026-12-01"} for name in playbook.facts]
+        assert len(playbook.success_criteria) >= 1
         for row in criteria_for(playbook, facts, date(2026, 6, 28)):
             assert row["baseline"] is not None and row["baseline_on"] == "2026-06-28" and row["sentence"].endswith(".")
             assert row["due_date"] == ("2026-12-01" if row["due_fact"] else None)
@@ -107,7 +162,9 @@ def test_every_write_of_an_approval_has_a_precondition_a_key_and_an_undo():
             playbook, account_key="ACC-1", draft_key="k", title="T", text="{not a slot}", sha256="h",
             steps=[{"number": 1, "action": "a", "owner": "o", "due": "13 July 2026", "due_on": "2026-07-13"}], names={},
         )  # fmt: skip
-        assert actions[0]["fields"]["Body__c"] == "{not a slot}" and actions[1]["fields"]["ActivityDate"] == "2026-07-13"
+        by_name = {action["action"]: action["fields"] for action in actions}
+        assert by_name["crm_note"]["Body__c"] == "{not a slot}" and by_name.get("crm_task", {}).get("ActivityDate", "2026-07-13") == "2026-07-13"
+        assert set(by_name) & set(CONNECTED_ACTIONS), "an approval that carries nothing out leaves no trace"
 
 
 def signal(account="ACC-1", **values):
@@ -145,6 +202,45 @@ def test_a_risk_plan_is_for_a_red_band_or_a_high_risk(band, risks, expected):
 
 def test_a_risk_of_another_account_selects_nothing():
     assert documents(signal(), risk("MUDA_SHELFWARE", "high", "ACC-2")) == set()
+
+
+def action(requirement, document, account="ACC-1", *, rank=1, in_capacity=True):
+    return {"account_key": account, "requirement_id": requirement, "document": document, "account_rank": rank, "is_in_capacity": in_capacity}
+
+
+def called_for(*actions, phases=(), risks=()):
+    chosen = select_documents([signal()], risks, load_playbooks(), actions=actions, phases={"ACC-1": frozenset(phases)})
+    return {item.document for item in chosen}
+
+
+def test_a_new_customer_is_audited_and_their_account_executive_is_asked_though_the_week_is_full():
+    """Four of the five requests for anchors of the sandbox lie beyond the owner's week; each holds its account in transition."""
+    assert called_for(phases=[1]) == {"handoff_audit"}
+    assert called_for(action("p1_sales_docs", "anchor_request", in_capacity=False), phases=[1]) == {"handoff_audit", "anchor_request"}
+    assert called_for(action("p1_sales_docs", "anchor_request", in_capacity=False, rank=2), phases=[1]) == {"handoff_audit"}
+    assert called_for(action("p1_sales_docs", "anchor_request", in_capacity=False), phases=[4]) == set()
+
+
+def test_diagnostic_and_success_plan_belong_to_their_phases_and_the_pivot_is_a_success_plan():
+    """`re_plan` was the pivot's document once, and it is none: the pivot changes the way to first value, and the success plan holds that way."""
+    assert called_for(phases=[2]) == {"psp_diagnostic"}
+    assert called_for(phases=[3]) == {"success_plan"}
+    assert load_map().by_id["p4_pivot"].document == "success_plan"
+    assert called_for(action("p4_pivot", "success_plan", in_capacity=False), phases=[4]) == {"success_plan"}
+    assert called_for(action("p4_pivot", "success_plan", in_capacity=False, rank=2), phases=[4]) == set()
+
+
+def test_what_lies_beyond_the_week_and_is_not_the_first_action_is_no_document():
+    """154 of the sandbox's 174 open actions lie beyond their owners' weeks; a draft for each would be a flood."""
+    beyond = [
+        action("p5_follow_up", "next_best_action", in_capacity=False),
+        action("p4_onboarding", "training_nudge", rank=3, in_capacity=False),
+        action("p9_multi_threading", "psp_diagnostic", in_capacity=False),
+    ]
+    assert called_for(*beyond, phases=[4, 5]) == set()
+    assert called_for(action("p5_follow_up", "next_best_action"), phases=[4, 5]) == {"next_best_action"}
+    assert called_for(action("p5_follow_up", "next_best_action", rank=2), phases=[4, 5]) == set()
+    assert called_for(action("p4_onboarding", "training_nudge", rank=3), phases=[4]) == {"training_nudge"}
 
 
 def test_the_order_is_severity_then_money_times_nearness():

@@ -37,7 +37,10 @@ _DRAFT_VALUES = ("account_key", "draft_key", "document", "title", "text", "sha25
 _NAME_VALUES = ("account_name", "csm_name", "champion_name", "sponsor_name", "account_executive_name")
 #: The file that is no document: the instructions of a re-planning.
 RE_PLAN = "re_plan"
-_WORDS_AND_DATES = {name for name in _ACCOUNT_NAMES if name.endswith(("_name", "_date", "_on"))} | {"tier", "blocking_requirement"}
+_WORDS_AND_DATES = {name for name in _ACCOUNT_NAMES if name.endswith(("_name", "_date", "_on"))} | {
+    "tier", "blocking_requirement", "pain_metric", "pain_owner", "psp_verdict", "handoff_missing", "handoff_conflicting", "outcome_metric", "next_action",
+    "next_action_why",
+}  # fmt: skip
 
 
 class _Strict(BaseModel):

@@ -53,6 +53,8 @@ CUES: dict[str, str] = {
     "tickets_28d_before": _BEFORE,
     "pain_baseline": r"\bbaseline\b|\bfrom\b(?=\W+\ue000)|\bstart(?:s|ed|ing)?\b|\bbegan\b|\bstood\b|\btoday\b",
     "pain_target": r"\btargets?\b|\bgoal\b|\baim\w*|\bto\b(?=\W+\ue000)",
+    "pain_due_on": r"\bdue\b|\btarget (?:date|day)\b|\bgoal\b",
+    "next_action_due_on": r"\bdue\b",
     "outcome_baseline": r"\bbaseline\b|\bfrom\b(?=\W+\ue000)|\bstart(?:s|ed|ing)?\b|\bbegan\b|\bstood\b|\bbefore\b",
     "outcome_measured": r"\bmeasured\b|\bto\b(?=\W+\ue000)|\bnow\b|\breached\b|\bstands\b|\btoday\b",
     "outcome_target": r"\btargets?\b|\bgoal\b|\baim\w*|\bagreed\b",
