@@ -269,12 +269,15 @@ def inbox() -> None:
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def inbox_list(state: dict[str, Any], states: tuple[str, ...], as_json: bool) -> None:
-    """List approval requests, the most urgent first."""
-    from vim_pipelines.approvals.queue import list_requests
-    from vim_pipelines.approvals.text import list_lines, request_json
+    """List approval requests, the most urgent first, and what a person must write."""
+    from vim_pipelines.approvals.queue import list_requests, to_write
+    from vim_pipelines.approvals.text import list_lines, request_json, to_write_lines
 
     requests = list_requests(_store(state), states=states or ("pending",))
-    click.echo(json.dumps([request_json(request) for request in requests], indent=2) if as_json else "\n".join(list_lines(requests)))
+    by_hand = [] if states else to_write(_store(state))
+    click.echo(
+        json.dumps([request_json(item) for item in requests + by_hand], indent=2) if as_json else "\n".join(list_lines(requests) + to_write_lines(by_hand))
+    )
 
 
 @inbox.command("show")

@@ -15,6 +15,7 @@ from reasoning_cases import AS_OF, NOW
 from sqlalchemy import delete, func, select
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.reasoning.providers.make import make_drafter
 from vim_pipelines.reasoning.run import redraft, write_drafts
 from vim_pipelines.sandbox.claude_emulator import Fault
 from vim_pipelines.store import open_store
@@ -141,14 +142,56 @@ def test_an_account_without_facts_is_named_and_stops_nobody(marts, store, settin
     assert report.written == 3 and report.without_facts == ["ACC-9"]
 
 
-def test_a_draft_that_invents_numbers_is_held_with_its_findings(marts, store, claude_settings, claude):
+def test_a_draft_that_invents_numbers_is_held_with_its_findings_and_the_offline_text_takes_its_place(marts, store, claude_settings, claude):
+    """The model lies in the repair too: three drafts are held, three offline ones stand in their place, and the next night asks nobody again."""
     marts.put()
     claude.mode = "liar"
     report = night(marts, store, claude_settings)
-    assert (report.written, report.held) == (0, 3) and report.findings["digit"] > 0
-    row = drafts(store)[0]
-    assert row.status == "held" and row.written_by == "claude" and {"gate", "stage", "what", "where"} == set(row.gate_findings[0])
-    assert night(marts, store, claude_settings).reused == 3  # held is held until the facts or the prompt change
+    assert (report.written, report.held, report.repaired) == (3, 3, 0) and report.findings["digit"] > 0 and len(claude.journal) == 6
+    held, instead = drafts(store, document="license_optimization_plan")
+    assert held.status == "held" and held.written_by == "claude" and {"gate", "stage", "what", "where"} == set(held.gate_findings[0])
+    assert held.structured["repaired_findings"] and "held the model's text back" in instead.structured["source_reason"]
+    assert (instead.status, instead.written_by, instead.version, instead.draft_key) == ("written", "offline", 2, held.draft_key)
+    again = night(marts, store, claude_settings)
+    assert (again.reused, again.written, again.held, len(claude.journal)) == (3, 0, 0, 6)
+    with store.session() as session:
+        assert sorted(session.scalars(select(LlmCall.purpose))) == ["draft"] * 3 + ["repair"] * 3
+
+
+def test_a_repair_that_holds_is_the_draft_and_says_what_was_repaired(marts, store, claude_settings, claude):
+    marts.put(risks=(("SILENCE", "high"),))  # one document
+    claude.mode = "liar"
+    told = []
+
+    def lies_once(request):
+        told.append(request)
+        claude.mode = "good"
+
+    report = night(marts, store, claude_settings, drafter=Watched(make_drafter(claude_settings, store, AS_OF, NOW), lies_once))
+    [draft] = drafts(store)
+    assert (report.written, report.held, report.repaired) == (1, 0, 1)
+    assert draft.written_by == "claude" and draft.version == 1 and draft.structured["repaired_findings"]
+    assert told[0].purpose == "repair" and told[0].draft_key != draft.draft_key
+    message = claude.journal[-1]["body"]["messages"][0]["content"]
+    assert "<findings>" in message and "digit" in message and "<held_answer>" in message
+
+
+class Watched:
+    """A drafter whose repairs somebody hears of before they are asked for."""
+
+    def __init__(self, writer, before_repair):
+        self.writer, self.before_repair = writer, before_repair
+
+    def model_for(self, playbook):
+        return self.writer.model_for(playbook)
+
+    async def draft(self, request):
+        if request.purpose == "repair":
+            self.before_repair(request)
+        return await self.writer.draft(request)
+
+    async def aclose(self):
+        await self.writer.aclose()
 
 
 def test_a_refusal_is_written_offline_and_says_so_in_internal_documents_only(marts, store, claude_settings, claude):
@@ -243,6 +286,7 @@ from pathlib import Path
 from datetime import date, datetime
 from pydantic import SecretStr
 from vim_pipelines.reasoning import drafting
+from vim_pipelines.reasoning.providers.make import make_drafter
 from vim_pipelines.reasoning.run import write_drafts
 from vim_pipelines.settings import Settings
 from vim_pipelines.store import open_store
@@ -250,7 +294,7 @@ from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
 home, url, mode = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 settings = Settings(home=home, anthropic_api_key=SecretStr("k"), anthropic_base_url=url)
 if mode == "before-storing":  # dies after the answer is in the ledger and before the draft is stored
-    def hang(*_arguments):
+    def hang(*_arguments, **_options):
         Path(sys.argv[4]).write_text("ready")
         import time
         time.sleep(60)

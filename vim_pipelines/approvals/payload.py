@@ -80,6 +80,34 @@ def build_payload(
     return json.loads(canonical_json(payload))  # type: ignore[no-any-return]
 
 
+def note_to_write(draft: Draft, policy: Policy) -> dict[str, Any]:
+    """The payload of a request without a text: a person must write. It names the gates and the places, and quotes nothing that a gate held back.
+
+    The facts go with it, so that whoever writes has them at hand. It carries no action: there is nothing that could be approved.
+    """
+    found = sorted({f"{finding['gate']}, {finding['where']}" for finding in draft.gate_findings})
+    lines = [
+        f"# A person must write this: {policy.title(draft.document)} for {draft.account_name}",
+        "",
+        "No text that was drafted passed its gates, so none is shown here and none can be approved.",
+        "Write it by hand from the facts below, then dismiss this entry with a note that says where the text is.",
+        "",
+        "Held back by:",
+        *[f"- {line}" for line in found],
+        "",
+    ]
+    payload = {
+        "text": "\n".join(lines),
+        "facts": draft.facts,
+        "facts_sha256": draft.facts_sha256,
+        "evidence": capped(draft.evidence, policy.evidence_rows_per_fact),
+        "actions": [],
+        "criteria": [],
+        "policy_version": policy.version,
+    }
+    return json.loads(canonical_json(payload))  # type: ignore[no-any-return]
+
+
 def payload_sha256(payload: Mapping[str, Any]) -> str:
     """What an approval binds to."""
     return sha256_json(payload)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased, defer
 
 from vim_pipelines.approvals import events
 from vim_pipelines.approvals.events import SYSTEM, append, chained, step, verify_chain
-from vim_pipelines.approvals.payload import account_info, build_payload, payload_sha256, planned_actions, planned_criteria, request_id_of
+from vim_pipelines.approvals.payload import account_info, build_payload, note_to_write, payload_sha256, planned_actions, planned_criteria, request_id_of
 from vim_pipelines.approvals.policy import Actor, Policy, load_policy
 from vim_pipelines.approvals.states import DECISIONS, NOTE_NEEDED
 from vim_pipelines.core.dates import end_of_day
@@ -39,6 +39,7 @@ __all__ = [
     "retry",
     "show_request",
     "to_replan",
+    "to_write",
     "verify_chain",
 ]
 
@@ -142,6 +143,7 @@ class Report:
     cooling_down: int = 0
     replan_open: int = 0
     disputed: int = 0
+    must_write: tuple[str, ...] = ()
 
     def metadata(self) -> dict[str, int]:
         """Counts for Dagster."""
@@ -153,6 +155,7 @@ class Report:
             "cooling_down": self.cooling_down,
             "replan_open": self.replan_open,
             "disputed": self.disputed,
+            "must_write": len(self.must_write),
         }
 
 
@@ -173,7 +176,7 @@ def request_approvals(
     """Ask for a decision on each draft: those of `draft_ids`, or all that were written for `as_of`.
 
     `signals` maps account keys to rows of `marts.fct_account_signals` (arr_amount, currency, risk_band, csm_email). A draft held by a
-    gate is not asked for. A new draft supersedes a pending request only if its `draft_key` differs (a material change); the same
+    gate is never asked for; where no other draft took its place, the request says that a person must write, and holds no text of the draft. A new draft supersedes a pending request only if its `draft_key` differs (a material change); the same
     drafts again change nothing. After a dismissal nothing is asked for the policy's cool-down; while a re-plan is open, the
     re-planned draft is waited for. An expired question is asked again when its draft is handed in again.
 
@@ -191,12 +194,14 @@ def request_approvals(
             ids += [draft_id for draft_id in _held_for_disputes(session, as_of) if draft_id not in ids]
     requested: list[str] = []
     superseded: list[str] = []
+    must_write: list[str] = []
     counts = dict.fromkeys(("unchanged", "held", "cooling_down", "replan_open", "disputed"), 0)
     for start in range(0, len(ids), DRAFTS_A_TRANSACTION):
         with chained(store) as session:
             for draft in _newest_each(session.scalars(select(Draft).where(Draft.draft_id.in_(ids[start : start + DRAFTS_A_TRANSACTION])))):
                 latest = _latest(session, draft.account_key, draft.document)
-                outcome = "held" if draft.status != "written" else _outcome(session, latest, draft, policy, as_of, now)
+                outcome = _outcome(session, latest, draft, policy, as_of, now)
+                counts["held"] += draft.status != "written"
                 if outcome == "request" and rests_on(draft.facts, in_dispute.get(draft.account_key, ())):
                     outcome = "disputed"
                 if outcome in counts:
@@ -206,8 +211,8 @@ def request_approvals(
                     step(session, latest, "supersede", actor=SYSTEM, now=now, note=f"a new draft of {draft.as_of_date} differs materially")
                     superseded.append(latest.request_id)
                 new = insert_request(session, draft, policy, now, approval_hours=approval_hours, latest=latest, signals=(signals or {}).get(draft.account_key))
-                requested.append(new.request_id)
-    return Report(tuple(requested), tuple(superseded), **counts)
+                (requested if new.state == "pending" else must_write).append(new.request_id)
+    return Report(tuple(requested), tuple(superseded), must_write=tuple(must_write), **counts)
 
 
 def insert_request(
@@ -222,14 +227,23 @@ def insert_request(
     replan_round: int = 0,
     note: str | None = None,
 ) -> ApprovalRequest:
-    """Add a pending request after `latest`, the newest of its account and document, inside `chained`. What is unknown of the account is taken from `latest`."""
+    """Add a request after `latest`, the newest of its account and document, inside `chained`. What is unknown of the account is taken from `latest`.
+
+    Pending, or, for a draft that a gate held back, one that only says that a person must write: nothing of the draft can be approved or seen in it.
+    """
     version = latest.version + 1 if latest is not None else 1
     known: dict[str, Any] = {}
     if latest is not None:
         known = {"arr_amount": latest.arr_amount, "currency": latest.currency, "risk_band": latest.risk_band, "csm_email": _task_owner(latest)}
     info = account_info(draft, signals if signals is not None else known)
     request_id = request_id_of(draft.draft_id, version)
-    payload = build_payload(draft, policy, info, request_id=request_id, planned=planned_actions(draft, policy), criteria=planned_criteria(draft))
+    is_held = draft.status != "written"
+    payload = (
+        note_to_write(draft, policy)
+        if is_held
+        else build_payload(draft, policy, info, request_id=request_id, planned=planned_actions(draft, policy), criteria=planned_criteria(draft))
+    )
+    state, attempt = ("rejected", MAX_REPLAN_ATTEMPTS) if is_held else ("pending", 0)  # the attempts are used up: nobody drafts it again by itself
     request = ApprovalRequest(
         request_id=request_id,
         draft_id=draft.draft_id,
@@ -237,7 +251,7 @@ def insert_request(
         account_name=draft.account_name,
         document=draft.document,
         version=version,
-        state="pending",
+        state=state,
         payload=payload,
         payload_sha256=payload_sha256(payload),
         policy_version=policy.version,
@@ -247,14 +261,19 @@ def insert_request(
         currency=info.currency,
         as_of_date=draft.as_of_date,
         replan_round=replan_round,
-        attempt=0,
+        attempt=attempt,
         created_at=now,
         updated_at=now,
         expires_at=now + timedelta(hours=approval_hours),
     )
     session.add(request)
     session.flush()
-    append(session, request, "request", from_state=None, to_state="pending", actor=SYSTEM, now=now, note=note)
+    if is_held:
+        append(
+            session, request, "human_must_write", from_state=None, to_state=state, actor=SYSTEM, now=now, note="no draft passed the gates: a person must write"
+        )
+    else:
+        append(session, request, "request", from_state=None, to_state=state, actor=SYSTEM, now=now, note=note)
     return request
 
 
@@ -370,8 +389,8 @@ def decide(
     refusal: VimError | None = None
     with chained(store) as session:
         request = find_request(session, request_id)
-        _may_decide(request, person, policy, version)
-        if now >= request.expires_at:
+        _may_decide(request, person, policy, version, decision)
+        if request.state == "pending" and now >= request.expires_at:
             step(session, request, "expire", actor=SYSTEM, now=now)
             refusal = VimError(
                 "VIM-E042",
@@ -400,7 +419,7 @@ def decide(
     return decided
 
 
-def _may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version: int) -> None:
+def _may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version: int, decision: str) -> None:
     fix = f"Read it again: vimotion inbox show {request.request_id}"
     if request.version != version or request.state == "superseded":
         raise VimError(
@@ -409,7 +428,7 @@ def _may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version
             why="A newer draft took its place",
             fix=fix.replace(request.request_id, "ID"),
         )
-    if request.state != "pending":
+    if request.state != "pending" and not (decision == "dismiss" and _is_for_a_person(request, policy)):
         who = f" by {request.decided_by}" if request.decided_by else ""
         raise VimError("VIM-E042", f"The request {request.request_id} is {request.state}{who}", why="The first decision stands", fix=fix)
     today = policy.approver_role(request.document, arr_amount=request.arr_amount, currency=request.currency, risk_band=request.risk_band)
@@ -418,6 +437,11 @@ def _may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version
         raise VimError(
             "VIM-E043", f"{person.name} ({person.role}) may not decide on {request.request_id}", why=f"It needs the role {needed}", fix=f"Ask a {needed}"
         )
+
+
+def _is_for_a_person(request: ApprovalRequest, policy: Policy) -> bool:
+    """Whether nobody but a person will write it: no round or no attempt is left, or there never was a draft that could be shown."""
+    return request.state == "rejected" and (request.attempt >= MAX_REPLAN_ATTEMPTS or request.replan_round >= policy.max_replan_rounds)
 
 
 def hold_disputed(store: Store, account_key: str, fact: str, *, actor: str, role: str, channel: str, note: str, now: datetime) -> list[str]:
@@ -492,6 +516,26 @@ def list_requests(store: Store, *, states: Sequence[str] = ("pending",), account
         found = [_view(Request, request) for request in session.scalars(statement)]
     found.sort(key=lambda row: (BAND_URGENCY.get(row.risk_band or "unknown", 2), row.expires_at, -(row.arr_amount or 0), row.request_id))
     return found[:limit]
+
+
+def to_write(store: Store, *, account_key: str | None = None, policy: Policy | None = None) -> list[Request]:
+    """What a person must write, the most urgent first: the newest request of its account and document, and nothing drafts it any more."""
+    policy, newer = policy or load_policy(), aliased(ApprovalRequest)
+    statement = (
+        select(ApprovalRequest)
+        .options(defer(ApprovalRequest.payload))
+        .where(ApprovalRequest.state == "rejected")
+        .where(
+            ~select(newer.request_id)
+            .where(newer.account_key == ApprovalRequest.account_key, newer.document == ApprovalRequest.document, newer.version > ApprovalRequest.version)
+            .exists()
+        )
+    )
+    if account_key is not None:
+        statement = statement.where(ApprovalRequest.account_key == account_key)
+    with store.session() as session:
+        found = [_view(Request, request) for request in session.scalars(statement) if _is_for_a_person(request, policy)]
+    return sorted(found, key=lambda row: (BAND_URGENCY.get(row.risk_band or "unknown", 2), -(row.arr_amount or 0), row.request_id))
 
 
 def count_requests(store: Store, state: str = "pending") -> int:

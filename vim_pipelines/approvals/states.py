@@ -21,6 +21,9 @@ TRANSITIONS: dict[tuple[str | None, str], str] = {
     ("approved", "dispute"): "superseded",
     ("rejected", "begin_replan"): "replanning",
     ("changes_requested", "begin_replan"): "replanning",
+    # No text passed the gates: the question is a note that a person must write. Only a dismissal or a new draft ends it.
+    (None, "human_must_write"): "rejected",
+    ("rejected", "dismiss"): "dismissed",
     ("rejected", "human_must_write"): "rejected",
     ("changes_requested", "human_must_write"): "rejected",
     ("replanning", "resume_replan"): "replanning",

@@ -35,6 +35,24 @@ def list_lines(requests: Sequence[Request]) -> list[str]:
     return [head, *rows, "", f"{len(requests)} requests. Next: vimotion inbox show REQUEST, then approve or reject it"]
 
 
+def to_write_lines(requests: Sequence[Request]) -> list[str]:
+    """What a person must write, one line each; nothing where there is none."""
+    if not requests:
+        return []
+    rows = [
+        f"{request.request_id[:SHORT_ID]:<{SHORT_ID}}  {request.account_name[:28]:<28}  {title_of(request.document)[:26]:<26}  {request.risk_band or 'unknown':<7}  "
+        f"{format_money(request.arr_amount, request.currency):>12}  facts of {request.as_of_date}"
+        for request in requests
+    ]
+    return [
+        "",
+        "A person must write:",
+        *rows,
+        "",
+        f"{len(requests)} to write. Next: vimotion inbox show REQUEST; dismiss it with a note once the text is written",
+    ]
+
+
 def request_lines(request: RequestDetail, *, with_facts: bool) -> list[str]:
     """The request as a reviewer reads it: what it is, the text, what approval will do, what happened so far."""
     lines = [

@@ -94,14 +94,18 @@ def redraft(store: Store, settings: Settings, draft_id: str, note: str, now: dat
     feedback = "\n".join(text for text in (last.feedback, note) if text and text.strip())
     key = _key(sheet, playbook, writer.model_for(playbook), sha256_json([draft_id, feedback, load_re_plan().sha256]))
     with store.session() as session:
-        known = session.scalar(select(Draft.draft_id).where(Draft.draft_key == key, Draft.account_key == last.account_key, Draft.document == last.document))
+        known = session.scalar(
+            select(Draft.draft_id)
+            .where(Draft.draft_key == key, Draft.account_key == last.account_key, Draft.document == last.document)
+            .order_by(Draft.version.desc())
+        )
         highest = session.scalar(select(func.max(Draft.version)).where(Draft.account_key == last.account_key, Draft.document == last.document)) or 0
     if known is not None:
         return known
     request = DraftRequest(key, last.account_key, last.account_name, last.as_of_date, playbook, sheet, feedback=feedback, previous_text=last.rendered_text)
     report = DraftReport()
     asyncio.run(draft_and_store(writer, [Job(request, highest + 1)], store, now, report))
-    return report.draft_ids[0]
+    return report.draft_ids[-1]  # of a held draft and the offline one that follows it, the latter
 
 
 def _plan(
@@ -190,5 +194,5 @@ def _drafted_this_week(store: Store, as_of: date) -> int:
     """Documents that the night has put before the team in the seven days up to `as_of`; answers to a note are not new work."""
     first = as_of - timedelta(days=CAPACITY_DAYS - 1)
     with store.session() as session:
-        count = select(func.count()).select_from(Draft).where(Draft.as_of_date >= first, Draft.as_of_date <= as_of, Draft.feedback.is_(None))
+        count = select(func.count(Draft.draft_key.distinct())).where(Draft.as_of_date >= first, Draft.as_of_date <= as_of, Draft.feedback.is_(None))
         return int(session.scalar(count) or 0)

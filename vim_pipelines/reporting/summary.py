@@ -39,6 +39,7 @@ class NightSummary:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     accounts_held: int = 0
+    to_write: int = 0
     #: Approved plans by what came of them; empty before the first.
     plans_by_outcome: dict[str, int] = field(default_factory=dict)
     #: Per queue of next best actions: actions and hours in this week's capacity, and actions beyond it.
@@ -58,8 +59,13 @@ class NightSummary:
 def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str, seconds: float, cpu_seconds: float) -> NightSummary:
     """Read the figures of `as_of` from the marts and the operations store."""
     from sqlalchemy import func, select
+    from sqlalchemy.orm import aliased
 
+<<<<<<< HEAD
     from vim_pipelines.store.models import ApprovalRequest, Draft, LlmCall, PendingDraft
+=======
+    from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Draft, LlmCall
+>>>>>>> 5ddb395 (Never silence: a held draft is repaired once, then the offline text follows it as the next version, then a person is asked to write)
 
     with warehouse.session(read_only=True) as session:
         total = session.rows(
@@ -92,7 +98,21 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         found_drafts = operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of).group_by(Draft.status))
         drafts = {status: count for status, count in found_drafts}
         waiting = operations.scalar(select(func.count()).where(ApprovalRequest.state == "pending"))
+<<<<<<< HEAD
         in_batches = operations.scalar(select(func.count()).select_from(PendingDraft))
+=======
+        newer = aliased(ApprovalRequest)
+        by_hand = operations.scalar(
+            select(func.count(ApprovalRequest.request_id.distinct()))
+            .join(ApprovalEvent, ApprovalEvent.request_id == ApprovalRequest.request_id)
+            .where(ApprovalRequest.state == "rejected", ApprovalEvent.action == "human_must_write")
+            .where(
+                ~select(newer.request_id)
+                .where(newer.account_key == ApprovalRequest.account_key, newer.document == ApprovalRequest.document, newer.version > ApprovalRequest.version)
+                .exists()
+            )
+        )
+>>>>>>> 5ddb395 (Never silence: a held draft is repaired once, then the offline text follows it as the next version, then a person is asked to write)
         calls, unpriced, cost = operations.execute(
             select(func.count(), func.count().filter(LlmCall.cost_usd.is_(None)), func.sum(LlmCall.cost_usd)).where(LlmCall.as_of_date == as_of)
         ).one()
@@ -110,6 +130,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         drafts_written=int(drafts.get("written", 0)),
         drafts_held=int(drafts.get("held", 0)),
         awaiting_approval=int(waiting or 0),
+        to_write=int(by_hand or 0),
         cost_usd=None if unpriced and not cost else Decimal(cost or 0) if calls else Decimal(0),
         attention=held_lines(held) + attention_lines(quality),
         accounts_held=len(held),
@@ -198,8 +219,13 @@ def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
         *phases,
         f"  Accounts by risk band {bands}",
         f"  Next best actions     {queue_line(summary.queues)}",
+<<<<<<< HEAD
         f"  Drafts                written {summary.drafts_written}   held back by a gate {summary.drafts_held}   awaiting approval {summary.awaiting_approval}",
         *([f"                        {summary.drafts_waiting} wait for a batch of calls to end: vimotion batches collect"] if summary.drafts_waiting else []),
+=======
+        f"  Drafts                written {summary.drafts_written}   held back by a gate {summary.drafts_held}   awaiting approval {summary.awaiting_approval}"
+        + (f"   for a person to write {summary.to_write} (vimotion inbox list)" if summary.to_write else ""),
+>>>>>>> 5ddb395 (Never silence: a held draft is repaired once, then the offline text follows it as the next version, then a person is asked to write)
         *(
             [f"  Approved plans        {'   '.join(f'{state} {count}' for state, count in summary.plans_by_outcome.items())}"]
             if summary.plans_by_outcome

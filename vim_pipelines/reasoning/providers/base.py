@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from vim_pipelines.reasoning.facts import FactSheet
 from vim_pipelines.reasoning.playbooks import Playbook
@@ -22,6 +22,7 @@ class DraftRequest:
     """One document to write. `sheet` is the part of the facts that this document may see; `feedback` a reviewer's note on the last version.
 
     `purpose` is `repair` where a gate held the first answer back; its `draft_key` is another one, so that both are paid for and neither twice.
+    `findings` are then the gates' reasons, and `held_answer` the answer as JSON.
     """
 
     draft_key: str
@@ -33,6 +34,8 @@ class DraftRequest:
     feedback: str | None = None
     previous_text: str | None = None
     purpose: Literal["draft", "repair"] = "draft"
+    findings: tuple[Mapping[str, Any], ...] = ()
+    held_answer: str | None = None
 
 
 @dataclass(frozen=True)
