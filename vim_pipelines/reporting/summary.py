@@ -61,11 +61,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
     from sqlalchemy import func, select
     from sqlalchemy.orm import aliased
 
-<<<<<<< HEAD
-    from vim_pipelines.store.models import ApprovalRequest, Draft, LlmCall, PendingDraft
-=======
-    from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Draft, LlmCall
->>>>>>> 5ddb395 (Never silence: a held draft is repaired once, then the offline text follows it as the next version, then a person is asked to write)
+    from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Draft, LlmCall, PendingDraft
 
     with warehouse.session(read_only=True) as session:
         total = session.rows(
@@ -98,9 +94,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         found_drafts = operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of).group_by(Draft.status))
         drafts = {status: count for status, count in found_drafts}
         waiting = operations.scalar(select(func.count()).where(ApprovalRequest.state == "pending"))
-<<<<<<< HEAD
         in_batches = operations.scalar(select(func.count()).select_from(PendingDraft))
-=======
         newer = aliased(ApprovalRequest)
         by_hand = operations.scalar(
             select(func.count(ApprovalRequest.request_id.distinct()))
@@ -112,7 +106,6 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
                 .exists()
             )
         )
->>>>>>> 5ddb395 (Never silence: a held draft is repaired once, then the offline text follows it as the next version, then a person is asked to write)
         calls, unpriced, cost = operations.execute(
             select(func.count(), func.count().filter(LlmCall.cost_usd.is_(None)), func.sum(LlmCall.cost_usd)).where(LlmCall.as_of_date == as_of)
         ).one()
@@ -219,13 +212,9 @@ def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
         *phases,
         f"  Accounts by risk band {bands}",
         f"  Next best actions     {queue_line(summary.queues)}",
-<<<<<<< HEAD
-        f"  Drafts                written {summary.drafts_written}   held back by a gate {summary.drafts_held}   awaiting approval {summary.awaiting_approval}",
-        *([f"                        {summary.drafts_waiting} wait for a batch of calls to end: vimotion batches collect"] if summary.drafts_waiting else []),
-=======
         f"  Drafts                written {summary.drafts_written}   held back by a gate {summary.drafts_held}   awaiting approval {summary.awaiting_approval}"
         + (f"   for a person to write {summary.to_write} (vimotion inbox list)" if summary.to_write else ""),
->>>>>>> 5ddb395 (Never silence: a held draft is repaired once, then the offline text follows it as the next version, then a person is asked to write)
+        *([f"                        {summary.drafts_waiting} wait for a batch of calls to end: vimotion batches collect"] if summary.drafts_waiting else []),
         *(
             [f"  Approved plans        {'   '.join(f'{state} {count}' for state, count in summary.plans_by_outcome.items())}"]
             if summary.plans_by_outcome
