@@ -64,16 +64,29 @@ def write_drafts(
     Raises VIM-E033 for an as-of date that is not the newest, VIM-E030 for a wrong prompt file. What a model or the network does
     never raises: such drafts are written offline, with the reason in the report. `accounts` limits the run to these keys.
     """
-    playbooks = playbooks or load_playbooks()
     writer = drafter or make_drafter(settings, store, as_of, now)
+    jobs, report = plan_drafts(warehouse, store, settings, as_of, writer, accounts=accounts, playbooks=playbooks)
+    results = write_or_submit(Sender(writer, store, settings, now, report), jobs) if jobs else []
+    costs = [result.cost_usd for result in results if result.written_by != "offline" or result.cost_usd is not None]
+    report.cost_usd = None if any(cost is None for cost in costs) else sum((cost for cost in costs if cost is not None), Decimal(0))
+    return report
+
+
+def plan_drafts(
+    warehouse: Warehouse,
+    store: Store,
+    settings: Settings,
+    as_of: date,
+    writer: Drafter,
+    *,
+    accounts: Sequence[str] | None = None,
+    playbooks: Mapping[str, Playbook] | None = None,
+) -> tuple[list[Job], DraftReport]:
+    """What the newest as-of date calls for, and a report of what it does not (unchanged, waiting, beyond the capacity). Writes nothing. Raises VIM-E033, VIM-E030."""
     report = DraftReport()
     with warehouse.session(read_only=True) as session:
         require_newest(session, as_of)
-        jobs = _plan(session, store, settings, as_of, writer, playbooks, report, accounts)
-    results = write_or_submit(Sender(writer, store, settings, now, report), jobs) if jobs else []
-    costs = [result.cost_usd for result in results if result.written_by == "claude" or result.cost_usd is not None]
-    report.cost_usd = None if any(cost is None for cost in costs) else sum((cost for cost in costs if cost is not None), Decimal(0))
-    return report
+        return _plan(session, store, settings, as_of, writer, playbooks or load_playbooks(), report, accounts), report
 
 
 def redraft(store: Store, settings: Settings, draft_id: str, note: str, now: datetime, *, drafter: Drafter | None = None) -> str:
