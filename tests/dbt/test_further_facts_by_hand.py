@@ -12,10 +12,12 @@ from dbt_portfolio import AS_OF, Portfolio, insert, make_portfolio
 
 from vim_pipelines.lifecycle.action_tables import ACTION_TABLES
 from vim_pipelines.lifecycle.tables import TABLES
+from vim_pipelines.reasoning.excerpts import KINDS, excerpts_for
 from vim_pipelines.reasoning.facts import FURTHER_METRICS
+from vim_pipelines.reasoning.reading import MAX_EVIDENCE_ROWS, WITHOUT_EVIDENCE, read_excerpts, read_fact_sheets
 from vim_pipelines.transform.project import run_dbt
 
-MARTS = ("fct_license_waste", "fct_adoption_variance", "fct_ticket_load", "fct_account_signals", "fct_account_facts")
+MARTS = ("fct_license_waste", "fct_adoption_variance", "fct_ticket_load", "fct_account_signals", "fct_account_facts", "fct_risks")
 
 
 def noon(day: date) -> datetime:
@@ -81,6 +83,23 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portfolio]:
     portfolio.add("reference", "ref", account_key="rich", reference_kind="case_study", status="consented", consented_on=ago(15))
     for number, days in enumerate((0, 27, 28, 29, 55, 56, 200)):
         portfolio.ticket(f"ticket-{number}", "rich", noon(ago(days)), priority="P2", status="open", is_escalated=days == 29)
+    portfolio.ticket("spoken", "rich", noon(ago(100)), status="solved", solved_at=noon(ago(99)), subject="Export fails for Gil Gone, write to gil@rich.example")
+    portfolio.ticket("old", "rich", noon(ago(300)), status="solved", solved_at=noon(ago(299)), subject="Too old to matter")
+    portfolio.ticket("next-day", "rich", noon(AS_OF + timedelta(days=1)), subject="Not known yet")
+    portfolio.add(
+        "meeting",
+        "noted",
+        account_key="rich",
+        meeting_kind="cadence",
+        held_at=noon(ago(25)),
+        status="held",
+        subject="Call",
+        notes="Cleo Champ asked for templates.",
+    )
+    portfolio.add("meeting", "inside", account_key="rich", meeting_kind="internal", held_at=noon(ago(25)), status="held", notes="They may leave.")
+    portfolio.add("document", "plan", account_key="rich", document_kind="success_plan", title="Plan", body="Goal: faster quotes.", authored_on=ago(300))
+    portfolio.add("document", "paper", account_key="rich", document_kind="contract", title="Contract", body="Price 100.", authored_on=ago(300))
+    portfolio.add("survey_response", "answer", account_key="rich", survey_kind="nps", score=9, comment="Good.", responded_at=noon(ago(30)))
     portfolio.build("base")
     with portfolio.warehouse.session() as session:
         fields = [
@@ -151,6 +170,41 @@ def test_every_value_by_hand(known: Portfolio) -> None:
     assert facts["renewal_open_amount"]["currency"] == "EUR" and facts["pain_target"]["unit"] == "value of quote hours" == facts["outcome_measured"]["unit"]
     assert (facts["pain_target"]["source_key"], facts["last_touchpoint_on"]["source_key"], facts["champion_name"]["source_key"]) == ("goal", "call", "c0")
     assert facts["psp_verdict"]["value_text"].startswith("a Success Plan, because ")
+
+
+def test_every_known_fact_has_its_source_rows(known: Portfolio) -> None:
+    with known.warehouse.session(read_only=True) as session:
+        sheets = read_fact_sheets(session, AS_OF, ["rich", "bare"])
+    for sheet in sheets.values():
+        proven = {handle for entry in sheet.evidence for handle in entry["fact_ids"]}
+        # None of something has no row.
+        bare = {fact.metric for fact in sheet.facts.values() if fact.is_known and fact.value_number != 0 and fact.handle not in proven}
+        assert bare - WITHOUT_EVIDENCE == set()
+        assert all(0 < len(entry["rows"]) <= MAX_EVIDENCE_ROWS for entry in sheet.evidence)
+    named = {
+        (entry["source_table"], fact.metric) for entry in sheets["rich"].evidence for fact in sheets["rich"].facts.values() if fact.handle in entry["fact_ids"]
+    }
+    assert {("base.stg_crm__milestones", "pain_target"), ("computed.handoff_fields", "handoff_missing"), ("computed.next_best_actions", "next_action")} <= named
+
+
+def test_texts_are_read_by_kind_and_age_and_redacted(known: Portfolio) -> None:
+    with known.warehouse.session(read_only=True) as session:
+        found = read_excerpts(session, AS_OF, [("rich", ("ticket", "meeting_note")), ("rich", ("survey", "document")), ("bare", ("ticket",))])
+        tickets_only = read_excerpts(session, AS_OF, [("rich", ("ticket",))])
+        sheet = read_fact_sheets(session, AS_OF, ["rich"], with_evidence=False)["rich"]
+    assert found.keys() == {"rich"} and {text.kind for text in tickets_only["rich"].texts} == {"ticket"}
+    said = {
+        audience: [
+            (excerpt.kind, excerpt.text)
+            for excerpt in excerpts_for(found["rich"].texts, KINDS, found["rich"].people, sheet, for_customer=audience == "customer")
+        ]
+        for audience in ("customer", "internal")
+    }
+    assert said["customer"] == [
+        ("ticket", "P3: Export fails for [person], write to [address]"), ("meeting_note", "Call: Cleo Champ asked for templates."), ("document", "Plan: Goal: faster quotes."),
+        ("survey", "Good."),
+    ]  # fmt: skip
+    assert set(said["internal"]) - set(said["customer"]) == {("meeting_note", "They may leave.")}
 
 
 def test_what_the_portfolio_keeps_and_an_account_lacks_is_none_and_not_unknown(known: Portfolio) -> None:

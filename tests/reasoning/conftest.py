@@ -128,6 +128,8 @@ TICKET_COLUMNS = {
     "status": "varchar",
     "opened_at": "timestamp",
     "solved_at": "timestamp",
+    "is_escalated": "boolean",
+    "subject": "varchar",
 }
 
 

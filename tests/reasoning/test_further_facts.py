@@ -9,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reasoning_cases import AS_OF, HEADLINE_ACCOUNT, fact_row, fact_rows
 
-from vim_pipelines.reasoning.facts import ACCOUNT_METRICS, FURTHER_METRICS, GROUP_METRICS, MAX_TEXT, RISK_WORDS, build_sheet, compare, plain_words, show
+from vim_pipelines.reasoning.facts import (
+    ACCOUNT_METRICS,
+    FURTHER_METRICS,
+    GROUP_METRICS,
+    MAX_TEXT,
+    METRIC_NAMES,
+    RISK_WORDS,
+    build_sheet,
+    compare,
+    plain_words,
+    show,
+)
+from vim_pipelines.reasoning.reading import _SOURCES, WITHOUT_EVIDENCE
 
 MODEL = Path(__file__).resolve().parents[2] / "dbt_project" / "models" / "marts" / "portfolio" / "fct_account_facts.sql"
 #: Facts that code adds to a sheet: they are no rows of the mart.
@@ -41,6 +53,11 @@ def test_registry_and_mart_agree_who_may_see_a_fact(metrics, lists):
 def test_no_fact_is_described_twice():
     names = [fields[0][0] for name in ("account_facts", "further_facts") for fields in described(name)]
     assert len(names) == len(set(names)) > 60
+
+
+def test_every_metric_names_the_rows_behind_it():
+    named = {name for source in _SOURCES for name in source.metrics}
+    assert METRIC_NAMES - named == WITHOUT_EVIDENCE and named <= METRIC_NAMES
 
 
 def own(metric, value, of):

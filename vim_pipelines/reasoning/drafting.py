@@ -18,6 +18,7 @@ from sqlalchemy import delete
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import canonical_json, sha256_json, sha256_text
 from vim_pipelines.reasoning import gates
+from vim_pipelines.reasoning.excerpts import rows_of
 from vim_pipelines.reasoning.playbooks import Playbook, load_re_plan
 from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest, DraftResult, draft_all
 from vim_pipelines.reasoning.providers.offline import SIGNATURE, offline_result
@@ -216,6 +217,7 @@ def _row(request: DraftRequest, version: int, judged: Judged, now: datetime) -> 
     playbook, result = request.playbook, judged.result
     facts = request.sheet.rows()
     structured = result.document.model_dump(mode="json") | {"outcome": result.outcome, "source_reason": result.reason, "rendered_steps": list(judged.steps)}
+    structured["excerpts"] = rows_of(request.sheet.excerpts)  # a re-plan reads the same ones
     if request.feedback:
         structured["re_plan_sha256"] = load_re_plan().sha256
     if judged.first:

@@ -20,13 +20,24 @@ from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.reasoning.batches.submit import Sender, write_or_submit
 from vim_pipelines.reasoning.batches.waiting import waiting_places, wall_clock
 from vim_pipelines.reasoning.drafting import DraftReport, Job, draft_and_store
+from vim_pipelines.reasoning.excerpts import excerpts_for, excerpts_from_rows
 from vim_pipelines.reasoning.facts import FactSheet, sheet_from_rows
 from vim_pipelines.reasoning.materiality import draft_key, settled
 from vim_pipelines.reasoning.playbooks import Playbook, load_playbooks, load_re_plan
 from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest
 from vim_pipelines.reasoning.providers.make import make_drafter
 from vim_pipelines.reasoning.providers.request import contract_sha256
-from vim_pipelines.reasoning.reading import KEYS_PER_QUERY, newest_as_of, read_actions, read_evidence, read_fact_sheets, read_phases, read_signals
+from vim_pipelines.reasoning.reading import (
+    KEYS_PER_QUERY,
+    Texts,
+    newest_as_of,
+    read_actions,
+    read_evidence,
+    read_excerpts,
+    read_fact_sheets,
+    read_phases,
+    read_signals,
+)
 from vim_pipelines.reasoning.triggers import select_documents
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import Draft
@@ -104,6 +115,7 @@ def redraft(store: Store, settings: Settings, draft_id: str, note: str, now: dat
         raise VimError("VIM-E030", f"There is no prompt file for {last.document}", fix=f"Add prompts/{last.document}.yaml")
     writer = drafter or make_drafter(settings, store, last.as_of_date, now)
     sheet = sheet_from_rows(last.account_key, last.account_name, last.as_of_date, last.facts, last.evidence)
+    sheet = replace(sheet, excerpts=excerpts_from_rows(last.structured.get("excerpts")))
     feedback = "\n".join(text for text in (last.feedback, note) if text and text.strip())
     key = _key(sheet, playbook, writer.model_for(playbook), sha256_json([draft_id, feedback, load_re_plan().sha256]))
     with store.session() as session:
@@ -162,12 +174,21 @@ def _plan(
             request = DraftRequest(key, selection.account_key, sheet.account_name, as_of, playbook, part)
             jobs.append(Job(request, before.version + 1 if before else 1))
     evidence = read_evidence(session, as_of, {job.request.account_key: sheets[job.request.account_key] for job in jobs})
-    return [replace(job, request=replace(job.request, sheet=_with_evidence(job.request.sheet, evidence))) for job in jobs]
+    texts = read_excerpts(session, as_of, [(job.request.account_key, job.request.playbook.excerpts) for job in jobs])
+    parts = {job.request.draft_key: _with_excerpts(_with_evidence(job.request.sheet, evidence), job.request.playbook, texts) for job in jobs}
+    return [replace(job, request=replace(job.request, sheet=parts[job.request.draft_key])) for job in jobs]
 
 
 def _with_evidence(sheet: FactSheet, evidence: Mapping[str, tuple[dict[str, Any], ...]]) -> FactSheet:
     own = ({**entry, "fact_ids": [handle for handle in entry["fact_ids"] if handle in sheet.facts]} for entry in evidence.get(sheet.account_key, ()))
     return replace(sheet, evidence=tuple(entry for entry in own if entry["fact_ids"]))
+
+
+def _with_excerpts(sheet: FactSheet, playbook: Playbook, texts: Mapping[str, Texts]) -> FactSheet:
+    said = texts.get(sheet.account_key)
+    if said is None:
+        return sheet
+    return replace(sheet, excerpts=excerpts_for(said.texts, playbook.excerpts, said.people, sheet, for_customer=playbook.audience == "customer"))
 
 
 def _key(sheet: FactSheet, playbook: Playbook, model: str, feedback: str | None) -> str:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from vim_pipelines.core.hashing import canonical_json, sha256_json
+from vim_pipelines.reasoning.excerpts import untrusted_block
 from vim_pipelines.reasoning.facts import GROUP_HANDLES, HANDLES, METRIC_OF_HANDLE, Fact, show
 from vim_pipelines.reasoning.playbooks import load_re_plan
 from vim_pipelines.reasoning.providers.base import DraftRequest
@@ -65,6 +66,8 @@ def user_text(request: DraftRequest) -> str:
         "facts": [_fact(request.sheet.facts[handle], request) for handle in HANDLES if handle in request.sheet.facts],
     }
     parts = ["Write the document for this account.", f"<task>\n{canonical_json(task)}\n</task>"]
+    if request.sheet.excerpts:
+        parts.append(untrusted_block(request.sheet.excerpts))
     if request.feedback:
         told = load_re_plan()
         parts += [told.note.strip(), f"<reviewer_note>\n{fenced(request.feedback)}\n</reviewer_note>"]
