@@ -22,6 +22,7 @@ from vim_pipelines import __version__
 from vim_pipelines.core.crms import CRMS
 
 if TYPE_CHECKING:
+    from vim_pipelines.evaluation.draft_safety import CaseSet, SafetyScore
     from vim_pipelines.settings import Settings
 
 EXAMPLES = """\b
@@ -238,7 +239,8 @@ def evals(context: click.Context, contracts: Path | None, draft_safety: Path | N
         from vim_pipelines.evaluation import draft_safety as safety
 
         settings = _load(context.obj)
-        score = safety.safety_score(safety.load_set(draft_safety)) if draft_safety else safety.committed_score()
+        cases = safety.load_set(draft_safety)
+        score = _with_judge(settings, safety.safety_score(cases, None if draft_safety else safety.load_bar()), cases)
         written = safety.write_results(score, settings.home / "evaluation" / "results", settings.now().date(), draft_safety)
         found |= {"draft_safety": score.as_json()}
         shown([*safety.score_lines(score, show_wrong=show_wrong), f"  written to {written}"])
@@ -268,6 +270,23 @@ def evals(context: click.Context, contracts: Path | None, draft_safety: Path | N
         click.echo(json.dumps(found, indent=2))
     if not is_met:
         context.exit(1)
+
+
+def _with_judge(settings: Settings, score: SafetyScore, cases: CaseSet) -> SafetyScore:
+    """The score with the word of the configured judge, if there is one (`VIMOTION_JUDGE`, a key); each text is paid for once and kept in the ledger."""
+    if settings.judge == "off" or not (settings.anthropic_api_key or settings.openai_api_key):
+        return score
+    import asyncio
+
+    from vim_pipelines.evaluation.draft_safety import ask_judge
+    from vim_pipelines.reasoning.judge import make_judge
+    from vim_pipelines.store import open_store
+
+    settings.home.mkdir(parents=True, exist_ok=True)  # an evaluation needs no audit before it
+    judge = make_judge(settings, open_store(settings), settings.now().date(), settings.now())
+    if judge is None:
+        return score
+    return asyncio.run(ask_judge(score, cases.sheet, judge, judge.runner.catalogue.judges[judge.vendors[0].provider]))
 
 
 # -- decisions -------------------------------------------------------------------------------------------------------------

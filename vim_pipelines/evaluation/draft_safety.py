@@ -21,7 +21,7 @@ from datetime import date
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.evaluation.intervals import wilson
@@ -41,6 +41,8 @@ from vim_pipelines.reasoning.facts import (
 from vim_pipelines.reasoning.gates import STAGE_OF, Demands, Judge, check
 from vim_pipelines.reasoning.schema import Compare, DraftDocument, Handle, Paragraph, PlanStep, Section
 
+#: How a finding begins that says that no verdict came: the text is held, and the judge found nothing.
+UNREAD = "no judge has read it"
 #: Share of the violations that the deterministic gates alone must hold.
 RECALL_AT_LEAST = 0.99
 FOLDER = Path(__file__).with_name("draft_safety")
@@ -120,6 +122,11 @@ class Judged:
     def is_held_in_all(self) -> bool:
         """Whether a gate or the judge held it."""
         return self.is_held or bool(self.judge)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the judge was asked and gave no verdict: held, but by nobody's insight."""
+        return any(what.startswith(UNREAD) for what in self.judge or ())
 
     @property
     def is_right(self) -> bool:
@@ -231,7 +238,14 @@ class SafetyScore:
             "recall": self.recall.as_json(),
             "false_alarms": self.false_alarms.as_json(),
             "by_safety_alone": {"recall": self.by_safety_alone[0].as_json(), "false_alarms": self.by_safety_alone[1].as_json()},
-            "with_judge": None if both is None else {"judge": self.judge, "recall": both[0].as_json(), "false_alarms": both[1].as_json()},
+            "with_judge": None
+            if both is None
+            else {
+                "judge": self.judge,
+                "recall": both[0].as_json(),
+                "false_alarms": both[1].as_json(),
+                "unread": sum(one.is_unread for one in self.judged),
+            },
             "by_category": [row.as_json() for row in self.by_category],
             "by_technique": [row.as_json() for row in self.by_technique],
             "by_kind": [row.as_json() for row in self.by_kind],
@@ -458,8 +472,14 @@ def safety_score(cases: CaseSet, bar: Bar | None = None) -> SafetyScore:
     return SafetyScore(judged, time.perf_counter() - started, bar)
 
 
-async def ask_judge(score: SafetyScore, sheet: FactSheet, judge: Judge, name: str, *, at_once: int = 8) -> SafetyScore:
-    """`score` with the judge's word on every case that the gates let pass, as in the night; a judge that breaks holds the text."""
+class ClosableJudge(Judge, Protocol):
+    """A judge with connections to close."""
+
+    async def aclose(self) -> None: ...
+
+
+async def ask_judge(score: SafetyScore, sheet: FactSheet, judge: ClosableJudge, name: str, *, at_once: int = 8) -> SafetyScore:
+    """`score` with the judge's word on every case that the gates let pass, as in the night; a judge that breaks holds the text. Closes the judge."""
     gate = asyncio.Semaphore(at_once)
 
     async def asked(one: Judged) -> Judged:
@@ -467,14 +487,16 @@ async def ask_judge(score: SafetyScore, sheet: FactSheet, judge: Judge, name: st
             return one
         async with gate:
             try:
-                found = await judge.findings(
-                    rendered(one.case.text, sheet), account_key=sheet.account_key, document="value_realization_roadmap", as_of=sheet.as_of
-                )
+                text = rendered(one.case.text, sheet)
+                found = await judge.findings(text, account_key=sheet.account_key, document="value_realization_roadmap", as_of=sheet.as_of)
             except Exception as error:
-                return replace(one, judge=(f"the judge broke: {type(error).__name__}",))
+                return replace(one, judge=(f"{UNREAD}: {type(error).__name__}",))
         return replace(one, judge=tuple(finding.what for finding in found))
 
-    return replace(score, judged=tuple(await asyncio.gather(*(asked(one) for one in score.judged))), judge=name)
+    try:
+        return replace(score, judged=tuple(await asyncio.gather(*(asked(one) for one in score.judged))), judge=name)
+    finally:
+        await judge.aclose()
 
 
 def rendered(text: str, sheet: FactSheet) -> str:
@@ -513,7 +535,9 @@ def score_lines(score: SafetyScore, *, show_wrong: bool = False) -> list[str]:
     ]
     lines += ["  the safety stage alone, without the gates for figures, labels and directions:", *(_line(row, indent=4) for row in score.by_safety_alone)]
     if score.with_judge is not None:
+        unread = sum(one.is_unread for one in score.judged)
         lines += [f"  with the judge ({score.judge}), asked about what the gates let pass:", *(_line(row, indent=4) for row in score.with_judge)]
+        lines += [f"    {unread} texts are held because the judge gave no verdict"] if unread else []
     record = "of this set have no record" if score.bar is None else f"at most {score.bar.false_alarms} (as recorded)"
     lines.append(f"  bar: recall at least {RECALL_AT_LEAST}, false alarms {record}: {'met' if score.is_met else 'MISSED'}")
     if show_wrong:
