@@ -6,21 +6,25 @@ call finds a row that was started and never finished, counts it as lost, and tri
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Table, bindparam, func, insert, select, update
 
 from vim_pipelines.reasoning.pricing import ModelCatalogue, Provider, Usage, load_models
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import LlmCall
+from vim_pipelines.warehouse.base import chunks
 
 #: End states after which a draft key is never sent again: answered, or refused for good.
 FINAL = ("ok", "refusal")
 #: Tokens of a prompt whose size is not known any more; the largest of the sandbox's have some 8,000.
+KEYS_PER_QUERY = 500
 LARGE_PROMPT_TOKENS = 12_000
 LOST = "the process ended during the call; it may have been billed"
 
@@ -38,21 +42,122 @@ class FinishedCall:
     cost_usd: Decimal | None
 
 
+_TABLE = cast(Table, LlmCall.__table__)
+#: Columns that the end of a call fills; tokens stay NULL where nothing was counted.
+_ENDS = (
+    "status", "cost_usd", "price_date", "request_id", "stop_reason", "response", "error", "latency_ms", "input_tokens", "output_tokens", "cache_read_tokens",
+    "cache_write_tokens",
+)  # fmt: skip
+_FINISH = update(_TABLE).where(_TABLE.c.call_id == bindparam("ended_call_id")).values({name: bindparam(f"ended_{name}") for name in _ENDS})
+
+
+def new_call(
+    *,
+    draft_key: str,
+    account_key: str,
+    document: str,
+    provider: str,
+    model: str,
+    prompt_sha256: str,
+    as_of: date,
+    now: datetime,
+    purpose: str = "draft",
+    batch_id: str | None = None,
+) -> dict[str, Any]:
+    """The row of a call that is about to be made; its attempt is numbered when it is written."""
+    return {
+        "call_id": uuid.uuid4().hex, "draft_key": draft_key, "account_key": account_key, "document": document, "provider": provider, "model": model,
+        "prompt_sha256": prompt_sha256, "status": "started", "as_of_date": as_of, "created_at": now, "purpose": purpose, "batch_id": batch_id,
+    }  # fmt: skip
+
+
+def ended_call(
+    call_id: str,
+    *,
+    status: str,
+    usage: Usage | None = None,
+    cost_usd: Decimal | None = None,
+    price_date: date | None = None,
+    request_id: str | None = None,
+    stop_reason: str | None = None,
+    response: dict[str, Any] | None = None,
+    error: str | None = None,
+    latency_ms: int | None = None,
+) -> dict[str, Any]:
+    """How a call ended, as parameters of `_FINISH`."""
+    return {
+        "ended_call_id": call_id, "ended_status": status, "ended_cost_usd": cost_usd, "ended_price_date": price_date, "ended_request_id": request_id,
+        "ended_stop_reason": stop_reason, "ended_response": response, "ended_error": error[:2000] if error else None, "ended_latency_ms": latency_ms,
+        "ended_input_tokens": usage.input_tokens if usage else None, "ended_output_tokens": usage.output_tokens if usage else None,
+        "ended_cache_read_tokens": usage.cache_read_tokens if usage else None,
+        "ended_cache_write_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens if usage else None,
+    }  # fmt: skip
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _Together(Generic[Item, Result]):
+    """Carries out what many tasks ask for at the same moment in one go, beside the event loop.
+
+    Two hundred calls in flight would each wait for a commit of their own, one after the other, and the loop with them: a commit is a few
+    milliseconds of waiting for the disk, and a connection that is not served for five seconds is closed. A task that awaits this knows that
+    its own row is committed.
+    """
+
+    def __init__(self, carry_out: Callable[[list[Item]], list[Result]]) -> None:
+        self._carry_out = carry_out
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    async def __call__(self, item: Item) -> Result:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append((item, future))
+        if self._worker is None or self._worker.done():
+            self._worker = loop.create_task(self._work())
+        return await future
+
+    async def _work(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            try:
+                results = await asyncio.to_thread(self._carry_out, [item for item, _ in group])
+            except Exception as error:
+                for _, future in group:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, future), result in zip(group, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+
+
 class Ledger:
-    """Reads and writes `llm_calls`. Every method is one short transaction."""
+    """Reads and writes `llm_calls`. Every method is one short transaction; the `_soon` ones share theirs with whatever else is asked for at that moment."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.finished_soon = _Together(self._finished_all)
+        self.start_soon = _Together(self._start_all)
+        self.finish_soon = _Together(self.finish_all)
 
     def finished(self, draft_key: str) -> FinishedCall | None:
         """The final call for `draft_key`, an answered one before a refused one, or None."""
+        return self._finished_all([draft_key])[0]
+
+    def _finished_all(self, draft_keys: list[str]) -> list[FinishedCall | None]:
+        columns = (LlmCall.draft_key, LlmCall.call_id, LlmCall.provider, LlmCall.model, LlmCall.status, LlmCall.response, LlmCall.stop_reason, LlmCall.cost_usd)
+        best: dict[str, FinishedCall] = {}
         with self.store.session() as session:
-            rows = session.scalars(select(LlmCall).where(LlmCall.draft_key == draft_key, LlmCall.status.in_(FINAL)).order_by(LlmCall.attempt)).all()
-            best = min(rows, key=lambda row: FINAL.index(row.status), default=None)
-            if best is None:
-                return None
-            provider: Provider = "openai" if best.provider == "openai" else "anthropic"
-            return FinishedCall(best.call_id, provider, best.model, best.status, str((best.response or {}).get("text", "")), best.stop_reason, best.cost_usd)
+            for keys in chunks(list(dict.fromkeys(draft_keys)), KEYS_PER_QUERY):
+                wanted = select(*columns).where(LlmCall.draft_key.in_(keys), LlmCall.status.in_(FINAL)).order_by(LlmCall.draft_key, LlmCall.attempt)
+                for key, call_id, provider, model, status, response, stop_reason, cost in session.execute(wanted).all():
+                    if key not in best or FINAL.index(status) < FINAL.index(best[key].status):
+                        served: Provider = "openai" if provider == "openai" else "anthropic"
+                        best[key] = FinishedCall(call_id, served, model, status, str((response or {}).get("text", "")), stop_reason, cost)
+        return [best.get(key) for key in draft_keys]
 
     def start(
         self,
@@ -69,17 +174,28 @@ class Ledger:
         batch_id: str | None = None,
     ) -> str:
         """Write the row of a call that is about to be made; rows for the same key that never finished are closed as lost. Returns its id."""
-        call_id = uuid.uuid4().hex
+        row = new_call(
+            draft_key=draft_key, account_key=account_key, document=document, provider=provider, model=model, prompt_sha256=prompt_sha256, as_of=as_of, now=now,
+            purpose=purpose, batch_id=batch_id,
+        )  # fmt: skip
+        return self._start_all([row])[0]
+
+    def _start_all(self, rows: list[dict[str, Any]]) -> list[str]:
+        keys, attempts = list(dict.fromkeys(str(row["draft_key"]) for row in rows)), dict[str, int]()
         with self.store.session() as session:
-            session.execute(update(LlmCall).where(LlmCall.draft_key == draft_key, LlmCall.status == "started").values(status="error", error=LOST))
-            last = session.scalar(select(func.max(LlmCall.attempt)).where(LlmCall.draft_key == draft_key)) or 0
-            session.add(
-                LlmCall(
-                    call_id=call_id, draft_key=draft_key, attempt=last + 1, account_key=account_key, document=document, provider=provider, model=model,
-                    prompt_sha256=prompt_sha256, status="started", as_of_date=as_of, created_at=now, purpose=purpose, batch_id=batch_id,
+            for part in chunks(keys, KEYS_PER_QUERY):
+                last = select(LlmCall.draft_key, func.max(LlmCall.attempt)).where(LlmCall.draft_key.in_(part)).group_by(LlmCall.draft_key)
+                attempts.update({key: number for key, number in session.execute(last).all()})
+            known = list(attempts)
+            for part in chunks(known, KEYS_PER_QUERY):
+                session.execute(
+                    update(LlmCall).where(LlmCall.draft_key.in_(part), LlmCall.status == "started").values(status="error", error=LOST),
+                    execution_options={"synchronize_session": False},
                 )
-            )  # fmt: skip
-        return call_id
+            for row in rows:
+                row["attempt"] = attempts[row["draft_key"]] = attempts.get(row["draft_key"], 0) + 1
+            session.execute(insert(_TABLE), rows)
+        return [str(row["call_id"]) for row in rows]
 
     def finish(
         self,
@@ -96,17 +212,20 @@ class Ledger:
         latency_ms: int | None = None,
     ) -> None:
         """Close the row with how the call ended."""
-        values: dict[str, Any] = {
-            "status": status, "cost_usd": cost_usd, "price_date": price_date, "request_id": request_id, "stop_reason": stop_reason, "response": response,
-            "error": error[:2000] if error else None, "latency_ms": latency_ms,
-        }  # fmt: skip
-        if usage is not None:
-            values |= {
-                "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "cache_read_tokens": usage.cache_read_tokens,
-                "cache_write_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens,
-            }  # fmt: skip
+        self.finish_all(
+            [
+                ended_call(
+                    call_id, status=status, usage=usage, cost_usd=cost_usd, price_date=price_date, request_id=request_id, stop_reason=stop_reason,
+                    response=response, error=error, latency_ms=latency_ms,
+                )
+            ]
+        )  # fmt: skip
+
+    def finish_all(self, rows: list[dict[str, Any]]) -> list[None]:
+        """Close many rows, each made by `ended_call`."""
         with self.store.session() as session:
-            session.execute(update(LlmCall).where(LlmCall.call_id == call_id).values(**values))
+            session.connection().execute(_FINISH, rows)
+        return [None] * len(rows)
 
     def spent(self, as_of: date) -> Decimal:
         """US dollars that the night of `as_of` has paid, calls of unknown cost reckoned as in `_sum`."""

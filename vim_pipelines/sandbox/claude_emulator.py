@@ -47,6 +47,7 @@ class Emulator:
     cache: dict[str, float] = field(default_factory=dict)
     verdicts: Verdicts = field(default_factory=dict)
     latency_seconds: float = 0.0
+    keeps_journal: bool = True
     in_flight: int = 0
     most_in_flight: int = 0
 
@@ -77,7 +78,8 @@ class Emulator:
                 "at": time.monotonic(),
                 "request_id": request_id,
             }
-            self.journal.append(entry)
+            if self.keeps_journal:
+                self.journal.append(entry)
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
             try:
@@ -263,9 +265,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--mode", choices=MODES, default="good")
     parser.add_argument("--latency", type=float, default=0.0, help="Seconds before each answer.")
+    parser.add_argument("--no-journal", action="store_true", help="Remember no requests, for a long run.")
     parser.add_argument("--port-file", type=Path)
     options = parser.parse_args()
-    server = start_claude(Emulator(mode=options.mode, latency_seconds=options.latency), port=options.port)
+    server = start_claude(Emulator(mode=options.mode, latency_seconds=options.latency, keeps_journal=not options.no_journal), port=options.port)
     if options.port_file:
         options.port_file.write_text(server.url)
     sys.stdout.write(server.url + "\n")

@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from vim_pipelines.reasoning.ledger import Ledger
+from vim_pipelines.reasoning.ledger import Ledger, ended_call, new_call
 from vim_pipelines.reasoning.pricing import ModelCatalogue, ModelSpec, Provider, Usage, load_models
 from vim_pipelines.reasoning.providers.base import Outcome
 from vim_pipelines.reasoning.providers.budget import Budget
@@ -193,14 +193,19 @@ def refused(provider: Provider) -> str:
     return f"{LABELS[provider]} refused to write this document"
 
 
-def close_call(ledger: Ledger, call_id: str, answer: Answer, spec: ModelSpec, day: date, *, latency_ms: int | None = None) -> None:
-    """Write into the ledger how a call ended; prices are those of `day`."""
+def ended(call_id: str, answer: Answer, spec: ModelSpec, day: date, *, latency_ms: int | None = None) -> dict[str, Any]:
+    """How a call ended, for the ledger; prices are those of `day`."""
     reading, price = answer.reading, spec.price_on(day)
-    ledger.finish(
+    return ended_call(
         call_id, status="error" if answer.outcome == "timeout" else answer.outcome, usage=reading.usage if reading else None, cost_usd=answer.cost_usd,
         price_date=price.effective if price and answer.cost_usd is not None and reading else None, request_id=answer.request_id,
         stop_reason=reading.stop_reason if reading else None, response={"text": reading.text} if reading else None, error=answer.reason, latency_ms=latency_ms,
     )  # fmt: skip
+
+
+def close_call(ledger: Ledger, call_id: str, answer: Answer, spec: ModelSpec, day: date, *, latency_ms: int | None = None) -> None:
+    """Write into the ledger how a call ended."""
+    ledger.finish_all([ended(call_id, answer, spec, day, latency_ms=latency_ms)])
 
 
 def dearest_usage(params: dict[str, Any], max_tokens: int) -> Usage:
@@ -311,14 +316,15 @@ class CallRunner:
         refusal = self.budget.refusal(most)
         if refusal is not None or not self.budget.reserve(most):
             return Answer("budget", reason=f"no call was made: {refusal}", was_sent=False)
-        call_id = self.ledger.start(
+        row = new_call(
             draft_key=purpose.key, account_key=purpose.account_key, document=purpose.document, provider=vendor.provider, model=model,
             prompt_sha256=purpose.prompt_sha256, as_of=purpose.as_of, now=now, purpose=purpose.purpose,
         )  # fmt: skip
+        call_id = await self.ledger.start_soon(row)
         started, answer = time.monotonic(), Answer("error", cost_usd=None)
         try:
             answer = await self._attempt(vendor, params, prompt, spec, now.date())
-            close_call(self.ledger, call_id, answer, spec, now.date(), latency_ms=int((time.monotonic() - started) * 1000))
+            await self.ledger.finish_soon(ended(call_id, answer, spec, now.date(), latency_ms=int((time.monotonic() - started) * 1000)))
         finally:
             self.budget.settle(most, answer.cost_usd)
         return answer

@@ -43,7 +43,10 @@ class Server:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((host, port))
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off", proxy_headers=False, timeout_graceful_shutdown=1)
+        # A client drops an idle connection after five seconds, the real services after a minute or more; with uvicorn's five the two would race.
+        config = uvicorn.Config(
+            app, log_level="error", access_log=False, lifespan="off", proxy_headers=False, timeout_graceful_shutdown=1, timeout_keep_alive=75
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name=f"emulator {self.url}", daemon=True)
         self._thread.start()
