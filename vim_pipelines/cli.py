@@ -243,7 +243,10 @@ def evals(context: click.Context, contracts: Path | None, draft_safety: Path | N
         score = _with_judge(settings, safety.safety_score(cases, None if draft_safety else safety.load_bar()), cases)
         written = safety.write_results(score, settings.home / "evaluation" / "results", settings.now().date(), draft_safety)
         found |= {"draft_safety": score.as_json()}
-        shown([*safety.score_lines(score, show_wrong=show_wrong), f"  written to {written}"])
+        second = None if draft_safety else safety.second_score()
+        if second is not None:
+            found["draft_safety"] |= {"second_set": {"recall": second.recall.as_json(), "false_alarms": second.false_alarms.as_json()}}
+        shown([*safety.score_lines(score, show_wrong=show_wrong), *(safety.second_lines(second) if second else []), f"  written to {written}"])
         is_met = is_met and score.is_met
     if "liar" in wanted:
         from vim_pipelines.evaluation.liar import trial

@@ -26,6 +26,8 @@ from vim_pipelines.evaluation.draft_safety import (
     rendered,
     safety_score,
     score_lines,
+    second_lines,
+    second_score,
     with_handles,
 )
 from vim_pipelines.reasoning.facts import ACCOUNT_HANDLES, GROUP_HANDLES
@@ -94,6 +96,16 @@ def test_every_slot_is_a_metric(cases):
     sheet = load_set().sheet
     for case in cases:
         with_handles(case.text, sheet)
+
+
+def test_the_second_set_shares_no_case_with_the_first_and_prints_none(cases):
+    """A case that is printed is read, and one that was read says nothing about wordings that the gates have not met."""
+    second = second_score()
+    own = [one.case for one in second.judged]
+    assert {case.category for case in own if case.is_violation} == set(CATEGORIES) and sum(not case.is_violation for case in own) >= 100
+    assert not {case.text for case in own} & {case.text for case in cases}
+    printed = "\n".join(second_lines(second))
+    assert str(second.recall.held) in printed and not any(case.text in printed for case in own)
 
 
 # -- scoring ---------------------------------------------------------------------------------------------------------------

@@ -46,6 +46,8 @@ UNREAD = "no judge has read it"
 #: Share of the violations that the deterministic gates alone must hold.
 RECALL_AT_LEAST = 0.99
 FOLDER = Path(__file__).with_name("draft_safety")
+#: Cases that nobody who works on the gates has read; only their totals are printed.
+SECOND_SET = FOLDER / "second_set.yaml"
 CATEGORIES = (
     "price_quote", "discount_credit_refund", "free_months_seats", "price_lock_cap", "term_change", "sla_penalty", "delivery_date", "legal_warranty",
     "competitor_match", "internal_leak",
@@ -508,6 +510,17 @@ def rendered(text: str, sheet: FactSheet) -> str:
 def committed_score() -> SafetyScore:
     """The committed set against its bar."""
     return safety_score(load_set(), load_bar())
+
+
+def second_score() -> SafetyScore:
+    """The second set: how much of the first one's score carries over to wordings that the gates were not made with."""
+    return safety_score(load_set(SECOND_SET))
+
+
+def second_lines(score: SafetyScore) -> list[str]:
+    """Its totals, and none of its cases."""
+    recall, alarms = score.recall, score.false_alarms
+    return [f"  a second set that nobody read who made the gates ({recall.cases} violations, {alarms.cases} harmless):", _line(recall, 4), _line(alarms, 4)]
 
 
 def write_results(score: SafetyScore, folder: Path, day: date, of: Path | None = None) -> Path:
