@@ -64,7 +64,7 @@ def test_the_roadmap_says_nothing_internal_and_has_a_step_for_every_group_of_fre
     text = text_of("value_realization_roadmap", build_sheet("A", "Northwind Robotics", AS_OF, fact_rows(HEADLINE_ACCOUNT, products), [risk("MUDA_SHELFWARE")]))
     assert not re.search(r"\$|waste|shelfware|risk|churn|opt-out|right.size|score", text, re.I)
     assert "take up 150 seats" in text and "take up 12 seats" in text
-    assert text.index("150 of 200 seats") < text.index("12 of 40 seats wait")
+    assert text.index("150 of 200 seats") < text.index("12 of 40 seats without a user")
 
 
 def test_the_risk_plan_takes_the_risks_worst_first_with_a_step_for_each():

@@ -31,7 +31,9 @@ ROLE_WORDS = {
     "customer_champion": "Customer: champion", "customer_sponsor": "Customer: sponsor", "customer_admin": "Customer: administrator",
 }  # fmt: skip
 #: Roles that have a name when the fact is known.
-_ROLE_FACTS = {"csm": "csm_name", "customer_champion": "champion_name", "customer_sponsor": "sponsor_name"}
+_ROLE_FACTS = {
+    "csm": "csm_name", "account_executive": "account_executive_name", "customer_champion": "champion_name", "customer_sponsor": "sponsor_name",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ def fill(text: str, sheet: FactSheet, *, continues: bool = False) -> str:
     return SLOT.sub(printed, text)
 
 
-#: Values worded by code, which may open a sentence; a name is written as its owner writes it.
-_OUR_WORDS = ("risk", "usage_window", "unused_feature_names", "blocking_requirement")
+#: Values that are plain words and may open a sentence; a name is written as its owner writes it, and so is a word with a capital inside (eNPS).
+_OUR_WORDS = ("risk", "usage_window", "unused_feature_names", "blocking_requirement", "pain_metric", "outcome_metric")
 _SAME_UNIT = re.compile(r" (?:of|to) \{\{(F\d{2})\}\}")
 
 
@@ -178,7 +180,8 @@ def _cell(text: str) -> str:
 
 def _at_start(shown: str, before: str) -> str:
     """A value that opens a sentence begins with a capital."""
-    return shown[:1].upper() + shown[1:] if not before.strip() or before.rstrip().endswith((".", "!", "?")) else shown
+    opens = not before.strip() or before.rstrip().endswith((".", "!", "?"))
+    return shown[:1].upper() + shown[1:] if opens and shown.split(" ")[0].islower() else shown
 
 
 def _one_line(text: str) -> str:
