@@ -137,6 +137,8 @@ class _Repairing:
 
     async def aclose(self) -> None:
         await self.writer.aclose()
+        if self.judge is not None:
+            await self.judge.aclose()
 
 
 async def judged_and_repaired(writer: Drafter, request: DraftRequest, result: DraftResult, *, judge: gates.Judge | None = None) -> Judged:
@@ -169,8 +171,8 @@ def by_gates(request: DraftRequest, result: DraftResult) -> Judged:
 
 
 async def _before_judge(request: DraftRequest, judged: Judged, judge: gates.Judge | None) -> Judged:
-    """The judge's findings added. It is asked about a model's text that every other gate let pass; one that fails holds the draft."""
-    if judge is None or judged.is_held or judged.result.written_by == "offline":
+    """The judge's findings added. It is asked about a model's text for a customer that every other gate let pass; one that fails holds the draft."""
+    if judge is None or judged.is_held or judged.result.written_by == "offline" or request.playbook.audience != "customer":
         return judged
     try:
         said = await judge.findings(judged.text, account_key=request.account_key, document=request.playbook.id, as_of=request.as_of)

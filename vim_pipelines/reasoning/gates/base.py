@@ -68,6 +68,10 @@ class Judge(Protocol):
         """What it objects to in the rendered `text`; findings of the gate `judge`. May raise: the caller then holds the draft."""
         ...
 
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...
+
 
 @dataclass(frozen=True)
 class Demands:
