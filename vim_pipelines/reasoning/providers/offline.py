@@ -17,6 +17,8 @@ from vim_pipelines.reasoning.facts import ACCOUNT_HANDLES, GROUP_HANDLES, WINDOW
 from vim_pipelines.reasoning.gates import MAX_STEPS, SLOT
 from vim_pipelines.reasoning.playbooks import Choice, ParagraphPattern, Playbook, Say, StepPattern, When
 from vim_pipelines.reasoning.providers.base import DraftRequest, DraftResult
+from vim_pipelines.reasoning.providers.wishes import read_wishes
+from vim_pipelines.reasoning.render import fill
 from vim_pipelines.reasoning.schema import Compare, DraftDocument, Paragraph, PlanStep, Section
 
 #: Part of a draft's key: a change of the code below that changes texts needs a new number.
@@ -25,17 +27,10 @@ SIGNATURE = "Written by the offline drafter (no language model)."
 
 _NAME = re.compile(r"\{\{([a-z_0-9.]+)\}\}")
 
-#: What the offline drafter understands of a reviewer's note: words to look for, topics to leave out, shorter, dates moved.
-_DIRECTIVES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("shorter", re.compile(r"\b(?:short(?:er|en)?|too long|brief(?:er|ly)?|concise|trim)\b", re.I)),
-    ("sooner", re.compile(r"\b(?:sooner|earlier|faster|too (?:late|slow)|urgent(?:ly)?)\b", re.I)),
-    ("later", re.compile(r"\b(?:later|more time|too (?:soon|early|fast)|slower)\b", re.I)),
-    ("without features", re.compile(r"\b(?:no|without|drop|remove|leave out|skip|omit)\b[^.]*\bfeatures?\b", re.I)),
-    ("without trend", re.compile(r"\b(?:no|without|drop|remove|leave out|skip|omit)\b[^.]*\b(?:trend|weekly)\b", re.I)),
-    ("without money", re.compile(r"\b(?:no|without|drop|remove|leave out|skip|omit)\b[^.]*\b(?:money|amounts?|prices?|figures?)\b", re.I)),
-)
 #: Two counts this near to each other are spoken of as much the same.
 CLOSE = Decimal("0.1")
+#: Steps that are left when a reviewer wants fewer of them.
+FEW_STEPS = 3
 _DUE_ORDER = ("within_days", "within_a_week", "within_two_weeks", "within_a_month", "within_two_months", "within_a_quarter")
 
 
@@ -74,16 +69,34 @@ class OfflineDrafter:
 
 
 def offline_result(request: DraftRequest, *, outcome: Any = "ok", reason: str | None = None) -> DraftResult:
-    """The offline draft as a result; `reason` says why no model wrote it."""
-    directives = read_directives(request.feedback)
-    document = write(request.playbook, request.sheet, directives)
-    unmet = bool(request.feedback) and request.playbook.audience == "customer" and document == write(request.playbook, request.sheet, frozenset())
-    return DraftResult(document, "offline", None, outcome, reason=reason, unmet_feedback=unmet)
+    """The offline draft as a result; `reason` says why no model wrote it.
+
+    A note that asks for more than was done leaves `unmet_feedback`, and a person must write. A text for a customer answers the whole note:
+    every wish changes something and nothing is left over. One for the house prints the note, so there it is enough that something of it
+    was done, or that nothing in it was taken for a wish that can be carried out.
+    """
+    document = write(request.playbook, request.sheet)
+    if not request.feedback:
+        return DraftResult(document, "offline", None, outcome, reason=reason)
+    actions = [fill(step.action, request.sheet) for step in document.steps]
+    wishes = read_wishes(request.feedback, actions, _printed_actions(request.previous_text))
+    changed = write(request.playbook, request.sheet, wishes.directives)
+    if request.playbook.audience == "customer":
+        without_effect = [wish for wish in wishes.directives if write(request.playbook, request.sheet, wishes.directives - {wish}) == changed]
+        unmet = bool(wishes.left_over or without_effect or not wishes.directives)
+    else:
+        unmet = bool(wishes.directives) and changed == document
+    return DraftResult(changed, "offline", None, outcome, reason=reason, unmet_feedback=unmet)
 
 
 def read_directives(feedback: str | None) -> frozenset[str]:
     """Those wishes of a note that the offline drafter can follow."""
-    return frozenset(name for name, pattern in _DIRECTIVES if feedback and pattern.search(feedback))
+    return read_wishes(feedback).directives
+
+
+def _printed_actions(text: str | None) -> list[str]:
+    """Actions of the numbered steps of a rendered text, in their order."""
+    return re.findall(r"^\d+\. (.+)\n   - Owner: ", text or "", re.M)
 
 
 def write(playbook: Playbook, sheet: FactSheet, directives: frozenset[str] = frozenset()) -> DraftDocument:
@@ -93,12 +106,33 @@ def write(playbook: Playbook, sheet: FactSheet, directives: frozenset[str] = fro
         dropped |= {"trend", "features", "detail"}
     sections = []
     for spec in playbook.sections:
+        if f"section {spec.kind}" in dropped and not spec.required:
+            continue
         paragraphs = [paragraph for pattern in spec.paragraphs if pattern.topic not in dropped for paragraph in _paragraphs(pattern, sheet)]
         if paragraphs:
             sections.append(Section(kind=spec.kind, paragraphs=paragraphs))
     account = _Scope(sheet)
     title, _ = _resolve(playbook.title, account) or (playbook.label, set())
-    return DraftDocument(title=title, sections=sections, steps=_steps(playbook.steps, sheet, directives))
+    steps = _as_wished(_steps(playbook.steps, sheet, directives), directives, playbook, sheet)
+    return DraftDocument(title=title, sections=sections, steps=steps)
+
+
+def _as_wished(steps: list[PlanStep], directives: frozenset[str], playbook: Playbook, sheet: FactSheet) -> list[PlanStep]:
+    """Steps with another owner, without some, in another order. A step that a gate asks for is dropped only by its number: the gate then holds the draft."""
+    owners, gone, first = {}, set(), None
+    for kind, *values in (wish.split() for wish in sorted(directives)):
+        if kind == "owner":
+            owners[int(values[0]) % max(1, len(steps))] = values[1]
+        elif kind == "drop":
+            gone.add(int(values[0]) % max(1, len(steps)))
+        elif kind == "first":
+            first = int(values[0]) % max(1, len(steps))
+    if "fewer steps" in directives:
+        metric = playbook.step_for_each_group
+        asked = {fact.handle for group in sheet.groups if metric and (fact := sheet.known(metric, group)) is not None}
+        gone |= {place for place, step in enumerate(steps) if place >= FEW_STEPS and not asked & set(step.fact_ids)}
+    order = sorted(range(len(steps)), key=lambda place: (place != first, place))
+    return [steps[place].model_copy(update={"owner_role": owners[place]} if place in owners else {}) for place in order if place not in gone]
 
 
 @dataclass
