@@ -233,7 +233,7 @@ def test_diagnostic_and_success_plan_belong_to_their_phases_and_the_pivot_is_a_s
 def test_what_lies_beyond_the_week_and_is_not_the_first_action_is_no_document():
     """154 of the sandbox's 174 open actions lie beyond their owners' weeks; a draft for each would be a flood."""
     beyond = [
-        action("p5_follow_up", "next_best_action", in_capacity=False),
+        action("p5_follow_up", "next_best_action", rank=2, in_capacity=False),
         action("p4_onboarding", "training_nudge", rank=3, in_capacity=False),
         action("p9_multi_threading", "psp_diagnostic", in_capacity=False),
     ]
@@ -241,6 +241,17 @@ def test_what_lies_beyond_the_week_and_is_not_the_first_action_is_no_document():
     assert called_for(action("p5_follow_up", "next_best_action"), phases=[4, 5]) == {"next_best_action"}
     assert called_for(action("p5_follow_up", "next_best_action", rank=2), phases=[4, 5]) == set()
     assert called_for(action("p4_onboarding", "training_nudge", rank=3), phases=[4]) == {"training_nudge"}
+
+
+def test_an_invitation_to_train_follows_a_finding_though_the_week_is_full():
+    """It takes the owner minutes, and it is what late first value and empty seats have in common."""
+    onboarding = action("p4_onboarding", "training_nudge", rank=3, in_capacity=False)
+    campaign = action("p4_campaigns", "training_nudge", rank=3, in_capacity=False)
+    late, unused = risk("FTTV_LATE", "medium", "ACC-1"), risk("MUDA_SHELFWARE", "medium", "ACC-1")
+    assert "training_nudge" in called_for(onboarding, phases=[4], risks=[late])
+    assert "training_nudge" in called_for(campaign, phases=[4], risks=[unused])
+    assert "training_nudge" not in called_for(onboarding, phases=[4], risks=[unused])
+    assert "training_nudge" not in called_for(campaign, phases=[4], risks=[late])
 
 
 def test_the_order_is_severity_then_money_times_nearness():

@@ -130,8 +130,8 @@ class When(_Strict):
 
     `below`, `above`: the first fact against the second; with `apart`, by at least that share of the second. `close`: within a tenth of
     each other. `ahead`, `passed`: a date fact lies after, or not after, the as-of date; `days_ago`: at least so many days before it,
-    `days_ahead`: after it, by at most so many days. `mentions`, `silent_on`: a known text fact holds, or does not hold, these words,
-    whatever their case.
+    `days_ahead`: after it, by at most so many days; `days_off`: after it, by more. `mentions`, `silent_on`: a known text fact holds, or does not hold, these words
+    (or any of several, between bars), whatever their case; `same`, `differ`: two known text facts (names of people, say) read the same, or not.
     """
 
     known: tuple[str, ...] = ()
@@ -140,6 +140,8 @@ class When(_Strict):
     at_most: Mapping[str, Decimal] = Field(default_factory=dict)
     mentions: Mapping[str, str] = Field(default_factory=dict)
     silent_on: Mapping[str, str] = Field(default_factory=dict)
+    same: tuple[str, str] | None = None
+    differ: tuple[str, str] | None = None
     below: tuple[str, str] | None = None
     above: tuple[str, str] | None = None
     equal: tuple[str, str] | None = None
@@ -149,6 +151,7 @@ class When(_Strict):
     passed: str | None = None
     days_ago: Mapping[str, int] = Field(default_factory=dict)
     days_ahead: Mapping[str, int] = Field(default_factory=dict)
+    days_off: Mapping[str, int] = Field(default_factory=dict)
     risk: tuple[str, ...] = ()
     no_risk: tuple[str, ...] = ()
     has_risk: bool | None = None
@@ -158,9 +161,21 @@ class When(_Strict):
 
     def names(self) -> list[str]:
         """Facts that it looks at."""
-        pairs = [name for pair in (self.below, self.above, self.equal, self.close) if pair for name in pair]
+        pairs = [name for pair in (self.below, self.above, self.equal, self.close, self.same, self.differ) if pair for name in pair]
         dates = [name for name in (self.ahead, self.passed) if name]
-        return [*self.known, *self.unknown, *self.at_least, *self.at_most, *self.mentions, *self.silent_on, *self.days_ago, *self.days_ahead, *pairs, *dates]
+        return [
+            *self.known,
+            *self.unknown,
+            *self.at_least,
+            *self.at_most,
+            *self.mentions,
+            *self.silent_on,
+            *self.days_ago,
+            *self.days_ahead,
+            *self.days_off,
+            *pairs,
+            *dates,
+        ]
 
 
 class Say(_Strict):

@@ -195,14 +195,16 @@ def read_actions(session: Session, as_of: date) -> list[dict[str, Any]]:
 
 
 def read_phases(session: Session, as_of: date) -> dict[str, frozenset[int]]:
-    """Phases that each account is in on one date: its place (on the spine or the exception) and its open overlays."""
+    """Phases that each account is in on one date: its place (on the spine, or the exception while it is there) and its open overlays.
+
+    The place on the spine that an account in the exception would come back to is none it is in: churned customers got handoff audits once.
+    """
     if not session.table_exists("computed.account_state"):
         return {}
-    rows = session.rows("select account_key, phase, spine_phase, open_overlays from computed.account_state where as_of_date = ?", [as_of])
+    rows = session.rows("select account_key, phase, open_overlays from computed.account_state where as_of_date = ?", [as_of])
     return {
         str(row["account_key"]): frozenset(
-            {int(row[name]) for name in ("phase", "spine_phase") if row[name] is not None}
-            | {int(overlay["phase"]) for overlay in json.loads(row["open_overlays"] or "[]")}
+            ({int(row["phase"])} if row["phase"] is not None else set()) | {int(overlay["phase"]) for overlay in json.loads(row["open_overlays"] or "[]")}
         )
         for row in rows
     }

@@ -236,7 +236,7 @@ _FRAMES: tuple[tuple[re.Pattern[str], frozenset[str], frozenset[str]], ...] = tu
         (rf"{HOLE}\s+(?:pays|brings|owns|buys|holds)\b", "text", "account_name product_name champion_name sponsor_name economic_buyer_name pain_owner"),
         (rf"{HOLE}\s+(?:a year|per year|annually)\b", "money count seats users days", ""),
         (rf"\b(?:pays? for|needs)\s+{HOLE}", "seats users count ratio money days", "product_name unused_feature_names"),
-        (rf"\b(?:take up|leaves|gap of|received)\s+{HOLE}", "seats users count ratio money days", ""),
+        (rf"\b(?:take up|leaves|gap of|received)\s+{HOLE}", "seats users count tickets people ratio money days", ""),
         (rf"\b(?:account|customer) stands in\s+{HOLE}", "", "phase_name"),
         (rf"\bphase\b[^.]{{0,20}}\bwaits for:?\s+{HOLE}", "", "blocking_requirement"),
         (rf"(?:^|[.!?] ){HOLE}\s*$", "", "risk blocking_requirement next_action handoff_missing handoff_conflicting psp_verdict next_action_why"),

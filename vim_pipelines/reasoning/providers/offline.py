@@ -206,7 +206,13 @@ def _applies(when: When, scope: _Scope) -> bool:
     for wanted, is_there in ((when.mentions, True), (when.silent_on, False)):
         for name, words in wanted.items():
             fact = scope.known(name)
-            if fact is None or (words.casefold() in (fact.value_text or "").casefold()) is not is_there:
+            said = (fact.value_text or "").casefold() if fact is not None else ""
+            if fact is None or any(word.strip().casefold() in said for word in words.split("|")) is not is_there:
+                return False
+    for pair, are_alike in ((when.same, True), (when.differ, False)):
+        if pair is not None:
+            left, right = scope.known(pair[0]), scope.known(pair[1])
+            if left is None or right is None or ((left.value_text or "").casefold() == (right.value_text or "").casefold()) is not are_alike:
                 return False
     for relation, pair in (("below", when.below), ("above", when.above), ("equal", when.equal)):
         if pair is not None:
@@ -229,6 +235,10 @@ def _applies(when: When, scope: _Scope) -> bool:
     for name, days in when.days_ahead.items():
         distance = _days_to(name, scope)
         if distance is None or not 0 < distance <= days:
+            return False
+    for name, days in when.days_off.items():
+        distance = _days_to(name, scope)
+        if distance is None or distance <= days:
             return False
     risks = (scope.risk,) if scope.risk is not None else scope.sheet.risks
     named = [risk for risk in risks if (not when.risk or risk.scope in when.risk) and (not when.severity or risk.detail in when.severity)]
