@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from batch_cases import ACCOUNTS, marts_with, put
+from conftest import Marts
 from reasoning_cases import AS_OF, NOW
 from sqlalchemy import func, select
 
 from vim_pipelines.reasoning.batches.collect import collect
-from vim_pipelines.reasoning.batches.reconcile import CLOCK_SKEW, SURE_AFTER
+from vim_pipelines.reasoning.batches.reconcile import SURE_AFTER
 from vim_pipelines.reasoning.batches.vendor import BatchVendor
 from vim_pipelines.reasoning.batches.waiting import LONGEST_WAIT, custom_id, open_batches, requests_sha256, wall_clock
 from vim_pipelines.reasoning.run import redraft, write_drafts
@@ -20,7 +22,6 @@ from vim_pipelines.store.models import Draft, LlmBatch, LlmCall, PendingDraft
 from vim_pipelines.store.switches import turn
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-ACCOUNTS = 4
 
 
 @pytest.fixture
@@ -29,11 +30,15 @@ def settings(settings):
 
 
 @pytest.fixture
-def many(marts):
+def many(tmp_path):
     """Accounts with one document to write each: the first goes alone, the others in a batch."""
-    for number in range(ACCOUNTS):
-        marts.put(f"ACC-{number}", f"Customer {number}", risks=(("SILENCE", "high"),))
-    return marts
+    return marts_with(tmp_path, Marts)
+
+
+@pytest.fixture
+def nine(tmp_path):
+    """Nine accounts whose names can be told apart in a request."""
+    return marts_with(tmp_path, Marts, 9, "Customer")
 
 
 def night(marts, store, settings, as_of=AS_OF, **options):
@@ -119,12 +124,10 @@ def test_collecting_again_changes_nothing(many, store, claude_settings, claude):
     assert [(call.call_id, call.cost_usd) for call in rows(store, LlmCall)] == before and len(rows(store, Draft)) == ACCOUNTS
 
 
-def test_each_result_counts_as_what_it_is(marts, store, claude_settings, claude):
+def test_each_result_counts_as_what_it_is(nine, store, claude_settings, claude):
     """A refusal, an answer cut off and one that does not fit are successes to the vendor; what expired or broke is not billed."""
-    for number in range(9):
-        marts.put(f"ACC-{number}", f"Customer{number}", risks=(("SILENCE", "high"),))
     claude_settings = claude_settings.model_copy(update={"batch_from": 6})
-    night(marts, store, claude_settings)
+    night(nine, store, claude_settings)
     for kind, number, status in (("refusal", 1, 0), ("max_tokens", 2, 0), ("bad_json", 3, 0), ("expired", 4, 0), ("canceled", 5, 0), ("status", 6, 529)):
         claude.faults.append(Fault(kind, match=f"Customer{number}", status=status))
     claude.faults.append(Fault("status", match="Customer7", status=400))
@@ -212,13 +215,11 @@ def test_offline_and_a_reviewers_note_never_go_into_a_batch(many, store, setting
     assert rows(store, LlmBatch) == [] and claude.batches.rows == {}
 
 
-def test_batches_are_no_larger_than_they_may_be(marts, store, claude_settings, claude, monkeypatch):
+def test_batches_are_no_larger_than_they_may_be(nine, store, claude_settings, claude, monkeypatch):
     from vim_pipelines.reasoning.batches import submit
 
-    for number in range(9):
-        marts.put(f"ACC-{number}", f"Customer {number}", risks=(("SILENCE", "high"),))
     monkeypatch.setattr(submit, "CHUNK_REQUESTS", 3)
-    night(marts, store, claude_settings)
+    night(nine, store, claude_settings)
     assert [batch.request_count for batch in open_batches(store)] == [3, 3, 2]
     report = until_done(store, claude_settings, rounds=2)
     assert (report.collected, report.drafts.written) == (3, 8)
@@ -238,8 +239,7 @@ def test_a_late_draft_does_not_take_the_place_of_a_newer_one(many, store, claude
     night(many, store, claude_settings)
     with store.session() as session:
         session.get(LlmBatch, open_batches(store)[0].batch_id).intended_at -= LONGEST_WAIT + timedelta(hours=1)
-    for number in range(ACCOUNTS):
-        many.put(f"ACC-{number}", f"Customer {number}", as_of=AS_OF + timedelta(days=2), risks=(("SILENCE", "high"),), active_users_28d=90)
+    put(many, AS_OF + timedelta(days=2), active_users_28d=90)
     newer = night(many, store, claude_settings.model_copy(update={"batch_from": 100}), AS_OF + timedelta(days=2))
     assert newer.written == ACCOUNTS
     claude.batches.polls_to_end = 0
@@ -253,8 +253,7 @@ def test_a_late_draft_comes_after_a_version_that_a_reviewers_note_made_of_the_ol
     night(many, store, claude_settings.model_copy(update={"batch_from": 100}))
     first = rows(store, Draft, account_key="ACC-1")[0]
     day = AS_OF + timedelta(days=1)
-    for number in range(ACCOUNTS):
-        many.put(f"ACC-{number}", f"Customer {number}", as_of=day, risks=(("SILENCE", "high"),), active_users_28d=120)
+    put(many, day, active_users_28d=120)
     assert night(many, store, claude_settings, day).waiting == 3
     redraft(store, claude_settings, first.draft_id, "shorter", NOW)
     until_done(store, claude_settings)
@@ -358,7 +357,6 @@ def test_a_batch_that_is_being_sent_is_left_alone(many, store, claude_settings, 
 
 
 def test_the_list_is_read_back_to_the_intent_and_no_further(many, store, claude_settings, claude):
-    assert CLOCK_SKEW < SURE_AFTER
     vendor, params = BatchVendor(claude_settings), {"model": "claude-haiku-5-5", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
     moment = datetime(2026, 11, 1, 12)
     for hour in range(4):

@@ -1,7 +1,8 @@
 """Batches that were meant to be sent, by a process that died or lost the answer: sent or not?
 
-The vendor's list of batches shows counts and times, no name of ours. So a candidate is a batch that the store does not know, created
-around the time of the intent, with as many requests. It is ours for sure only if a line of its results carries a custom id of
+The vendor's list of batches shows counts and times, no name of ours. So a candidate is a batch that the store does not know, with as
+many requests, created no earlier than a day before the intent (the two clocks need not agree, and looking back further costs
+one page of a list). It is ours for sure only if a line of its results carries a custom id of
 ours, which can be read when it has ended, within 24 hours; until then nothing is sent again, because a second batch is a second bill.
 With no candidate left an hour after the intent (`SURE_AFTER`), it was never sent, and is sent now.
 """
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: The vendor's clock and ours may differ by so much.
-CLOCK_SKEW = timedelta(minutes=10)
+CLOCK_SKEW = timedelta(hours=24)
 #: A request that left this machine has arrived within this time, or never will.
 SURE_AFTER = timedelta(hours=1)
 NEVER_SENT = "the batch was never sent"
