@@ -261,6 +261,33 @@ def test_a_late_draft_comes_after_a_version_that_a_reviewers_note_made_of_the_ol
     assert versions in ({1: (AS_OF, None), 2: (AS_OF, "shorter"), 3: (day, None)}, {1: (AS_OF, None), 2: (day, None), 3: (AS_OF, "shorter")})
 
 
+def test_what_a_gate_holds_back_is_repaired_once_or_followed_by_the_offline_text(many, store, claude_settings, claude):
+    """A collected answer takes the way of a live one: repair by a live call, then the offline drafter, never silence."""
+    night(many, store, claude_settings)
+    claude.batches.polls_to_end, claude.mode, before = 0, "liar", len(claude.journal)
+    report = gather(store, claude_settings)
+    assert (report.collected, report.waiting, len(claude.journal) - before) == (1, 0, 3)
+    drafts = [draft for draft in rows(store, Draft) if draft.account_key != "ACC-0"]
+    assert Counter((draft.version, draft.status, draft.written_by) for draft in drafts) == {(1, "held", "claude"): 3, (2, "written", "offline"): 3}
+    assert Counter(call.purpose for call in rows(store, LlmCall)) == {"draft": ACCOUNTS, "repair": 3}
+
+
+def test_one_draft_that_cannot_be_made_keeps_no_other_waiting(many, store, claude_settings, claude, monkeypatch):
+    from vim_pipelines.reasoning import drafting
+
+    def broken(result, request, findings):
+        if request.account_key == "ACC-2":
+            raise RuntimeError("a defect of ours")
+        return real(result, request, findings)
+
+    night(many, store, claude_settings)
+    claude.batches.polls_to_end, real = 0, drafting._rendered
+    monkeypatch.setattr(drafting, "_rendered", broken)
+    report = gather(store, claude_settings)
+    assert (report.drafts.written, report.waiting, report.collected) == (2, 1, 0) and "a defect of ours" in report.problems[0]
+    assert gather(store, claude_settings, clock=later(49)).collected == 1
+
+
 def test_results_that_break_off_are_read_again_and_none_is_booked_twice(many, store, claude_settings, claude):
     night(many, store, claude_settings)
     claude.batches.polls_to_end = 0

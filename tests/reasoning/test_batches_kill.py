@@ -27,7 +27,7 @@ BATCHED = ACCOUNTS - 1
 
 #: Every checkpoint of an undisturbed night and of the round that collects it. A step added there must be added here, and is then killed too.
 NIGHT = ["intended", "created", "submitted"]
-ROUND = ["ended", *["recorded"] * BATCHED, *["kept"] * BATCHED, "asked", "collected"]
+ROUND = ["ended", *["recorded"] * BATCHED, *["judging"] * BATCHED, "asked", "collected"]
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_killed_before_our_name_for_an_accepted_batch_is_written(place):
     killed_in_the_night(place, NIGHT.index("created") + 1)
 
 
-@pytest.mark.parametrize("step", [3, 6], ids=["a result recorded", "a draft kept"])
+@pytest.mark.parametrize("step", [3, 6], ids=["a result recorded", "a draft kept, the next one not"])
 def test_killed_while_collecting_nothing_is_lost_or_paid_twice(place, step):
     killed_in_a_round(place, step)
 

@@ -55,11 +55,11 @@ def ask(
 
 
 def unasked_drafts(store: Store, as_of: date) -> list[str]:
-    """Drafts of `as_of` that passed their gates, are the newest of their account and document, and that nobody was asked about."""
+    """Drafts of `as_of` that are the newest of their account and document, and that nobody was asked about (held ones: to write it)."""
     newer = aliased(Draft)
     statement = (
         select(Draft.draft_id)
-        .where(Draft.as_of_date == as_of, Draft.status == "written", Draft.feedback.is_(None))
+        .where(Draft.as_of_date == as_of, Draft.feedback.is_(None))
         .where(~select(ApprovalRequest.request_id).where(ApprovalRequest.draft_id == Draft.draft_id).exists())
         .where(~select(newer.draft_id).where(newer.account_key == Draft.account_key, newer.document == Draft.document, newer.version > Draft.version).exists())
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -36,11 +36,11 @@ from vim_pipelines.reasoning.batches.waiting import (
     set_batch,
     wall_clock,
 )
-from vim_pipelines.reasoning.drafting import DraftReport, Job, keep_draft
+from vim_pipelines.reasoning.drafting import DraftReport, Job
 from vim_pipelines.reasoning.ledger import Ledger
 from vim_pipelines.reasoning.playbooks import Playbook, load_playbooks
 from vim_pipelines.reasoning.pricing import load_models
-from vim_pipelines.reasoning.providers.base import DraftResult
+from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest, DraftResult
 from vim_pipelines.reasoning.providers.calls import Answer, close_call, parsed, refused
 from vim_pipelines.reasoning.providers.claude import draft_answer
 from vim_pipelines.reasoning.providers.make import make_drafter
@@ -49,11 +49,15 @@ from vim_pipelines.reasoning.schema import DraftDocument
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.locks import exclusive
 from vim_pipelines.store.models import LlmCall
+from vim_pipelines.warehouse.base import chunks
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
 
 log = logging.getLogger(__name__)
+
+#: Drafts whose facts are in memory together.
+DRAFTS_AT_ONCE = 200
 
 #: Asks for a decision on what was written for an as-of date; returns how many requests were made, or None if it cannot be asked now.
 Ask = Callable[[date], int | None]
@@ -193,7 +197,7 @@ class _Round:
         waiting = pending_of(self.store, batch.batch_id)
         if waiting and batch.vendor_id is not None and not self._record(batch, waiting):
             return
-        again = [job for key in waiting.values() if (job := self._settled(batch, key)) is not None]
+        again = [job for keys in chunks(list(waiting.values()), DRAFTS_AT_ONCE) for job in self._settle(batch, keys)]
         if again:
             sender = self._sender(batch.as_of_date)
             if batch.vendor_id is None:
@@ -243,41 +247,75 @@ class _Round:
             self.report.results["missing"] += 1
         return True
 
-    def _settled(self, batch: OpenBatch, key: str) -> Job | None:
-        """`_settle`, but one draft that cannot be made does not keep the others waiting, nor its batch open for ever."""
+    def _settle(self, batch: OpenBatch, keys: Sequence[str]) -> list[Job]:
+        """Make drafts of waiting requests from their ledger rows; returns the jobs that must be asked again. What has no result yet still waits."""
+        answered: dict[str, tuple[Job, DraftResult]] = {}
+        again = []
+        for key in keys:
+            call = read_call(self.store, call_id(key, batch.batch_id))
+            if call is None or call.status == "started":
+                continue
+            job = read_job(self.store, key, self.playbooks)
+            version = None if job is None else next_version(self.store, job)
+            if job is None or version is None:
+                forget(self.store, batch.batch_id, [key])
+                self.report.late += 1
+                continue
+            job = Job(job.request, version)
+            result = result_of(job, call, Ledger(self.store).cost_of(key))
+            if result is None and attempts(self.store, key) < MOST_ATTEMPTS:
+                again.append(job)
+                continue
+            given_up = f"no answer after {MOST_ATTEMPTS} attempts, last: {call.error}"
+            answered[key] = job, result or offline_result(job.request, outcome="error", reason=given_up)
+        self._keep(batch, answered)
+        return again
+
+    def _keep(self, batch: OpenBatch, answered: Mapping[str, tuple[Job, DraftResult]]) -> None:
+        """Through the gates, with a repair where one holds a draft back, into the store: the way of a live answer."""
+        if not answered:
+            return
+        sender = self._sender(batch.as_of_date)
+        sender = replace(sender, writer=Recorded(sender.writer, {key: result for key, (_, result) in answered.items()}, self.checkpoint))
         try:
-            return self._settle(batch, key)
-        except Exception as error:
+            write_at_once(sender, [job for job, _ in answered.values()])
+        except Exception as error:  # one draft that cannot be made keeps neither the others waiting nor its batch open for ever
+            if len(answered) > 1:
+                for key, pair in answered.items():
+                    if read_job(self.store, key, self.playbooks) is not None:
+                        self._keep(batch, {key: pair})
+                return
+            [key] = answered
             log.exception("the draft %s of batch %s cannot be made", key, batch.batch_id)
             self.report.problems.append(f"the draft {key[:12]} cannot be made: {type(error).__name__}: {str(error)[:200]}")
             if self.clock() - batch.intended_at > LONGEST_WAIT:
                 forget(self.store, batch.batch_id, [key])
-            return None
-
-    def _settle(self, batch: OpenBatch, key: str) -> Job | None:
-        """Make a draft of one waiting request from its ledger row; returns the job if it must be asked again, None if it is done or still waits."""
-        call = read_call(self.store, call_id(key, batch.batch_id))
-        if call is None or call.status == "started":
-            return None
-        job = read_job(self.store, key, self.playbooks)
-        version = None if job is None else next_version(self.store, job)
-        if job is None or version is None:
-            forget(self.store, batch.batch_id, [key])
-            self.report.late += 1
-            return None
-        job = Job(job.request, version)
-        result = result_of(job, call, Ledger(self.store).cost_of(key))
-        if result is None:
-            if attempts(self.store, key) < MOST_ATTEMPTS:
-                return job
-            result = offline_result(job.request, outcome="error", reason=f"no answer after {MOST_ATTEMPTS} attempts, last: {call.error}")
-        keep_draft(job, result, self.store, self.now, self.report.drafts)
-        self.checkpoint("kept")
-        return None
 
     def _sender(self, as_of: date) -> Sender:
         writer = make_drafter(self.settings, self.store, as_of, self.now)
-        return Sender(writer, self.store, self.settings, self.now, self.report.drafts, self.clock, self.vendor, self.checkpoint)
+        return Sender(writer, self.store, self.settings, self.now, self.report.drafts, self.clock, self.vendor, checkpoint=self.checkpoint)
+
+
+@dataclass
+class Recorded:
+    """A drafter that gives the answers which a batch has brought, and leaves what is asked beyond them (repairs) to `writer`."""
+
+    writer: Drafter
+    results: Mapping[str, DraftResult]
+    checkpoint: Checkpoint
+
+    def model_for(self, playbook: Playbook) -> str:
+        return self.writer.model_for(playbook)
+
+    async def draft(self, request: DraftRequest) -> DraftResult:
+        result = self.results.get(request.draft_key)
+        if result is None:
+            return await self.writer.draft(request)
+        self.checkpoint("judging")
+        return result
+
+    async def aclose(self) -> None:
+        await self.writer.aclose()
 
 
 def answer_of(line: Line, answer: Answer | None) -> tuple[Answer, str]:

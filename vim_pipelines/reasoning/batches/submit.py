@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from vim_pipelines.reasoning import gates
 from vim_pipelines.reasoning.batches.vendor import BatchVendor, MaybeSent, NotSent
 from vim_pipelines.reasoning.batches.waiting import Clock, answered_keys, custom_id, refuse_batch, set_batch, wall_clock, write_intent
 from vim_pipelines.reasoning.drafting import DraftReport, Job, draft_and_store, keep_draft
@@ -53,6 +54,7 @@ class Sender:
     report: DraftReport
     clock: Clock = wall_clock
     vendor: BatchVendor | None = None
+    judge: gates.Judge | None = None
     checkpoint: Checkpoint = field(default=lambda step: None)
 
     def open_vendor(self) -> BatchVendor:
@@ -86,7 +88,9 @@ def write_at_once(sender: Sender, jobs: Sequence[Job]) -> list[DraftResult]:
     """Have all jobs written by live calls, `VIMOTION_LIVE_CALLS` at a time; results in the order of `jobs`."""
     if not jobs:
         return []
-    return asyncio.run(draft_and_store(sender.writer, jobs, sender.store, sender.now, sender.report, concurrency=sender.settings.live_calls))
+    return asyncio.run(
+        draft_and_store(sender.writer, jobs, sender.store, sender.now, sender.report, concurrency=sender.settings.live_calls, judge=sender.judge)
+    )
 
 
 def _after_canaries(sender: Sender, writer: ModelDrafter, jobs: Sequence[Job]) -> tuple[list[Job], list[DraftResult]]:
