@@ -20,6 +20,12 @@ from vim_pipelines.store.models import ApprovalRequest, Draft, LifecycleOverride
 AS_OF, NOW = date(2026, 6, 28), datetime(2026, 6, 29, 6)
 
 
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """Built once: dbt's manifest takes seconds. The job runs with the settings and the store of each test."""
+    return build_definitions(load_settings(home=tmp_path_factory.mktemp("definitions") / "home")).get_repository_def()
+
+
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "unused")
@@ -110,8 +116,7 @@ def test_a_fact_disputed_since_the_audit_keeps_a_late_draft_back(settings, store
     assert run_collection(settings, store).requested == 0 and requests(store) == {}
 
 
-def test_the_sensor_starts_one_run_for_all_open_batches_and_a_new_one_after_each_poll(settings, store):
-    repository = build_definitions(settings).get_repository_def()
+def test_the_sensor_starts_one_run_for_all_open_batches_and_a_new_one_after_each_poll(repository, store):
     sensor = repository.get_sensor_def("open_batches")
     assert sensor.minimum_interval_seconds >= 300 and sensor.default_status is dg.DefaultSensorStatus.STOPPED
 
@@ -153,10 +158,12 @@ def test_a_tick_is_one_query_and_loads_no_sdk(settings, store):
 
 
 def test_the_job_runs_in_dagster_and_says_what_it_did(settings, store):
+    from vim_pipelines.jobs import collect_batches
+
     add_batch(store)
     publish(settings, AS_OF)
     add_draft(store, "A")
-    job = build_definitions(settings).resolve_job_def("collect_batches")
     with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(instance=instance)
-    assert result.success and len(requests(store)) == 1
+        result = collect_batches.execute_in_process(instance=instance, resources={"settings": settings, "store": store})
+    [entry] = [event for event in result.all_events if event.event_type_value == "STEP_OUTPUT"]
+    assert result.success and len(requests(store)) == 1 and entry.event_specific_data.metadata["requests_made"].value == 1

@@ -168,6 +168,12 @@ class Marts:
         session.execute(f"insert into {table} ({names}) values ({', '.join('?' for _ in row)})", values)
 
 
+@pytest.fixture(scope="session")
+def marts_class():
+    """For tests that copy a warehouse made once."""
+    return Marts
+
+
 @pytest.fixture
 def marts(tmp_path):
     from vim_pipelines.warehouse.duckdb import DuckDBWarehouse

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 from batch_cases import ACCOUNTS, marts_with, put
-from conftest import Marts
 from reasoning_cases import AS_OF, NOW
 from sqlalchemy import func, select
 
@@ -30,15 +29,15 @@ def settings(settings):
 
 
 @pytest.fixture
-def many(tmp_path):
+def many(tmp_path, marts_class):
     """Accounts with one document to write each: the first goes alone, the others in a batch."""
-    return marts_with(tmp_path, Marts)
+    return marts_with(tmp_path, marts_class)
 
 
 @pytest.fixture
-def nine(tmp_path):
+def nine(tmp_path, marts_class):
     """Nine accounts whose names can be told apart in a request."""
-    return marts_with(tmp_path, Marts, 9, "Customer")
+    return marts_with(tmp_path, marts_class, 9, "Customer")
 
 
 def night(marts, store, settings, as_of=AS_OF, **options):
