@@ -79,7 +79,7 @@ class DraftReport:
             lines.append(f"Repaired after a gate had held them back: {self.repaired}.")
         if self.for_a_person:
             lines.append(f"A person must write {len(self.for_a_person)}: {', '.join(self.for_a_person[:5])}. See: vimotion inbox list")
-        return lines + [f"Offline instead of Claude, {count} times: {reason}" for reason, count in sorted(self.reasons.items())]
+        return lines + [f"Offline instead of a model, {count} times: {reason}" for reason, count in sorted(self.reasons.items())]
 
 
 @dataclass(frozen=True)
