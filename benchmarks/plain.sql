@@ -1051,7 +1051,7 @@ colleagues as (
     where email is not null and full_name is not null group by all
 ),
 audited as (
-    select account_key, string_agg(label, ', ' order by label) filter (status = 'missing') as missing, string_agg(label, ', ' order by label) filter (status = 'conflicting') as conflicting,
+    select account_key, string_agg(label, ', ' order by label) filter (status = 'missing') as missing, string_agg(label, ', ' order by label) filter (status in ('conflicting', 'invalid')) as conflicting,
         count(*) filter (status = 'missing') as missing_count
     from computed.handoff_fields where as_of_date = d() and is_mandatory group by all
 ),
@@ -1185,7 +1185,7 @@ select account_key, unnest([
     row('psp_verdict', 'verdict of the psp diagnostic, and why', null, psp_verdict, 'text', null, 'today', psp_verdict is not null, 'unknown', 'internal', 'computed', 'base.int_psp_diagnostic', account_key)::further_row,
     row('handoff_missing', 'mandatory handoff fields that are missing', null, coalesce(handoff_missing, case when is_handoff_audited then 'none' end), 'text', null, 'today', handoff_missing is not null or coalesce(is_handoff_audited, false), 'unknown', 'internal', 'computed', 'computed.handoff_fields', account_key)::further_row,
     row('handoff_missing_count', 'count of mandatory handoff fields that are missing', handoff_missing_count, null, 'fields', null, 'today', handoff_missing_count is not null, 'unknown', 'internal', 'computed', 'computed.handoff_fields', account_key)::further_row,
-    row('handoff_conflicting', 'mandatory handoff fields on which crm and papers differ', null, coalesce(handoff_conflicting, case when is_handoff_audited then 'none' end), 'text', null, 'today', handoff_conflicting is not null or coalesce(is_handoff_audited, false), 'unknown', 'internal', 'computed', 'computed.handoff_fields', account_key)::further_row,
+    row('handoff_conflicting', 'mandatory handoff fields on which crm and papers differ, or the crm contradicts itself', null, coalesce(handoff_conflicting, case when is_handoff_audited then 'none' end), 'text', null, 'today', handoff_conflicting is not null or coalesce(is_handoff_audited, false), 'unknown', 'internal', 'computed', 'computed.handoff_fields', account_key)::further_row,
     row('handoff_rounds', 'requests for the handoff already sent', handoff_rounds, null, 'requests', null, 'today', handoff_rounds is not null, 'unknown', 'internal', 'computed', 'computed.handoff_audits', account_key)::further_row,
     row('fttv_due_on', 'day by which first value is due', null, coalesce(strftime(fttv_due_on, '%Y-%m-%d'), case when has_no_fttv_date then 'none' end), 'date', null, 'today', fttv_due_on is not null or coalesce(has_no_fttv_date, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(fttv_milestone_key, account_key))::further_row,
     row('fttv_reached_on', 'day of the first value milestone', null, coalesce(strftime(fttv_reached_on, '%Y-%m-%d'), case when is_fttv_fed then 'none' end), 'date', null, 'today', fttv_reached_on is not null or coalesce(is_fttv_fed, false), 'unknown', 'shareable', 'computed', 'base.stg_crm__milestones', coalesce(fttv_milestone_key, account_key))::further_row,

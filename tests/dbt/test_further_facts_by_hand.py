@@ -106,6 +106,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portfolio]:
             ("sponsor", "executive sponsor", "missing"),
             ("commitments", "commitments made", "missing"),
             ("seats", "seats", "conflicting"),
+            ("amount", "contract value", "invalid"),
             ("term", "contract term", "present"),
         ]
         rows = [
@@ -146,7 +147,7 @@ def facts_of(portfolio: Portfolio, account: str) -> dict[str, dict[str, Any]]:
 RICH = {
     "champion_name": "Cleo Champ", "sponsor_name": "Sol Sponsor", "economic_buyer_name": "Eva Buyer", "account_executive_name": "Sam Seller", "contacts_active": 4,
     "pain_metric": "quote hours", "pain_baseline": 20, "pain_target": Decimal("7.5"), "pain_due_on": "2026-07-28", "pain_owner": "Cleo Champ",
-    "handoff_missing": "commitments made, executive sponsor", "handoff_missing_count": 2, "handoff_conflicting": "seats", "handoff_rounds": 2,
+    "handoff_missing": "commitments made, executive sponsor", "handoff_missing_count": 2, "handoff_conflicting": "contract value, seats", "handoff_rounds": 2,
     "fttv_due_on": ago(300).isoformat(), "fttv_reached_on": ago(290).isoformat(), "kickoff_held_on": ago(380).isoformat(), "last_touchpoint_on": ago(20).isoformat(),
     "next_touchpoint_on": "2026-07-07", "users_trained": 3, "users_untrained": 6, "outcome_metric": "quote hours", "outcome_baseline": 20,
     "outcome_measured": Decimal("12.25"), "outcome_target": Decimal("7.5"), "outcome_measured_on": ago(10).isoformat(), "ebr_held_on": ago(100).isoformat(),

@@ -103,7 +103,7 @@ def test_none_is_an_answer_and_not_a_name():
     ("written", "read"),
     [
         ("Serious risks open: NOTICE_SERVED, MURA_DROP.", "Serious risks open: notice served, falling use"),
-        ("The next is due on 2026-04-07. It is overdue.", "The next is due on 7 April 2026; It is overdue"),
+        ("The next is due on 2026-04-07. It is overdue.", "The next is due on 7 April 2026. It is overdue"),
         ("days_to_close has a baseline and no measurement.", "days to close has a baseline and no measurement"),
         ("23 tickets against 17 (p < 0.0001).", "23 tickets against 17 (p below 0.0001)"),
         ("25 % of the seats are in use; the band begins above 75 %.", "25% of the seats are in use; the band begins above 75%"),
@@ -128,3 +128,11 @@ def test_no_id_and_no_iso_date_is_left_and_whole_sentences_fit(text):
     phrase = plain_words(text)
     assert not re.search(r"[A-Z]+_[A-Z]|_|\d{4}-\d\d-\d\d", phrase) and not phrase.endswith((".", ";", " "))
     assert len(phrase) <= MAX_TEXT
+
+
+def test_a_range_of_one_amount_is_no_range():
+    """ "$0 (range $0 to $0)" stood in the table of every account that wastes nothing."""
+    money = fact_row("waste_annual", 0)
+    rows = [fact_row(name, value, "core") for name, value in (("seats_contracted", 20), ("unused_seats", 0), ("waste_annual", 0))]
+    bounds = [money | {"metric": name, "scope": "core"} for name in ("waste_low", "waste_high")]
+    assert show(sheet(*rows, *bounds).known("waste_annual", 0)) == "$0"

@@ -145,7 +145,7 @@ FURTHER_METRICS: tuple[Metric, ...] = (
         ("field", "fields"),
         ("missing", "lack", "handoff", "absent"),
     ),
-    Metric("handoff_conflicting", "Mandatory handoff fields on which CRM and papers differ", "exact"),
+    Metric("handoff_conflicting", "Mandatory handoff fields on which CRM and papers differ, or the CRM contradicts itself", "exact"),
     Metric("handoff_rounds", "Requests already sent for the handoff", "exact", False, ("request", "requests"), ("request", "asked", "round", "sent")),
     Metric("fttv_due_on", "Day by which first value is due", "exact", True, says=("first", "value", "milestone", "due")),
     Metric("kickoff_held_on", "Day of the kickoff", "exact", True, says=("kickoff", "kick-off")),
@@ -565,7 +565,7 @@ def show(fact: Fact) -> str | None:
         if fact.currency is None:
             return None
         amount = format_money(value, fact.currency)
-        if fact.low is None or fact.high is None:
+        if fact.low is None or fact.high is None or fact.low == fact.high:
             return amount
         return f"{amount} (range {format_money(fact.low, fact.currency)} to {format_money(fact.high, fact.currency)})"
     if METRIC_OF_HANDLE[fact.handle].step == "score":
@@ -607,7 +607,7 @@ def feature_words(names: str) -> str:
 
 
 def plain_words(text: str) -> str:
-    """Sentences of the lifecycle as one phrase for the middle of a sentence: no ids of rules, dates as people write them, no full stop at the end.
+    """Sentences of the lifecycle as a phrase: no ids of rules, dates as people write them, no full stop at the end.
 
     Whole sentences are kept, as many as fit into `MAX_TEXT`; a sentence alone that does not fit is cut by `clean_text`.
     """
@@ -615,12 +615,13 @@ def plain_words(text: str) -> str:
     text = re.sub(r"\b(\d{4})-(\d\d)-(\d\d)\b", _iso_date_in_words, text)
     text = re.sub(r"(?<=\d) %", "%", text).replace("_", " ").replace(" < ", " below ").replace(" > ", " above ")
     sentences = [part for part in re.split(r"(?<=[.;])\s+", text.strip()) if part]
-    kept: list[str] = []
+    kept = ""
     for sentence in sentences:
-        if kept and len("; ".join([*kept, sentence])) > MAX_TEXT:
+        longer = f"{kept} {sentence}".strip()
+        if kept and len(longer.rstrip(".; ")) > MAX_TEXT:
             break
-        kept.append(sentence.rstrip(".; "))
-    return "; ".join(kept)
+        kept = longer
+    return kept.rstrip(".; ")
 
 
 def _iso_date_in_words(found: re.Match[str]) -> str:

@@ -99,7 +99,7 @@
     ('psp_verdict', 'verdict of the psp diagnostic, and why', 'psp_verdict', 'text', 'today', 'base.int_psp_diagnostic', 'computed', 'internal', none, none, none),
     ('handoff_missing', 'mandatory handoff fields that are missing', 'handoff_missing', 'text', 'today', audit, 'computed', 'internal', none, none, 'is_handoff_audited'),
     ('handoff_missing_count', 'count of mandatory handoff fields that are missing', 'handoff_missing_count', 'fields', 'today', audit, 'computed', 'internal', none, none, none),
-    ('handoff_conflicting', 'mandatory handoff fields on which crm and papers differ', 'handoff_conflicting', 'text', 'today', audit, 'computed', 'internal', none, none, 'is_handoff_audited'),
+    ('handoff_conflicting', 'mandatory handoff fields on which crm and papers differ, or the crm contradicts itself', 'handoff_conflicting', 'text', 'today', audit, 'computed', 'internal', none, none, 'is_handoff_audited'),
     ('handoff_rounds', 'requests for the handoff already sent', 'handoff_rounds', 'requests', 'today', 'computed.handoff_audits', 'computed', 'internal', none, none, none),
     ('fttv_due_on', 'day by which first value is due', 'fttv_due_on', 'date', 'today', milestones, 'computed', 'shareable', none, 'fttv_milestone_key', 'has_no_fttv_date'),
     ('fttv_reached_on', 'day of the first value milestone', 'fttv_reached_on', 'date', 'today', milestones, 'computed', 'shareable', none, 'fttv_milestone_key', 'is_fttv_fed'),
@@ -363,7 +363,7 @@ handoff_fields as (
     select
         account_key,
         {{ dbt.listagg("case when status = 'missing' then label end", "', '", "order by label") }} as handoff_missing,
-        {{ dbt.listagg("case when status = 'conflicting' then label end", "', '", "order by label") }} as handoff_conflicting,
+        {{ dbt.listagg("case when status in ('conflicting', 'invalid') then label end", "', '", "order by label") }} as handoff_conflicting,
         cast(sum(case when status = 'missing' then 1 else 0 end) as bigint) as handoff_missing_count
     from {{ source('computed', 'handoff_fields') }}
     where as_of_date = {{ as_of_date() }} and is_mandatory
