@@ -278,7 +278,7 @@ def read_excerpts(session: Session, as_of: date, wanted: Iterable[tuple[str, Seq
             sql = f"select account_key, source_key, said_on, body, is_internal from ({newest}) newest where place <= {TEXTS_READ} order by account_key, place"
             for row in session.rows(sql, [as_of, as_of - timedelta(days=RECENT_DAYS[kind]), *keys]):
                 texts[row["account_key"]].append(RawText(kind, str(row["source_key"]), as_day(row["said_on"]), str(row["body"]), bool(row["is_internal"])))
-    for keys in chunks(sorted(texts), KEYS_PER_QUERY):
+    for keys in chunks(sorted(texts), KEYS_PER_QUERY) if session.table_exists("base.stg_crm__contacts") else ():
         for row in session.rows(
             f"select account_key, full_name from base.stg_crm__contacts where full_name is not null and account_key in ({_marks(keys)})", [*keys]
         ):
