@@ -138,7 +138,7 @@ def fill_store(home: Path, account_keys: Sequence[str], as_of: date) -> Store:
                     draft_id=f"draft-{account}-{version}", account_key=account, account_name=f"Customer {account}", document="license_optimization_plan",
                     audience="internal", as_of_date=as_of, version=version, draft_key=sha256_text(f"{account}{version}"), facts=rows,
                     facts_sha256=sha256_json(rows), evidence=[], structured={}, rendered_text=text, rendered_sha256=sha256_text(text), status=status,
-                    gate_findings=[{"gate": "digits"}] if status == "held" else [], written_by="offline", model=None, prompt_sha256="0" * 64, cost_usd=None,
+                    gate_findings=[{"gate": "digits", "stage": "numbers", "what": "a digit", "where": "title"}] if status == "held" else [], written_by="offline", model=None, prompt_sha256="0" * 64, cost_usd=None,
                     feedback=feedback, created_at=now + timedelta(seconds=version),
                 )
             )  # fmt: skip
