@@ -209,3 +209,17 @@ def test_a_post_mortem_sees_what_came_too_late():
         ),
     ).text
     assert "on 23 April 2026, after they had decided" in text and "nobody had it in hand when it counted" in text and "they worked with it to the end" in text
+
+
+def test_more_users_than_seats_are_a_question_and_not_a_demand():
+    """Thirteen users beyond the seats were shown in a case as 'full', and nobody asked how."""
+    sheet = sheet_of(
+        RICH_ACCOUNT | {"utilization_28d": "1", "unused_seats": 0},
+        {"core": HEADLINE_CORE | {"seats_contracted": 39, "active_users_28d": 52, "unused_seats": 0}},
+    )
+    text = rendered("expansion_case", sheet).text
+    assert (
+        "Core is used beyond its contract: 39 seats under contract, 52 users at work." in text
+        and "how 52 users work with Core on 39 seats under contract" in text
+    )
+    assert "beyond its contract" not in rendered("expansion_case", rich(utilization_28d="1", unused_seats=0)).text

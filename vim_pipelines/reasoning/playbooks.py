@@ -132,6 +132,7 @@ class When(_Strict):
     each other. `ahead`, `passed`: a date fact lies after, or not after, the as-of date; `days_ago`: at least so many days before it,
     `days_ahead`: after it, by at most so many days; `days_off`: after it, by more. `mentions`, `silent_on`: a known text fact holds, or does not hold, these words
     (or any of several, between bars), whatever their case; `same`, `differ`: two known text facts (names of people, say) read the same, or not.
+    `outnumbers`: a count is greater than one of another unit, as users than seats.
     """
 
     known: tuple[str, ...] = ()
@@ -145,6 +146,7 @@ class When(_Strict):
     below: tuple[str, str] | None = None
     above: tuple[str, str] | None = None
     equal: tuple[str, str] | None = None
+    outnumbers: tuple[str, str] | None = None
     apart: Decimal = Decimal(0)
     close: tuple[str, str] | None = None
     ahead: str | None = None

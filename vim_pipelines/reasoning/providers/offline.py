@@ -219,6 +219,10 @@ def _applies(when: When, scope: _Scope) -> bool:
             left, right = scope.known(pair[0]), scope.known(pair[1])
             if left is None or right is None or compare(left, right) != relation or _distance(left, right) < when.apart:
                 return False
+    if when.outnumbers is not None:
+        left, right = scope.known(when.outnumbers[0]), scope.known(when.outnumbers[1])
+        if left is None or right is None or left.value_number is None or right.value_number is None or left.value_number <= right.value_number:
+            return False
     if when.close is not None:
         left, right = scope.known(when.close[0]), scope.known(when.close[1])
         if left is None or right is None or compare(left, right) is None or _distance(left, right) > CLOSE:
