@@ -63,7 +63,7 @@ bench: install ## Time a night at 1,000 accounts beside plain SQL and pandas, an
 calibrate: install ## Alert budget: simulated account-years and 20 planted portfolios; status 1 if a bar is missed
 	@$(BIN)/python -m benchmarks.calibrate
 
-evals: install ## Score contract terms against lawyers' answers, the handoff audit, and the gates on unauthorised promises (ARGS="--show-wrong"); status 1 if a bar is missed
+evals: install ## Score contract terms, the handoff audit, the gates on promises and on lies, and invented risks (ARGS="--show-wrong"); status 1 if a bar is missed
 	@$(BIN)/vimotion evals $(ARGS)
 
 parity-live: install ## Compare every mart on a real Snowflake account with DuckDB's (SNOWFLAKE_* settings, an empty database)

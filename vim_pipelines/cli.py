@@ -214,7 +214,7 @@ def backtest(state: dict[str, Any], activity: Path | None, train_before: datetim
     click.echo(json.dumps({"card_id": card.card_id} | card.as_json(), indent=2, default=str) if as_json else "\n".join(card_lines(card)))
 
 
-EVALS = ("contract-terms", "handoff", "draft-safety", "liar")
+EVALS = ("contract-terms", "handoff", "draft-safety", "liar", "risk-hallucination")
 
 
 @main.command()
@@ -225,7 +225,7 @@ EVALS = ("contract-terms", "handoff", "draft-safety", "liar")
 @click.option("--json", "as_json", is_flag=True, help="The scores as JSON on standard output.")
 @click.pass_context
 def evals(context: click.Context, contracts: Path | None, draft_safety: Path | None, only: tuple[str, ...], show_wrong: bool, as_json: bool) -> None:
-    """Score contract terms against lawyers' answers, the handoff audit on ablated records, the gates on unauthorised promises and on lies; status 1 if a bar is missed."""
+    """Score contract terms against lawyers' answers, the handoff audit on ablated records, the gates on promises and on lies, and invented risks; status 1 if a bar is missed."""
     wanted = {"draft-safety"} if draft_safety else set(only or EVALS)
     found: dict[str, Any] = {}
     is_met = True
@@ -255,6 +255,13 @@ def evals(context: click.Context, contracts: Path | None, draft_safety: Path | N
         found |= {"liar": lied.as_json()}
         shown(trial.score_lines(lied, show_wrong=show_wrong))
         is_met = is_met and lied.is_met
+    if "risk-hallucination" in wanted:
+        from vim_pipelines.evaluation import risk_hallucination as hallucination
+
+        invented = hallucination.risk_score()
+        found |= {"risk_hallucination": invented.as_json()}
+        shown(hallucination.score_lines(invented, show_wrong=show_wrong))
+        is_met = is_met and invented.is_met
     if "handoff" in wanted:
         from vim_pipelines.evaluation import handoff
 
