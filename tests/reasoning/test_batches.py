@@ -248,6 +248,21 @@ def test_a_late_draft_does_not_take_the_place_of_a_newer_one(many, store, claude
     assert statuses(store)["ok"] == 1 + ACCOUNTS + 3
 
 
+@pytest.mark.parametrize("batch_from", [100, 3], ids=["live", "in another batch"])
+def test_a_draft_written_anew_under_the_same_key_keeps_the_books_of_the_late_batch_right(many, store, claude_settings, claude, batch_from):
+    """Unchanged facts give the same key: the late answer must be booked, and neither collide with the new one nor stay open in every budget."""
+    night(many, store, claude_settings)
+    with store.session() as session:
+        session.get(LlmBatch, open_batches(store)[0].batch_id).intended_at -= LONGEST_WAIT + timedelta(hours=1)
+    put(many, AS_OF + timedelta(days=2))
+    later_night = night(many, store, claude_settings.model_copy(update={"batch_from": batch_from}), AS_OF + timedelta(days=2))
+    assert (later_night.written, later_night.waiting) == ((3, 0) if batch_from == 100 else (1, 2))
+    claude.batches.polls_to_end = 0
+    report = until_done(store, claude_settings)
+    assert report.waiting == 0 and len(rows(store, Draft)) == ACCOUNTS and statuses(store) == {"ok": 1 + 3 + 3}
+    assert all(call.cost_usd for call in rows(store, LlmCall)) and {batch.state for batch in rows(store, LlmBatch)} == {"collected"}
+
+
 def test_a_late_draft_comes_after_a_version_that_a_reviewers_note_made_of_the_older_facts(many, store, claude_settings, claude):
     night(many, store, claude_settings.model_copy(update={"batch_from": 100}))
     first = rows(store, Draft, account_key="ACC-1")[0]

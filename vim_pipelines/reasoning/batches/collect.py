@@ -24,12 +24,11 @@ from vim_pipelines.reasoning.batches.waiting import (
     OpenBatch,
     attempts,
     call_id,
-    closed_calls,
     count_waiting,
     forget,
-    models_of,
     next_version,
     open_batches,
+    open_calls,
     pending_of,
     read_call,
     read_job,
@@ -194,16 +193,15 @@ class _Round:
 
     def _collect(self, batch: OpenBatch) -> None:
         """Everything that an ended batch still needs."""
-        waiting = pending_of(self.store, batch.batch_id)
-        if waiting and batch.vendor_id is not None and not self._record(batch, waiting):
+        if batch.vendor_id is not None and not self._record(batch):
             return
-        again = [job for keys in chunks(list(waiting.values()), DRAFTS_AT_ONCE) for job in self._settle(batch, keys)]
+        again = [job for keys in chunks(list(pending_of(self.store, batch.batch_id).values()), DRAFTS_AT_ONCE) for job in self._settle(batch, keys)]
         if again:
             sender = self._sender(batch.as_of_date)
             if batch.vendor_id is None:
                 write_at_once(sender, again)  # the vendor refuses batches: a second one would be refused too
             else:
-                write_or_submit(sender, again, moved_from=batch.batch_id)
+                write_or_submit(sender, again)
         if pending_of(self.store, batch.batch_id):
             return
         requested = self.ask(batch.as_of_date)
@@ -216,21 +214,20 @@ class _Round:
         self.checkpoint("collected")
         self.report.collected += 1
 
-    def _record(self, batch: OpenBatch, waiting: Mapping[str, str]) -> bool:
+    def _record(self, batch: OpenBatch) -> bool:
         """Write every result into the ledger; false if they could not all be read, and the next round must try again."""
         assert batch.vendor_id is not None
-        done, models = closed_calls(self.store, batch.batch_id), models_of(self.store, batch.batch_id)
-        left = {name: key for name, key in waiting.items() if call_id(key, batch.batch_id) not in done}
+        left = open_calls(self.store, batch.batch_id)
         ledger, catalogue, day = Ledger(self.store), load_models(), self.now.date()
         if not left:
             return True
         is_overdue = self.clock() - batch.intended_at > LONGEST_WAIT
         try:
             for line in self.vendor.results(batch.vendor_id):
-                key = left.pop(line.custom_id, None)
-                if key is None:
+                if line.custom_id not in left:
                     continue
-                spec = catalogue.spec(models[key])
+                key, model = left.pop(line.custom_id)
+                spec = catalogue.spec(model)
                 answer, kind = answer_of(line, draft_answer(line.message, spec, day, is_batch=True) if line.kind == "succeeded" else None)
                 close_call(ledger, call_id(key, batch.batch_id), answer, spec, day)
                 self.report.results[kind] += 1
@@ -242,8 +239,8 @@ class _Round:
         if left and not is_overdue:
             self.report.problems.append(f"batch {batch.vendor_id} has ended without {len(left)} of its results")
             return True
-        for key in left.values():
-            close_call(ledger, call_id(key, batch.batch_id), Answer("error", cost_usd=None, reason=MISSING), catalogue.spec(models[key]), day)
+        for key, model in left.values():
+            close_call(ledger, call_id(key, batch.batch_id), Answer("error", cost_usd=None, reason=MISSING), catalogue.spec(model), day)
             self.report.results["missing"] += 1
         return True
 

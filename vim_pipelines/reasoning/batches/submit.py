@@ -64,11 +64,11 @@ class Sender:
         return self.vendor
 
 
-def write_or_submit(sender: Sender, jobs: Sequence[Job], *, moved_from: str | None = None) -> list[DraftResult]:
+def write_or_submit(sender: Sender, jobs: Sequence[Job]) -> list[DraftResult]:
     """Have all jobs written: at once, or by a batch where that many wait. Returns what was written at once, in no order.
 
     Only Claude has batches here: with OpenAI or the offline drafter as the first writer everything is live. Drafts that were handed to
-    a batch are counted in `report.waiting`. `moved_from` is the batch for which the jobs waited before.
+    a batch are counted in `report.waiting`.
     """
     writer = sender.writer
     if not isinstance(writer, ModelDrafter) or writer.vendors[0].provider != "anthropic":
@@ -79,7 +79,7 @@ def write_or_submit(sender: Sender, jobs: Sequence[Job], *, moved_from: str | No
         return write_at_once(sender, jobs)
     results = write_at_once(sender, [job for job in jobs if job.request.draft_key in paid])
     rest, canaries = _after_canaries(sender, writer, pending)
-    at_once, sent = _submit(sender, writer, rest, moved_from)
+    at_once, sent = _submit(sender, writer, rest)
     sender.report.waiting += sent
     return [*results, *canaries, *write_at_once(sender, at_once)]
 
@@ -117,19 +117,19 @@ def _after_canaries(sender: Sender, writer: ModelDrafter, jobs: Sequence[Job]) -
     return rest, results
 
 
-def _submit(sender: Sender, writer: ModelDrafter, jobs: Sequence[Job], moved_from: str | None) -> tuple[list[Job], int]:
+def _submit(sender: Sender, writer: ModelDrafter, jobs: Sequence[Job]) -> tuple[list[Job], int]:
     """Send what the budget allows, in chunks; returns the jobs that were not sent, and how many were."""
     at_once: list[Job] = []
     fitting: list[tuple[Job, str, dict[str, Any]]] = []
     sent, size = 0, 0
     for job, model, params, length in _priced(sender, writer, jobs, at_once):
         if len(fitting) == CHUNK_REQUESTS or size + length > CHUNK_BYTES:
-            sent += _send(sender, writer, fitting, at_once, moved_from)
+            sent += _send(sender, writer, fitting, at_once)
             fitting, size = [], 0
         fitting.append((job, model, params))
         size += length
     if fitting:
-        sent += _send(sender, writer, fitting, at_once, moved_from)
+        sent += _send(sender, writer, fitting, at_once)
     return at_once, sent
 
 
@@ -146,7 +146,7 @@ def _priced(sender: Sender, writer: ModelDrafter, jobs: Sequence[Job], at_once: 
         yield job, model, params, len(json.dumps(params)) + 200
 
 
-def _send(sender: Sender, writer: ModelDrafter, fitting: list[tuple[Job, str, dict[str, Any]]], at_once: list[Job], moved_from: str | None) -> int:
+def _send(sender: Sender, writer: ModelDrafter, fitting: list[tuple[Job, str, dict[str, Any]]], at_once: list[Job]) -> int:
     """One chunk; returns how many of it wait for a batch now. What the vendor refused goes to `at_once`."""
     vendor = writer.vendors[0]
     if writer.runner.why_off() is not None or vendor.closed:
@@ -155,7 +155,7 @@ def _send(sender: Sender, writer: ModelDrafter, fitting: list[tuple[Job, str, di
     batch_id = uuid.uuid4().hex
     fitting = sorted(fitting, key=lambda item: item[0].request.draft_key)
     with exclusive(sender.store, lock_name(batch_id)):
-        write_intent(sender.store, batch_id, [(job, model) for job, model, _ in fitting], at=sender.clock(), now=sender.now, moved_from=moved_from)
+        write_intent(sender.store, batch_id, [(job, model) for job, model, _ in fitting], at=sender.clock(), now=sender.now)
         sender.checkpoint("intended")
         problem = create(sender, batch_id, [{"custom_id": custom_id(job.request.draft_key, batch_id), "params": params} for job, _, params in fitting])
     if problem is None:

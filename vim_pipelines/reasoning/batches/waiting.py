@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.reasoning.drafting import Job
 from vim_pipelines.reasoning.facts import Excerpt, FactSheet, fact_from_row
+from vim_pipelines.reasoning.ledger import LOST
 from vim_pipelines.reasoning.playbooks import Playbook
 from vim_pipelines.reasoning.providers.base import DraftRequest
 from vim_pipelines.store.engine import Store
@@ -133,10 +134,15 @@ def models_of(store: Store, batch_id: str) -> dict[str, str]:
         return {key: model for key, model in session.execute(select(PendingDraft.draft_key, PendingDraft.model).where(PendingDraft.batch_id == batch_id))}
 
 
-def closed_calls(store: Store, batch_id: str) -> set[str]:
-    """Ledger rows of a batch whose end is known."""
+def open_calls(store: Store, batch_id: str) -> dict[str, tuple[str, str]]:
+    """(draft key, model) of each call of a batch whose end is not in the ledger, by custom id; also of those whose drafts no longer wait for it.
+
+    A night that went on without the batch has closed some as lost: what they cost is known only when the result is read.
+    """
+    still_open = (LlmCall.status == "started") | (LlmCall.error == LOST)
     with store.session() as session:
-        return set(session.scalars(select(LlmCall.call_id).where(LlmCall.batch_id == batch_id, LlmCall.status != "started")))
+        calls = session.execute(select(LlmCall.draft_key, LlmCall.model).where(LlmCall.batch_id == batch_id, still_open).order_by(LlmCall.draft_key))
+        return {custom_id(key, batch_id): (key, model) for key, model in calls}
 
 
 def read_call(store: Store, call: str) -> LlmCall | None:
@@ -174,11 +180,11 @@ def next_version(store: Store, job: Job) -> int | None:
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
-def write_intent(store: Store, batch_id: str, jobs: Sequence[tuple[Job, str]], *, at: datetime, now: datetime, moved_from: str | None = None) -> None:
+def write_intent(store: Store, batch_id: str, jobs: Sequence[tuple[Job, str]], *, at: datetime, now: datetime) -> None:
     """The batch, its waiting drafts (job and model, in the order of their keys) and their calls, in one transaction, before anything is sent.
 
     The calls stand in the ledger as started, so that every budget reckons with them until their answers are there. Drafts that waited
-    for the batch `moved_from` wait for this one from now on.
+    for an earlier batch wait for this one from now on.
     """
     keys = [job.request.draft_key for job, _ in jobs]
     with store.session() as session:
@@ -193,9 +199,8 @@ def write_intent(store: Store, batch_id: str, jobs: Sequence[tuple[Job, str]], *
             )
         )  # fmt: skip
         session.flush()
-        if moved_from is not None:
-            for part in chunks(keys, KEYS_PER_QUERY):
-                session.execute(delete(PendingDraft).where(PendingDraft.draft_key.in_(part), PendingDraft.batch_id == moved_from))
+        for part in chunks(keys, KEYS_PER_QUERY):
+            session.execute(delete(PendingDraft).where(PendingDraft.draft_key.in_(part)))
         for part in chunks(jobs, ROWS_PER_INSERT):  # plain rows: 5,000 objects of the mapper would take 200 MB more
             session.execute(insert(PendingDraft), [_row(job, model, batch_id, at) for job, model in part])
             session.execute(insert(LlmCall), [_started(job, model, batch_id, now, last.get(job.request.draft_key, 0) + 1) for job, model in part])
