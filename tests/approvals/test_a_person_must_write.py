@@ -103,3 +103,15 @@ def test_a_pending_question_gives_way_to_facts_that_nobody_could_word(store, mon
         kept(store, request(headline(unused_seats=90), key="key-2"), version=2)
     asked = request_approvals(store, load_policy(), AS_OF, NOW, approval_hours=72, draft_ids=[drafting.sha256_json(["key-2", 2])[:32]])
     assert len(asked.superseded) == 1 and len(asked.must_write) == 1 and list_requests(store) == []
+
+
+def test_versions_of_one_document_are_never_parted_by_a_transaction(store):
+    """The liar test found it: of 2,000 drafts every fiftieth pair lay across two transactions, and a person was told to write what the offline drafter had written."""
+    from approval_drafts import make_draft
+
+    make_draft(store, account="ACC-00", as_of=AS_OF)
+    for number in range(1, 30):
+        make_draft(store, account=f"ACC-{number:02d}", version=1, status="held", as_of=AS_OF)
+        make_draft(store, account=f"ACC-{number:02d}", version=2, as_of=AS_OF)
+    asked = ask(store)
+    assert (len(asked.requested), asked.must_write) == (30, ())

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, TypeVar
 
 from sqlalchemy import func, or_, select
@@ -185,20 +186,23 @@ def request_approvals(
     """
     in_dispute = disputed or {}
     with store.session() as session:
-        wanted = select(Draft.draft_id).order_by(Draft.account_key, Draft.document, Draft.version)
+        wanted = select(Draft.draft_id, Draft.account_key, Draft.document).order_by(Draft.account_key, Draft.document, Draft.version)
         wanted = wanted.where(Draft.draft_id.in_(draft_ids)) if draft_ids is not None else wanted.where(Draft.as_of_date == as_of)
         # A draft that answers a reviewer's note is asked for by the re-plan that wrote it; the night would take it for a new one.
         wanted = wanted.where(Draft.feedback.is_(None))
-        ids = list(session.scalars(wanted))
+        found = session.execute(wanted).all()
+        groups = [[row.draft_id for row in rows] for _, rows in groupby(found, key=lambda row: (row.account_key, row.document))]
         if draft_ids is None:
-            ids += [draft_id for draft_id in _held_for_disputes(session, as_of) if draft_id not in ids]
+            known = {row.draft_id for row in found}
+            groups += [[draft_id] for draft_id in _held_for_disputes(session, as_of) if draft_id not in known]
     requested: list[str] = []
     superseded: list[str] = []
     must_write: list[str] = []
     counts = dict.fromkeys(("unchanged", "held", "cooling_down", "replan_open", "disputed"), 0)
-    for start in range(0, len(ids), DRAFTS_A_TRANSACTION):
+    for start in range(0, len(groups), DRAFTS_A_TRANSACTION):
+        ids = [draft_id for group in groups[start : start + DRAFTS_A_TRANSACTION] for draft_id in group]  # all versions of one document together
         with chained(store) as session:
-            for draft in _newest_each(session.scalars(select(Draft).where(Draft.draft_id.in_(ids[start : start + DRAFTS_A_TRANSACTION])))):
+            for draft in _newest_each(session.scalars(select(Draft).where(Draft.draft_id.in_(ids)))):
                 latest = _latest(session, draft.account_key, draft.document)
                 outcome = _outcome(session, latest, draft, policy, as_of, now)
                 counts["held"] += draft.status != "written"

@@ -124,7 +124,7 @@ def judge(answers: Sequence[Answer]) -> list[Verdict]:
             told = {draft.draft_id: draft for draft in session.scalars(select(Draft).where(Draft.model == WRITER))}
             for draft in told.values():
                 findings[place[draft.account_key]] = draft.gate_findings
-            for asked in session.scalars(select(ApprovalRequest)):
+            for asked in session.scalars(select(ApprovalRequest).where(ApprovalRequest.state == "pending")):
                 if asked.draft_id in told:  # after a held lie the offline drafter's text is asked for: that is not the lie
                     texts[place[asked.account_key]] = str(asked.payload["text"])
         store.engine.dispose()
