@@ -58,6 +58,26 @@ def sheet_of(
     return build_sheet("ACC-1", name, as_of, rows, [{"rule_id": rule, "severity": severity} for rule, severity in risks])
 
 
+#: As the marts word them (fct_account_facts); taken by the seed, so that the other draws stay what they are.
+VERDICTS = (
+    "a Success Plan, because no risk is seen, and pain and stakeholders are known", "a Risk Mitigation Plan, because the sponsor is weak, the champion is cold",
+    "blocked, because no sponsor, no pain metric", "a Risk Mitigation Plan, because the sponsor left, one person carries the relation",
+    "a Risk Mitigation Plan, because an open red flag, without owner",
+)  # fmt: skip
+MISSING = (
+    "SLA tier",
+    "commitments made, desired outcome, executive sponsor, known risks",
+    "none",
+    "executive sponsor",
+    "notice period, contract term, champion, seats",
+)
+CONFLICTING = ("seats", "none", "contract term, notice period", "executive sponsor")
+NEXT = (
+    "Plan the strategic touchpoints", "Follow up what meetings left open", "Name an active sponsor and an active champion", "Find out why use paused",
+    "Ask for the customer's opinion", "Review whether the meetings lead to decisions", "Complete the account's record in the CRM",
+)  # fmt: skip
+
+
 def random_sheet(seed: int, name: str = "Northwind Robotics") -> Any:
     """An account drawn at random: every fact known or not, values that fit each other, as of a day of the week drawn too."""
     draw = random.Random(seed)
@@ -79,14 +99,14 @@ def random_sheet(seed: int, name: str = "Northwind Robotics") -> Any:
         "risk_score": draw.randint(0, 100), "phase_name": "Value Realization", "blocking_requirement": "Executive business reviews", "fttv_reached_on": day(-300, -10),
         "economic_buyer_name": draw.choice(_NAMES), "account_executive_name": draw.choice(_NAMES), "pain_metric": draw.choice(("Quote hours", "Days to close")),
         "pain_baseline": 20, "pain_target": draw.choice((15, 25)), "pain_due_on": day(-90, 90), "pain_owner": draw.choice(_NAMES),
-        "contacts_active": draw.randint(0, 9), "psp_verdict": "at risk", "handoff_missing": "SLA tier", "handoff_missing_count": draw.randint(0, 4),
-        "handoff_conflicting": "seats", "handoff_rounds": draw.randint(0, 3), "fttv_due_on": day(-300, 60), "kickoff_held_on": day(-400, -1),
+        "contacts_active": draw.randint(0, 9), "psp_verdict": VERDICTS[seed % len(VERDICTS)], "handoff_missing": MISSING[seed % len(MISSING)], "handoff_missing_count": draw.randint(0, 4),
+        "handoff_conflicting": CONFLICTING[seed % len(CONFLICTING)], "handoff_rounds": draw.randint(0, 3), "fttv_due_on": day(-300, 60), "kickoff_held_on": day(-400, -1),
         "last_touchpoint_on": day(-200, 0), "next_touchpoint_on": day(1, 60), "users_trained": draw.randint(0, 40), "users_untrained": draw.randint(0, 40),
         "outcome_metric": draw.choice(("Quote hours", "Days to close")), "outcome_baseline": 20, "outcome_measured": draw.choice((12, 15, 20, 24)),
         "outcome_target": draw.choice((15, 25)), "outcome_measured_on": day(-300, 0), "ebr_held_on": day(-500, -1), "ebr_planned_on": day(-5, 90),
         "renewal_open_amount": seats * 300, "renewal_open_close_on": day(-30, 200), "notice_on": day(-90, -1), "lost_on": day(-300, -1),
         "reference_consent_on": day(-300, -1), "escalations_90d": draw.randint(0, 3), "sla_breaches_90d": draw.randint(0, 3), "weekly_active_change": "0.1",
-        "next_action": "Plan the strategic touchpoints", "next_action_due_on": day(1, 30), "next_action_why": "no meeting is planned",
+        "next_action": NEXT[seed % len(NEXT)], "next_action_due_on": day(1, 30), "next_action_why": "no meeting is planned",
     }  # fmt: skip
     products = {
         product: {
