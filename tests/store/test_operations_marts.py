@@ -106,7 +106,7 @@ def test_an_empty_store_builds_empty_marts_and_a_full_one_shows_every_decision_c
         )
     marts = build(night)
     plans = {row["draft_id"]: row for row in marts["fct_plans"]}
-    assert plans[held]["approval_state"] == "not_requested"
+    assert plans[held]["approval_state"] == "rejected"  # a person must write it: asked about, and never to be agreed to
     assert plans[rejected_draft]["approval_state"] == "rejected"
     approvals = {row["request_id"]: row for row in marts["fct_approvals"]}
     assert approvals[rejected]["minutes_to_decision"] == 90
