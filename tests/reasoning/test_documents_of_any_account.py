@@ -220,3 +220,16 @@ def test_more_users_than_seats_are_a_question_and_not_a_demand():
         and "how 52 users work with Core on 39 seats under contract" in text
     )
     assert "beyond its contract" not in rendered("expansion_case", rich(utilization_28d="1", unused_seats=0)).text
+
+
+def test_a_customer_who_has_left_is_not_one_whom_a_talk_can_keep():
+    """A plan said of an account that had left six weeks before: 'Everything else in this plan serves the conversation that can still change it'."""
+    gone, here = (rendered("risk_mitigation_plan", rich([("NOTICE_SERVED", "critical")], lost_on=on)).text for on in ("2026-05-13", None))
+    assert "was lost on 13 May 2026" in gone and "can still change it" not in gone and "hand this over to the post-mortem" in gone
+    assert "can still change it" in here and "was lost" not in here
+
+
+def test_a_nearly_full_house_is_asked_otherwise_than_an_empty_one():
+    full, empty = (rendered("value_realization_roadmap", rich(utilization_28d=share)).text for share in ("0.76", "0.25"))
+    assert "most of your seats have found their people" in full and "whom they miss there" in full
+    assert "most of the seats you have still wait for their people" in empty and "Choose the team to begin with" in empty
