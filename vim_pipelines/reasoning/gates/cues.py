@@ -20,7 +20,7 @@ _NEGATED_USE = (
 )
 _UNUSED = (
     rf"{_NEGATED_USE}|\bunused\b|\bnobody\b|\bno[- ]one\b|\bwithout (?:a|any|their) (?:user|person|name|owner)\w*|\bwithout (?:users?|anyone|anybody)|\bfree\b|\bidle\b|\bempty\b|"
-    r"\bspare\b|\bvacant\b|\bunfilled\b|\bunassigned\b|\bwait\w* for (?:a |their |an )?(?:user|colleague|person|owner|people)\w*|\btak(?:e|es|ing) up\b|\bha(?:s|ve) none\b|\broom for\b|\bnot taken up\b|\bfind(?:ing)? (?:\w+ )?(?:users?|people|colleagues|owners?|names?) for\b"
+    r"\bspare\b|\bvacant\b|\bunfilled\b|\bunassigned\b|\bwait\w* for (?:a |their |an )?(?:user|colleague|person|owner|people)\w*|\btak(?:e|es|ing) up\b|\bha(?:s|ve) none\b|\broom for\b|\bnot taken up\b|\b(?:are|is|were|do|does) not\b(?=\s*(?:[.,;:)]|$))|\bfind(?:ing)? (?:\w+ )?(?:users?|people|colleagues|owners?|names?) for\b"
 )
 _OPT_OUT = r"\bopt(?:s|ed|ing)?[- ]?out\b|\bnotice\b|\blast day to\b|\bcancel\w*"
 _RENEW = r"\brenew\w*|\bcomes? up\b|\bexpir\w+|\b(?:term|contract) (?:ends|runs|is up)"

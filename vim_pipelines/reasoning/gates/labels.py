@@ -106,37 +106,83 @@ def misnamed(text: str, sheet: FactSheet, before: str = "") -> Iterator[tuple[st
     folded = words.fold(text)
     if "{{" not in folded:
         return
+    last = _Read(words.fold(before), sheet) if before else None
     for sentence in sentences(folded):
         read = _Read(sentence, sheet)
         if read.slots:
-            yield from _values(read)
+            yield from _values(read, last)
             yield from _parts_and_wholes(read)
             yield from _frames(read)
             yield from _names(read)
+        last = read
     yield from _groups(folded, words.fold(before), sheet)
 
 
-def _values(read: _Read) -> Iterator[tuple[str, str]]:
+def _values(read: _Read, last: _Read | None) -> Iterator[tuple[str, str]]:
     present = {fact.metric for fact in read.sheet.facts.values() if fact.is_known and METRIC_OF_HANDLE[fact.handle].says}
-    shown = {place.metric for place in read.slots if METRIC_OF_HANDLE[place.fact.handle].says}
     for place in read.slots:
         metric = METRIC_OF_HANDLE[place.fact.handle]
         pattern = says(metric)
         if pattern is None:
             continue
-        own = [span for span in read.spans(cues(metric.name)) if not _names_the_whole(read, place, span)]
-        if not pattern.search(read.plain) and not _is_whole_of_a_part(read, place):
+        own = _own(read, place)
+        is_named = bool(pattern.search(read.plain)) or _is_whole(read, place) or _goes_with_its_count(read, place, last) or _was_named(place, pattern, last)
+        if not is_named:
             yield "label", f"{place.fact.handle} ({place.fact.label}) stands in a sentence without a word that names it"
             continue
-        others = (family(metric.name) & present) | shown
-        if not own and not _is_whole_of_a_part(read, place):
-            others |= present
-        for other in sorted(others - {metric.name} - UMBRELLA.get(metric.name, frozenset())):
-            span = _taken_for(read, place, own, other)
-            if span is not None:
-                said = " ".join(word for _, word in read.tokens[span[0] : span[1] + 1])
-                yield "label", f"{place.fact.handle} ({place.fact.label}) stands beside {said!r}, which names {other}"
-                break
+        if _goes_with_its_count(read, place, None) or _is_whole(read, place):
+            continue
+        rivals = family(metric.name) if own else family(metric.name) | _counted_alike(metric.name)
+        rivals = (rivals & present) - {metric.name} - UMBRELLA.get(metric.name, frozenset())
+        span = next((span for other in sorted(rivals) if (span := _taken_for(read, place, own, other)) is not None), None) or _exchanged(read, place, own)
+        if span is not None:
+            said = " ".join(word for _, word in read.tokens[span[0] : span[1] + 1])
+            yield "label", f"{place.fact.handle} ({place.fact.label}) stands beside {said!r}, which names another value"
+
+
+def _own(read: _Read, place: _Place) -> list[tuple[int, int]]:
+    return [span for span in read.spans(cues(place.metric)) if not _names_the_whole(read, place, span)]
+
+
+_COUNTED = family("seats_contracted") | family("active_users_28d")
+
+
+def _counted_alike(metric: str) -> frozenset[str]:
+    """Seats and users are both counts of people's places: without a word of its own, a value of one can be taken for the other."""
+    return _COUNTED if metric in _COUNTED else frozenset()
+
+
+def _exchanged(read: _Read, place: _Place, own: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """Where two values of different units stand each beside the other's word. One alone proves nothing: nobody reads an amount as days."""
+    for other in read.slots:
+        if other.metric == place.metric or other.metric in family(place.metric) or not METRIC_OF_HANDLE[other.fact.handle].says:
+            continue
+        if COMPANIONS.get(place.metric) == other.metric or COMPANIONS.get(other.metric) == place.metric:
+            continue
+        span = _taken_for(read, place, own, other.metric)
+        if span is not None and _taken_for(read, other, _own(read, other), place.metric) is not None:
+            return span
+    return None
+
+
+def _goes_with_its_count(read: _Read, place: _Place, last: _Read | None) -> bool:
+    """An amount behind the count that it is worth, in the same sentence or the one before: '{{unused}} are unused. Their value is {{amount}}'."""
+    count = COMPANIONS.get(place.metric)
+    if count is None:
+        return False
+    before = [other for other in read.slots if other.token < place.token and other.metric in _SEAT_COUNTS]
+    if not before and last is not None:
+        before = [other for other in last.slots if other.metric in _SEAT_COUNTS]
+    scoped = [other for other in before if other.metric == count and other.fact.scope == place.fact.scope]
+    return bool(scoped) and (before[-1] is scoped[-1] or (len(before) > 1 and before[-2] is scoped[-1] and before[-1].metric == WHOLE))
+
+
+_SEAT_COUNTS = frozenset(("unused_seats", "shelfware_seats", "right_size_seats", "seats_contracted"))
+
+
+def _was_named(place: _Place, pattern: re.Pattern[str], last: _Read | None) -> bool:
+    """A date that the sentence before named and showed: '... {{day}} is the last day to opt out. {{day}} is days away.'"""
+    return place.fact.unit == "date" and last is not None and any(other.fact.handle == place.fact.handle for other in last.slots) and bool(pattern.search(last.plain))
 
 
 def _taken_for(read: _Read, place: _Place, own: Sequence[tuple[int, int]], other: str) -> tuple[int, int] | None:
@@ -145,8 +191,6 @@ def _taken_for(read: _Read, place: _Place, own: Sequence[tuple[int, int]], other
     mine = [span for span in own if not any(_overlap(span, span_of_other) for span_of_other in theirs)]
     foreign = [span for span in theirs if not any(_overlap(span, span_of_mine) for span_of_mine in own)]
     nearest = min((read.cost(place, span, place.metric) for span in mine), default=None)
-    if nearest is None and _is_whole_of_a_part(read, place):
-        nearest = 1.0
     for span in sorted(foreign, key=lambda item: read.cost(place, item, other)):
         cost = read.cost(place, span, other)
         if cost > REACH or (nearest is not None and cost >= nearest):
@@ -176,9 +220,12 @@ def _names_the_whole(read: _Read, place: _Place, span: tuple[int, int]) -> bool:
     return not any(_is_barrier(text) or text in _STATES for text in between) and place.metric in PARTS | {WHOLE}
 
 
-def _is_whole_of_a_part(read: _Read, place: _Place) -> bool:
-    """`{{part}} of {{whole}}`: the whole is named by its part."""
-    return place.metric == WHOLE and any(part.metric in PARTS and _of(read, part, place) for part in read.slots)
+def _is_whole(read: _Read, place: _Place) -> bool:
+    """`{{part}} of {{whole}}`, `out of {{whole}}`: the seats under contract are named by their part."""
+    if place.metric != WHOLE or not any(other.metric in PARTS for other in read.slots):
+        return False
+    lead = [text for _, text in read.tokens[max(0, place.token - 3) : place.token] if text not in ("the", "your", "their", "its", "all", "these", "seats", "our")]
+    return bool(lead) and lead[-1] in ("of", "against", "among")
 
 
 def _of(read: _Read, part: _Place, whole: _Place) -> bool:
@@ -234,6 +281,9 @@ _FRAMES: tuple[tuple[re.Pattern[str], frozenset[str], frozenset[str]], ...] = tu
         (rf"{HOLE}\s+(?:to go|left)\b", "days count seats users ratio money", ""),
         (rf"{HOLE}\s+(?:unused|idle|under contract|active|at work|needed)\b", "seats users count ratio", ""),
         (rf"{HOLE}\s+(?:pays|brings|owns|buys|holds)\b", "text", "account_name product_name champion_name sponsor_name economic_buyer_name pain_owner"),
+        (rf"{HOLE}\s+of (?:the|your|their|its|our) seats\b", "ratio seats users count", ""),
+        (rf"\b(?:planned for|due by|measured on|lost on|notice on|close on|held on|until)\s+{HOLE}(?=\s*(?:[.,;:)]|$))", "date", "product_name unused_feature_names account_name pain_metric outcome_metric pain_owner champion_name sponsor_name usage_window phase_name blocking_requirement"),
+        (rf"\b(?:baseline|target) of\s+{HOLE}", "count seats users days ratio money score number", "pain_metric outcome_metric"),
         (rf"{HOLE}\s+(?:a year|per year|annually)\b", "money count seats users days", ""),
         (rf"\b(?:pays? for|needs)\s+{HOLE}", "seats users count ratio money days", "product_name unused_feature_names"),
         (rf"\b(?:take up|leaves|gap of|received)\s+{HOLE}", "seats users count tickets people ratio money days", ""),
@@ -330,6 +380,7 @@ def _groups(text: str, before: str, sheet: FactSheet) -> Iterator[tuple[str, str
     if len(sheet.groups) < 2:
         return
     group_of = {handle: group for group in sheet.groups for metric, handle in GROUP_HANDLES[group].items()}
+    account_wide = {fact.metric for fact in sheet.facts.values() if fact.scope == "account" and fact.is_known}
     name_handles = {GROUP_HANDLES[group]["product_name"]: group for group in sheet.groups}
     last: int | None = None
     topic: int | None = None  # the product that a paragraph opens with: '{{product}}: ...' speaks of it to its end
@@ -348,8 +399,12 @@ def _groups(text: str, before: str, sheet: FactSheet) -> Iterator[tuple[str, str
                 if group is None:
                     yield from _account_value(read, place, mentions, topic)
                     continue
+                if sum(sheet.known(place.metric, other) is not None for other in sheet.groups) < 2:
+                    continue
                 nearest = min(mentions, key=lambda item: (read.cost(place, (item[0], item[0])), item[0] > place.token), default=None)
                 named = last if nearest is None else nearest[1]
+                if named is None and (before or place.metric not in account_wide):
+                    continue  # nothing says that it is another's
                 if named != group:
                     where = "another product" if named is not None else "no product"
                     yield "group_label", f"{place.fact.handle} ({place.fact.label}, {place.fact.scope}) stands with the name of {where}"
@@ -359,10 +414,12 @@ def _groups(text: str, before: str, sheet: FactSheet) -> Iterator[tuple[str, str
 def _mentions(read: _Read, name_handles: dict[str, int]) -> list[tuple[int, int]]:
     """(token, group) of each product's name: its slot, or its name written out."""
     found = [(place.token, name_handles[place.fact.handle]) for place in read.slots if place.fact.handle in name_handles]
+    features = {GROUP_HANDLES[group]["unused_feature_names"]: group for group in name_handles.values()}
+    found += [(place.token, features[place.fact.handle]) for place in read.slots if place.fact.handle in features]
     for handle, group in name_handles.items():
         name = (read.sheet.facts[handle].value_text or "").casefold()
         if name:
-            found += [(span[0], group) for span in read.spans(re.compile(rf"(?<!\w){re.escape(name)}(?!\w)"))]
+            found += [(span[0], group) for span in read.spans(re.compile(rf"(?<!\w){re.escape(name.removesuffix('s'))}(?:s|es)?(?!\w)"))]
     return sorted(found)
 
 
