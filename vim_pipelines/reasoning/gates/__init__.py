@@ -81,7 +81,7 @@ def _texts(document: DraftDocument, sheet: FactSheet, demands: Demands) -> Itera
         ("title", document.title),
         *((f"step {number}", text) for number, step in enumerate(document.steps, 1) for text in (step.action, step.success_measure)),
     ]:
-        if directions.direction_words(text):
+        if directions.direction_words(text, sheet):
             yield Finding("direction", "a title or a step may not state a direction: it carries no comparison", where)
 
 

@@ -20,12 +20,12 @@ _NEGATED_USE = (
 )
 _UNUSED = (
     rf"{_NEGATED_USE}|\bunused\b|\bnobody\b|\bno[- ]one\b|\bwithout (?:a|any|their) (?:user|person|name|owner)\w*|\bwithout (?:users?|anyone|anybody)|\bfree\b|\bidle\b|\bempty\b|"
-    r"\bspare\b|\bvacant\b|\bunfilled\b|\bunassigned\b|\bwait\w* for (?:a |their |an )?(?:user|colleague|person|owner|people)\w*|\btak(?:e|es|ing) up\b|\bha(?:s|ve) none\b|\broom for\b|\bnot taken up\b|\b(?:are|is|were|do|does) not\b(?=\s*(?:[.,;:)]|$))|\bfind(?:ing)? (?:\w+ )?(?:users?|people|colleagues|owners?|names?) for\b"
+    r"\bspare\b|\bvacant\b|\bunfilled\b|\bunassigned\b|\bwait\w* for (?:a |their |an )?(?:user|colleague|person|owner|people)\w*|\btak(?:e|es|ing) up\b|\bha(?:s|ve) none\b|\broom for\b|\bfill(?!ed)\w*|\bavailable\b|\bunallocated\b|\bunclaimed\b|\bdormant\b|\bto give\b|\bhand(?:s|ed|ing)? out\b|\bassign\b|\bnot taken up\b|\b(?:are|is|were|do|does) not\b(?=\s*(?:[.,;:)]|$))|\bfind(?:ing)? (?:\w+ )?(?:users?|people|colleagues|owners?|names?) for\b"
 )
 _OPT_OUT = r"\bopt(?:s|ed|ing)?[- ]?out\b|\bnotice\b|\blast day to\b|\bcancel\w*"
 _RENEW = r"\brenew\w*|\bcomes? up\b|\bexpir\w+|\b(?:term|contract) (?:ends|runs|is up)"
 _TO_GO = r"\bto go\b|\bleft\b|\bremain\w*|\buntil\b|\bahead of\b|\baway\b"
-_GAP = r"\b(?:right[- ]size )?gap\b|\bbeyond\b|\bsurplus\b|\bexcess\b"
+_GAP = r"\b(?:beyond|over|above) (?:the |its |their )?right[- ]size\b|\b(?:right[- ]size )?gap\b|\bbeyond\b|\bsurplus\b|\bexcess\b"
 
 #: Metric -> pattern. All are looked for in folded lower-case text.
 CUES: dict[str, str] = {
@@ -38,7 +38,7 @@ CUES: dict[str, str] = {
     "right_size_seats": r"\bneed(?:s|ed)?\b|\brequire[sd]?\b|\bright[- ]siz\w+(?! gap)|\bheadroom\b|\bwould (?:do|suffice)\b",
     "unused_value_annual": _UNUSED,
     "waste_annual": rf"{_GAP}|\bright[- ]siz\w+|\bheadroom\b",
-    "net_unit_price_annual": r"(?<!at the )(?<!at the net )(?<!at net )\bprice\b|\ba seat\b|\bper seat\b|\beach\b|\bapiece\b|\bevery seat\b",
+    "net_unit_price_annual": r"\bprice (?:of|is|was|per|for)\b|\bprice\b(?=\W+\ue000)|\ba seat\b|\bper seat\b|\beach\b|\bapiece\b|\bevery seat\b",
     "arr_amount": r"\brevenue\b|\barr\b|\bbrings?\b|\brecurring\b|\bat stake\b|\bpays?\b(?! for)",
     "renewal_date": _RENEW + r"|\bdue\b",
     "opt_out_date": _OPT_OUT + r"|\bdue\b|\bdeadline\b|\blast day\b(?! (?:with|of|on|that|any|when))",

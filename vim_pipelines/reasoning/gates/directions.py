@@ -35,10 +35,9 @@ class _Claim:
     pairs: tuple[tuple[str, str], ...]
 
 
-def direction_words(text: str) -> list[str]:
-    """The direction words of a text, as they stand there."""
-    folded = words.fold(SLOT.sub(" slot ", text)).casefold()
-    return [match[0] for _, pattern in _WORDS for match in pattern.finditer(folded)]
+def direction_words(text: str, sheet: FactSheet) -> list[str]:
+    """The direction words of a text that state one, as they stand there."""
+    return [claim.word for sentence in sentences(words.fold(text)) for claim in _claims(sentence, sheet)]
 
 
 def untrue(paragraph: Paragraph, where: str, sheet: FactSheet) -> Iterator[Finding]:
@@ -51,7 +50,7 @@ def untrue(paragraph: Paragraph, where: str, sheet: FactSheet) -> Iterator[Findi
             yield Finding("direction", f"{item.left} is not {item.relation} {item.right}: {known}", where)
     compared: set[tuple[str, str, str]] = {(str(item.left), str(item.relation), str(item.right)) for item in paragraph.compares}
     compared |= {(right, _MIRROR[relation], left) for left, relation, right in compared}
-    for sentence in sentences(paragraph.text_with_slots):
+    for sentence in sentences(words.fold(paragraph.text_with_slots)):
         for claim in _claims(sentence, sheet):
             if not any((left, claim.relation, right) in compared for left, right in claim.pairs):
                 yield Finding(
@@ -64,15 +63,32 @@ _MIRROR = {"below": "above", "above": "below", "equal": "equal"}
 
 def _claims(sentence: str, sheet: FactSheet) -> Iterator[_Claim]:
     slots = [(match.start(), match[1]) for match in SLOT.finditer(sentence)]
-    # folding keeps no positions, so words are looked for in the text as it stands; what only folding shows is a claim without a pair
     plain = sentence.casefold()
+    idioms = [match.span() for match in words.NO_DIRECTION.finditer(SLOT.sub(lambda match: "\ue000" * len(match[0]), plain))]
     found = [(match.start(), relation, match[0]) for relation, pattern in _WORDS for match in pattern.finditer(plain)]
-    hidden = set(direction_words(sentence)) - {word for _, _, word in found}
-    for word in sorted(hidden):
-        relation = next(name for name, pattern in _WORDS if pattern.search(word))
-        yield _Claim(relation, word, ())
+    values = [at for at, handle in slots if (fact := sheet.facts.get(handle)) is not None and fact.unit not in ("text", "date")]
     for at, relation, word in sorted(found):
+        if any(start <= at < end for start, end in idioms) or not _states(plain, at, word, values):
+            continue
         yield _Claim(relation, word, _pairs(sentence, at, word, relation, slots, sheet))
+
+
+_UNREAL = re.compile(
+    r"(?:\bto|\bhelp|\bhelps|\bshould|\bcould|\bcan|\bmay|\bmight|\bwould|\blet|\bmake|\bwhether|\bif|\bunless|\bbefore|\bso that|\bpeople who|\bneed not|\bnot) (?:(?:the|it|they|use|them|also|be|not|weekly|this|that) ){0,3}$"
+)
+_NEAR = 60
+
+
+def _states(plain: str, at: int, word: str, values: list[int]) -> bool:
+    """Whether the word says how a figure moved or stands. A wish, a condition or a turn of phrase far from any value does not."""
+    is_change = words.CHANGES.match(word) is not None
+    if is_change and _UNREAL.search(plain[:at]) and not values:
+        return False
+    if is_change and values:
+        return True
+    if any(abs(value - at) <= _NEAR for value in values):
+        return True
+    return is_change and words.FIGURE_WORDS.search(plain) is not None
 
 
 def _pairs(sentence: str, at: int, word: str, relation: str, slots: list[tuple[int, str]], sheet: FactSheet) -> tuple[tuple[str, str], ...]:
@@ -92,14 +108,9 @@ def _pairs(sentence: str, at: int, word: str, relation: str, slots: list[tuple[i
         pairs = [(before[-2], before[-1])]
     else:
         return ()
-    if _CHANGES.match(word) or not (before and after):  # what changed is the later of two measurements, wherever it stands
+    if words.CHANGES.match(word) or not (before and after):  # what changed is the later of two measurements, wherever it stands
         pairs = [_later_first(pair, sheet) for pair in pairs]
-    return tuple(pairs[:1] if not _CHANGES.match(word) else pairs[:2])
-
-
-_CHANGES = re.compile(
-    r"(?:fell|fallen|dropped|declined|decreased|shrank|shrunk|slipped|slid|sank|dipped|eroded|rose|risen|grew|grown|increased|climbed|jumped|surged|doubled)$"
-)
+    return tuple(pairs[:1] if not words.CHANGES.match(word) else pairs[:2])
 
 
 def _runs_backwards(start: str, end: str, sheet: FactSheet) -> bool:

@@ -106,11 +106,12 @@ def misnamed(text: str, sheet: FactSheet, before: str = "") -> Iterator[tuple[st
     folded = words.fold(text)
     if "{{" not in folded:
         return
+    whole = _Read(folded, sheet).plain
     last = _Read(words.fold(before), sheet) if before else None
     for sentence in sentences(folded):
         read = _Read(sentence, sheet)
         if read.slots:
-            yield from _values(read, last)
+            yield from _values(read, last, whole)
             yield from _parts_and_wholes(read)
             yield from _frames(read)
             yield from _names(read)
@@ -118,7 +119,7 @@ def misnamed(text: str, sheet: FactSheet, before: str = "") -> Iterator[tuple[st
     yield from _groups(folded, words.fold(before), sheet)
 
 
-def _values(read: _Read, last: _Read | None) -> Iterator[tuple[str, str]]:
+def _values(read: _Read, last: _Read | None, text: str) -> Iterator[tuple[str, str]]:
     present = {fact.metric for fact in read.sheet.facts.values() if fact.is_known and METRIC_OF_HANDLE[fact.handle].says}
     for place in read.slots:
         metric = METRIC_OF_HANDLE[place.fact.handle]
@@ -126,11 +127,16 @@ def _values(read: _Read, last: _Read | None) -> Iterator[tuple[str, str]]:
         if pattern is None:
             continue
         own = _own(read, place)
-        is_named = bool(pattern.search(read.plain)) or _is_whole(read, place) or _goes_with_its_count(read, place, last) or _was_named(place, pattern, last)
+        is_named = (
+            bool(pattern.search(read.plain))
+            or _is_whole(read, place)
+            or _goes_with_its_count(read, place, last)
+            or (place.fact.unit == "date" and bool(pattern.search(text)))
+        )
         if not is_named:
             yield "label", f"{place.fact.handle} ({place.fact.label}) stands in a sentence without a word that names it"
             continue
-        if _goes_with_its_count(read, place, None) or _is_whole(read, place):
+        if _goes_with_its_count(read, place, None) or (_is_whole(read, place) and _is_behind_of(read, place)):
             continue
         rivals = family(metric.name) if own else family(metric.name) | _counted_alike(metric.name)
         rivals = (rivals & present) - {metric.name} - UMBRELLA.get(metric.name, frozenset())
@@ -180,11 +186,6 @@ def _goes_with_its_count(read: _Read, place: _Place, last: _Read | None) -> bool
 _SEAT_COUNTS = frozenset(("unused_seats", "shelfware_seats", "right_size_seats", "seats_contracted"))
 
 
-def _was_named(place: _Place, pattern: re.Pattern[str], last: _Read | None) -> bool:
-    """A date that the sentence before named and showed: '... {{day}} is the last day to opt out. {{day}} is days away.'"""
-    return place.fact.unit == "date" and last is not None and any(other.fact.handle == place.fact.handle for other in last.slots) and bool(pattern.search(last.plain))
-
-
 def _taken_for(read: _Read, place: _Place, own: Sequence[tuple[int, int]], other: str) -> tuple[int, int] | None:
     """The words by which a reader takes the value at `place` for `other`, if they are nearer than its own and no slot of `other` is nearer to them."""
     theirs = read.spans(rival_cues(other))
@@ -224,8 +225,14 @@ def _is_whole(read: _Read, place: _Place) -> bool:
     """`{{part}} of {{whole}}`, `out of {{whole}}`: the seats under contract are named by their part."""
     if place.metric != WHOLE or not any(other.metric in PARTS for other in read.slots):
         return False
-    lead = [text for _, text in read.tokens[max(0, place.token - 3) : place.token] if text not in ("the", "your", "their", "its", "all", "these", "seats", "our")]
-    return bool(lead) and lead[-1] in ("of", "against", "among")
+    lead = [
+        text for _, text in read.tokens[max(0, place.token - 3) : place.token] if text not in ("the", "your", "their", "its", "all", "these", "seats", "our")
+    ]
+    return bool(lead) and lead[-1] in ("of", "against", "among", "has", "have", "holds", "owns", "with", "for", "on", "covers", "counts", "from", "over")
+
+
+def _is_behind_of(read: _Read, place: _Place) -> bool:
+    return any(text == "of" for _, text in read.tokens[max(0, place.token - 2) : place.token])
 
 
 def _of(read: _Read, part: _Place, whole: _Place) -> bool:
@@ -242,7 +249,8 @@ def _parts_and_wholes(read: _Read) -> Iterator[tuple[str, str]]:
         between = [text for _, text in read.tokens[first.token + 1 : second.token]]
         lead = read.tokens[first.token - 1][1] if first.token else ""
         part, whole = first, second
-        if lead == "of" and not _has_part_before(read, first) and "of" not in between:
+        opens = first.token < 2 or not read.tokens[first.token - 2][1][0].isalpha()
+        if lead == "of" and opens and not _has_part_before(read, first) and "of" not in between:
             part, whole = second, first
         elif not _of(read, first, second):
             part = None  # type: ignore[assignment]
@@ -281,8 +289,17 @@ _FRAMES: tuple[tuple[re.Pattern[str], frozenset[str], frozenset[str]], ...] = tu
         (rf"{HOLE}\s+(?:to go|left)\b", "days count seats users ratio money", ""),
         (rf"{HOLE}\s+(?:unused|idle|under contract|active|at work|needed)\b", "seats users count ratio", ""),
         (rf"{HOLE}\s+(?:pays|brings|owns|buys|holds)\b", "text", "account_name product_name champion_name sponsor_name economic_buyer_name pain_owner"),
+        (
+            rf"{HOLE}\s+(?:of them|work|worked|(?:are|were|have been) (?:active|at work|unused|idle|in use|without))\b",
+            "ratio seats users count",
+            "champion_name sponsor_name account_name product_name unused_feature_names",
+        ),
         (rf"{HOLE}\s+of (?:the|your|their|its|our) seats\b", "ratio seats users count", ""),
-        (rf"\b(?:planned for|due by|measured on|lost on|notice on|close on|held on|until)\s+{HOLE}(?=\s*(?:[.,;:)]|$))", "date", "product_name unused_feature_names account_name pain_metric outcome_metric pain_owner champion_name sponsor_name usage_window phase_name blocking_requirement"),
+        (
+            rf"\b(?:planned for|due by|measured on|lost on|notice on|close on|held on|until)\s+{HOLE}(?=\s*(?:[.,;:)]|$))",
+            "date",
+            "product_name unused_feature_names account_name pain_metric outcome_metric pain_owner champion_name sponsor_name usage_window phase_name blocking_requirement",
+        ),
         (rf"\b(?:baseline|target) of\s+{HOLE}", "count seats users days ratio money score number", "pain_metric outcome_metric"),
         (rf"{HOLE}\s+(?:a year|per year|annually)\b", "money count seats users days", ""),
         (rf"\b(?:pays? for|needs)\s+{HOLE}", "seats users count ratio money days", "product_name unused_feature_names"),
@@ -382,6 +399,7 @@ def _groups(text: str, before: str, sheet: FactSheet) -> Iterator[tuple[str, str
     group_of = {handle: group for group in sheet.groups for metric, handle in GROUP_HANDLES[group].items()}
     account_wide = {fact.metric for fact in sheet.facts.values() if fact.scope == "account" and fact.is_known}
     name_handles = {GROUP_HANDLES[group]["product_name"]: group for group in sheet.groups}
+    speaks_of_account = any((fact := sheet.facts.get(handle)) is not None and fact.metric == "account_name" for handle in SLOT.findall(text))
     last: int | None = None
     topic: int | None = None  # the product that a paragraph opens with: '{{product}}: ...' speaks of it to its end
     for part, is_context in [(before, True), *((sentence, False) for sentence in sentences(text))]:
@@ -403,8 +421,12 @@ def _groups(text: str, before: str, sheet: FactSheet) -> Iterator[tuple[str, str
                     continue
                 nearest = min(mentions, key=lambda item: (read.cost(place, (item[0], item[0])), item[0] > place.token), default=None)
                 named = last if nearest is None else nearest[1]
-                if named is None and (before or place.metric not in account_wide):
+                if named is None and (before or not speaks_of_account or place.metric not in account_wide):
                     continue  # nothing says that it is another's
+                if named is not None and nearest is not None:
+                    mine = min((read.cost(place, (token, token)) for token, other in mentions if other == group), default=None)
+                    if mine is not None and mine <= read.cost(place, (nearest[0], nearest[0])) + 1.5:
+                        continue
                 if named != group:
                     where = "another product" if named is not None else "no product"
                     yield "group_label", f"{place.fact.handle} ({place.fact.label}, {place.fact.scope}) stands with the name of {where}"

@@ -22,8 +22,8 @@ def unfit(bare: str) -> Iterator[tuple[str, str]]:
         yield "steering", f"text that speaks to a model: {match[0]!r}"
     if _MARKUP.search(bare):
         yield "markup", "markup or control characters: the layout is printed by code"
-    letter = words.foreign_letter(folded.replace(HOLE, ""))
+    letter = words.strange_character(re.sub(r"[\n\r\t]", " ", bare.replace(HOLE, "")))
     if letter is not None:
-        yield "language", f"the letter {letter!r} of another script"
+        yield "language", f"the character {letter!r}, which no text of ours needs"
     elif not words.looks_english(folded):
         yield "language", "not written in English"

@@ -18,10 +18,10 @@ def stated(bare: str) -> Iterator[tuple[str, str]]:
     sign = words.currency_sign(bare) or words.currency_sign(folded)
     if sign is not None:
         yield "currency", f"the sign {sign!r} outside a slot"
-    match = words.LETTER_DIGITS.search(folded) or words.ROMAN_NUMERALS.search(folded)
+    match = words.LETTER_DIGITS.search(folded) or words.ROMAN_NUMERALS.search(folded) or words.CAPITAL_DIGITS.search(folded)
     if match:
         yield "digit", f"letters that stand for a number: {match[0]!r}"
-    for name, pattern in (("number_word", words.NUMBER_WORDS), ("currency", words.CURRENCY_WORDS), ("month", words.MONTH_WORDS)):
+    for name, pattern in (("number_word", words.NUMBER_WORDS), ("currency", words.CURRENCY_WORDS), ("month", words.MONTH_WORDS), ("month", words.DAY_WORDS)):
         hit = next((match for variant in words.variants(folded) if (match := pattern.search(variant))), None)
         if hit is not None:
             yield name, f"the word {hit[0]!r} outside a slot"

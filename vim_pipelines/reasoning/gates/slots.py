@@ -9,7 +9,8 @@ from vim_pipelines.reasoning.facts import Fact, FactSheet
 from vim_pipelines.reasoning.gates import words
 from vim_pipelines.reasoning.gates.base import HOLE, SLOT, Audience, Finding
 
-_GLUED = re.compile(rf"[\w\-+~≈<>×*/.,]{HOLE}|{HOLE}[\w+~≈×*/]|{HOLE}[.,]\w|{HOLE}\s*{HOLE}")
+_GLUED = re.compile(rf"[\w\-+~≈<>×*/.,]{HOLE}|{HOLE}[\w+~≈×*/]|{HOLE}[.,]\w|{HOLE}{HOLE}")
+_SIDE_BY_SIDE = re.compile(r"\{\{(F\d{2})\}\}\s+\{\{(F\d{2})\}\}")
 
 
 def misused(text: str, bare: str, handles: Sequence[str], audience: Audience, sheet: FactSheet) -> Iterator[tuple[str, str]]:
@@ -18,6 +19,10 @@ def misused(text: str, bare: str, handles: Sequence[str], audience: Audience, sh
         yield "slot", "braces that are not a slot of the form {{F12}}"
     if _GLUED.search(bare):
         yield "slot", "a slot with something glued to it"
+    for match in _SIDE_BY_SIDE.finditer(text):
+        first = sheet.facts.get(match[1])
+        if first is None or first.unit not in ("text", "date"):  # 'In {{window}} {{users}} were at work' can be read, two numbers cannot
+            yield "slot", "two values with nothing between them"
     for match in words.HEDGE_BEFORE_SLOT.finditer(words.fold(text)):
         hedged = sheet.facts.get(match[1])
         is_bent = hedged is None or hedged.unit not in ("text", "date") or words.HEDGE_OF_DATE.search(match[0][: -len("{{F00}}")])

@@ -22,7 +22,9 @@ _NUMBER_WORD = (
 #: The commonest ways out into a neighbouring language.
 _FOREIGN_NUMBER = (
     "zwanzig|dreissig|vierzig|funfzig|fuenfzig|sechzig|siebzig|achtzig|neunzig|hundert|tausend|vingt|trente|quarante|cinquante|soixante|mille|veinte|treinta|"
-    "cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|cien|ciento|doce|prozent|pourcent"
+    "cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|cien|ciento|doce|prozent|pourcent|venti|trenta|quaranta|cinquanta|sessanta|settanta|ottanta|novanta|cento|duecento|"
+    "twintig|dertig|veertig|vijftig|zestig|zeventig|tachtig|negentig|honderd|duizend|tjugo|trettio|fyrtio|femtio|sextio|sjuttio|hundra|tusen|vinte|trinta|quarenta|cinquenta|"
+    "sessenta|oitenta|cem|zwei|drei|vier|funf|sechs|sieben|acht|neun|zehn|zwolf|deux|trois|quatre|cinq|neuf|onze|douze|quinze|cuatro|cinco|siete|ocho|nueve|diez|quattro|cinque"
 )
 _ORDINAL = (
     "third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|"
@@ -35,17 +37,30 @@ _FRACTION = (
 _CURRENCY_WORD = "dollar|dollars|usd|eur|euro|euros|gbp|pound|pounds|sterling|chf|franc|francs|sek|nok|dkk|krona|kronor|yen|jpy|cad|aud|inr|rupee|rupees|yuan|cny|cent|cents|pence|penny|bucks|buck|grand"
 _MONTH = "january|february|april|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|januar|februar|märz|juni|juli|oktober|dezember|janvier|fevrier|mars|avril|mai|juin|juillet|aout|septembre|octobre|novembre|decembre"
 NUMBER_WORDS = re.compile(
-    rf"\b(?:{_NUMBER_WORD}|{_ORDINAL})+(?:s|th|ths|fold|ish|some|odd)?\b|\b(?:{_FRACTION}|{_FOREIGN_NUMBER})\b|\b[a-z]+teens?\b|\b(?:couple|pair|score|gross|handful|brace) of\b|\bquarter of\b|\bper cent\b|\bbasis points?\b"
+    rf"\b(?:{_NUMBER_WORD}|{_ORDINAL})+(?:s|th|ths|fold|ish|some|odd)?\b|\b(?:{_FRACTION}|{_FOREIGN_NUMBER})\b|\b[a-z]+teens?\b|\b(?:couple|pair|score|gross|handful|brace) of\b|\bquarter of\b|\bper cent\b|\b(?:majority|minority)\b|\b(?:the bulk|a fraction|the lion's share|plenty) of\b|\b(?:most|few|many|several) of (?:the|your|their|its|these) (?:\w+ )?(?:seats|licen\w+|users|tickets)\b|"
+    r"\b(?:nearly|almost) (?:all|none|every)\b|\b(?:hardly|barely) any\w*|\bumpteen\b|\bcountless\b|\b(?:single|low|high|mid|double|triple) digits?\b|\btenners?\b|\bfivers?\b|\bbasis points?\b"
 )
 CURRENCY_WORDS = re.compile(rf"\b(?:{_CURRENCY_WORD})\b")
 MONTH_WORDS = re.compile(rf"\b(?:{_MONTH})\b|\b(?:in|by|of|until|till|since|mid|early|late|before|after|from|to|this|next|last|during)[ -](?:may|march)\b")
+#: Days and feasts that are dates without a number.
+DAY_WORDS = re.compile(
+    r"\b(?:mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?|easter|christmas|xmas|new year|thanksgiving|whitsun|halloween|midsummer|ramadan|hanukkah|diwali|"
+    r"year's end|year[- ]end|end of (?:the|this|next) year|(?:by|before|until|in|this|next|after|over) (?:the )?(?:spring|summer|autumn|winter)|tomorrow|the day after)\b"
+)
 #: 'may' and 'march' are verbs too; with a capital they are taken for months (fail closed).
 CAPITAL_MONTHS = re.compile(r"\b(?:May|March)\b")
 #: Letters that stand in for digits: lOO, IO0.
 LETTER_DIGITS = re.compile(r"(?<![A-Za-z])(?=[lIO|]*[O])(?=[lIO|]*[lI|])[lIO|]{2,}(?![A-Za-z])|(?<![A-Za-z])O{2,}(?![A-Za-z])")
 
-#: II, IV, XIV: capitals only, and none of the abbreviations with C, D, L or M.
-ROMAN_NUMERALS = re.compile(r"(?<![A-Za-z])(?=[IVX]{2,}(?![A-Za-z]))X{0,3}(?:IX|IV|V?I{0,3})(?![A-Za-z])")
+#: II, IV, XIV, LXI: capitals only; of those with C, D, L or M none that is an abbreviation or a word.
+ROMAN_NUMERALS = re.compile(
+    r"(?<![A-Za-z])(?!(?:CV|MD|DC|CD|DI|MC|DL|ML|CM|MM|CC|DM|LI|LV|MI|CI|MIX|DIM|MDI|CCC|MCC|DCC|CIC|CLI|CDI|CDC|CMD|XXL)(?![A-Za-z]))(?=[IVXLCDM]{2,}(?![A-Za-z]))"
+    r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?![A-Za-z])"
+)
+#: Capitals that pass for digits before a counted noun: SO seats, BO users.
+CAPITAL_DIGITS = re.compile(
+    r"(?<![A-Za-z])[SBIZOl]{1,4}[OISBl]\s+(?:seats?|users?|days?|tickets?|people|colleagues|licen\w+|months?|weeks?|years?|teams?|persons?)\b"
+)
 
 #: Idioms that hold a number word and state no number.
 _HARMLESS = re.compile(
@@ -53,16 +68,46 @@ _HARMLESS = re.compile(
     r"(?:risk|lean|health) score of|the one (?:who|that|which|to)|(?:the|a) score of(?= \ue000)|at once|one day|day one)\b"
 )
 
-FALLING = re.compile(
-    r"\b(?:fell|fall|falls|falling|fallen|dropped|drop|drops|dropping|declin\w+|decreas\w+|shrank|shrunk|shrink\w*|slipped|slid|sank|below|less than|fewer than|lower than|smaller than|down from|dipped|lags?|lagging|eroded)\b"
+_CHANGE_DOWN = (
+    r"fell|fall|falls|falling|fallen|dropped|drops?|dropping|declin\w+|decreas\w+|shrank|shrunk|shrink\w*|slipped|slid|sank|sunk|sink\w*|dipped|lags?|lagging|erod\w+|weaken\w*|crumbl\w*|worsen\w*|"
+    r"deteriorat\w+|dwindl\w+|tumbl\w+|plung\w+|wan(?:es|ed|ing)|ebb\w*|thinn?(?:ed|ing|s) out|tail(?:s|ed|ing)? off|tapered?|went down|gone down|going down|goes down|came down|coming down|"
+    r"on (?:its|the|their) way down|los(?:t|es|ing) ground|slow(?:s|ed|ing)? down|clear loss|fewer people|fewer users|fewer colleagues|backwards|downhill|downward\w*|losing|melt\w*|collaps\w+|halv\w+"
 )
-RISING = re.compile(
-    r"\b(?:rose|risen|rises|rising|grew|grown|grows|growing|increas\w+|climbed|climbing|jumped|surged|exceed\w*|above|more than|higher than|larger than|greater than|up from|outgrew|doubled)\b"
+_CHANGE_UP = (
+    r"rose|risen|rises?|rising|grew|grown|grows?|growing|increas\w+|climb\w*|jump\w*|surg(?:ed|es|ing)|outgrew|doubled|recover\w*|accelerat\w+|strengthen\w*|improv(?:ed|es|ing)|soar\w*|rebound\w*|"
+    r"pick(?:s|ed|ing)? up|went up|gone up|going up|goes up|came up|on (?:its|the|their) way up|clear gain|more people|more users|more colleagues|(?:team|people|users|colleagues|they) (?:is|are) coming back|gain(?:s|ed|ing) (?:ground|pace)|"
+    r"gathering pace|upward\w*|upswing|uphill|momentum|flourish\w*|took off|taken off|swell\w*|bounc\w+ back|ramp\w* up|on the rise|better than before"
 )
-LEVEL = re.compile(r"\b(?:unchanged|flat|level with|the same as|equals?|equal to|stable|steady)\b")
+_LESS = r"below|less than|fewer than|lower than|smaller than|down from|short of|shy of|under the|worse than|behind the|short of the"
+_MORE = (
+    r"exceed\w*|above|more than|higher than|larger than|greater than|up from|ahead of the figure|better than|beat(?:s|en)? the|surpass\w*|topped|outstrip\w*"
+)
+FALLING = re.compile(rf"\b(?:{_CHANGE_DOWN}|{_LESS})\b")
+RISING = re.compile(rf"\b(?:{_CHANGE_UP}|{_MORE})\b")
+LEVEL = re.compile(
+    r"\b(?:unchanged|flat|level with|the same as|equals?|equal to|stable|steady|steadily|constant|nothing has moved|no change|has not moved|have not moved|plateau\w*|stagnat\w+|holds? its level|kept its level)\b"
+)
+#: Words that change states over time; the others compare two values that stand side by side.
+CHANGES = re.compile(rf"(?:{_CHANGE_DOWN}|{_CHANGE_UP}|plateau\w*|stagnat\w+|nothing has moved|unchanged|has not moved|have not moved)$")
+#: What a change of which would be a figure: without a value in the sentence, a direction word counts beside one of these.
+FIGURE_WORDS = re.compile(
+    r"\b(?:use|usage|activity|adoption|log(?:s|ged)? in|log-?ins?|users?|people|team|teams|colleagues|tickets?|revenue|score|figures?|numbers?|engagement|share|demand|traffic|utili[sz]ation|seats|attendance)\b"
+)
+#: Idioms, pages and dates: 'falls on', 'the steps below', 'above all', 'grow into the contract', 'a growing team'.
+NO_DIRECTION = re.compile(
+    r"\bfall(?:s|ing)? (?:on|to|due|back|into|in|under|away|short of what)\b|\bfell (?:to|due|into|on)\b|\babove all\b|"
+    r"\b(?:steps?|list|table|figures?|see|find|named|given|set out|listed|described|shown|said|points?|questions?|facts?|text|plan|ones?|paragraph|section|note|notes|dates?|names?|proposal|actions?|as) (?:above|below)\b|"
+    r"(?:^|[.!?:] )(?:below|above)\b|\bbelow (?:is|are|you|we|stands?|follow\w*)\b|\bgrow(?:s|ing|n|th)? (?:into|together|up|out of|team|company|business|customer|interest|list)\b|\bshrink out of\b|\bdrop[- ](?:in|by|off|down)\b|\bdrop (?:the|this|that|it|a|us|me|them)\b|"
+    r"\bdeclin\w+ (?:the|an?|this|that|our|your|to|politely)\b|\bgive(?:s|n)? rise\b|\bflat (?:hierarch\w+|fee|rate|list|file)\b|\bpick(?:s|ed|ing)? up (?:the|a|where|on|from|with|an|our|your|their|this|that)\b|"
+    r"\bcame up (?:for|in|at|with)\b|\bmore than (?:any|a|an|the|that|this|it|one|anything|words?|enough|seats)\b|\b(?:the same as) (?:being|a|an|having|saying)\b|\bsmaller than it (?:is|looks|seems)\b|\bmore (?:seats|users|people) than (?:people|seats|users)\b|"
+    r"\bsteady (?:work|hand|hands|company|partner\w*|relationship|contact|rhythm)\b|\bgrowing (?:pains)\b|\bnothing less than\b|\bno less than\b|\bbetter than (?:a|an|any|the|no|nothing|none|to|asking|guessing|\w+ing)\b|"
+    r"\b(?:lose|losing|loses) (?:the|this|that|a|an|time|sight|track|touch|sleep|interest|patience|them|it|us|their|its)\b|\bcom(?:e|ing) back to (?:you|us|them|it|this|that|the (?:customer|question|point|list|figures))\b|"
+    r"\bunder the\b|\bbehind the\b|\brecover\w* (?:the|a|it|them|from|access|data|passwords?)\b|\bsign (?:up|off)\b|\bmore (?:people|users|colleagues) (?:in|into|on|who|to|from|could|can|should|from|at|with|than)\b|\bjump(?:s|ed|ing)? (?:in|on|to)\b|\bstable (?:version|contact|base)\b"
+)
+
 #: A word that bends an exact value: the renderer prints exact values, so 'almost {{F12}}' would be wrong.
 HEDGE_BEFORE_SLOT = re.compile(
-    r"(?<!spread )(?<!divided )(?<!issued )\b(?:about|around|almost|nearly|roughly|approximately|circa|some|over|under|only|up to|at least|at most|more than|less than|fewer than|"
+    r"(?<!spread )(?<!divided )(?<!issued )(?<!adds )(?<!add )(?<!sums )(?<!comes )(?<!amounts )\b(?:about|around|almost|nearly|roughly|approximately|circa|some|over|under|only|up to|at least|at most|more than|less than|fewer than|"
     r"minus|plus|times|another|well over|just|close to|in the region of|say|as (?:many|much|few|little) as)\s*\{\{(F\d\d)\}\}",
     re.I,
 )
@@ -136,6 +181,26 @@ def has_numeric_character(text: str) -> str | None:
 def currency_sign(text: str) -> str | None:
     """The first currency sign, percent or per-mille sign, or None."""
     return next((letter for letter in text if unicodedata.category(letter) == "Sc" or letter in "%‰‱٪﹪％"), None)
+
+
+#: Marks of honest typography.
+_TYPOGRAPHY = frozenset(
+    "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2010\u2011\u2013\u2014\u2026\u2022\u00b7\u00a0\u2009\u202f\u2032\u2033\u00a7\u20ac\u00a3\u00a5\u00b0\u00b2\u00b3\u00b9\u00bd\u00bc\u00be"
+)
+
+
+def strange_character(text: str) -> str | None:
+    """The first character that an honest text of ours does not hold, or None: invisible, combining, of another script, or a letter in fancy dress.
+
+    Folding and searching loses the race against Unicode; a draft has no reason to leave Latin letters and typographic marks at all.
+    """
+    for letter in unicodedata.normalize("NFC", text):
+        if " " <= letter <= "~" or letter in _TYPOGRAPHY:
+            continue
+        is_latin = letter.isalpha() and ord(letter) < 0x250 and unicodedata.name(letter, "").startswith("LATIN ")
+        if not is_latin:
+            return letter
+    return None
 
 
 def foreign_letter(text: str) -> str | None:
