@@ -86,14 +86,28 @@ _WEAK = frozenset(
 )  # fmt: skip
 
 
+#: Further words by which a reader knows what he reads, beside those that the writer was told. They name nothing against another's word.
+_ALSO_SAYS: dict[str, str] = {
+    "arr_amount": r"\bfees?\b|\bannual\w*|\byearly\b|\bper year\b|\bamounts?\b|\binvoice\w*|\bbill\w*|\bsum\b|\btotal\b|\bvalue\b|\bspend\w*|\bpay\w*|\bagreement\b|\bsubscription\b",
+    "renewal_date": r"\bagreement\b|\bsubscription\b|\bruns?\b|\bends?\b|\buntil\b|\bexpir\w+|\banniversary\b|\bperiod\b|\bnext year\b|\bsigned\b",
+    "opt_out_date": r"\bdecid\w+|\bdecision\b|\bleave\b|\bwindow\b|\blatest\b|\btell us\b|\bdays away\b|\bdeadline\b|\bend the\b|\buntil\b",
+    "days_to_renewal": r"\bto go\b|\bmore days\b|\bfrom now\b|\bstill have\b|\bthere are\b",
+    "days_to_opt_out": r"\bto go\b|\bfrom now\b|\bdecid\w+|\bthere are\b",
+    "seats_contracted": r"\bagreement\b|\bsubscription\b|\bcovers?\b|\bincludes?\b|\bsigned\b|\bholds?\b|\bhas\b|\bhave\b|\bowns?\b|\btotal\b|\ball\b|\bpay\w*|\border\w*|\bpackage\b|\bcomprises?\b|\bsize\b",
+    "net_unit_price_annual": r"\bseat\b|\bseats\b|\bfee\b|\brate\b|\bpay\w*|\bcharg\w+|\bprices?\b|\bagreed\b|\bcontract\w*|\buser\b",
+    "unused_seats": r"\bopen\b|\bleft\b|\bopen to\b|\bremain\w*|\bstill\b|\bno name\b|\bnames? for\b|\bothers?\b|\brest\b|\bmore\b|\bfree\b|\bgo unfilled\b|\bgive\b|\boffer\b|\bpeople for\b|\busers? for\b|\bhomes? for\b|\bput\b|\buse for\b|\buse of\b|\bfilling\b|\bsurplus\b|\bbring\b|\bplace\w*|\bassign\w*",
+    "tickets_28d": r"\bcame\b|\bwrote\b|\basked\b|\bnew\b|\brequests?\b",
+}
+
+
 @cache
 def says(metric: Metric) -> re.Pattern[str] | None:
     """What a sentence must hold somewhere: a beginning of a word from the list that the writer sees, or a cue. None: the value names itself."""
     if not metric.says:
         return None
     listed = "|".join(rf"(?<![^\W\d_]){re.escape(word.casefold())}" for word in metric.says)
-    own = CUES.get(metric.name)
-    return re.compile(f"{listed}|{own}" if own else listed)
+    more = "|".join(part for part in (CUES.get(metric.name), _ALSO_SAYS.get(metric.name)) if part)
+    return re.compile(f"{listed}|{more}" if more else listed)
 
 
 @cache

@@ -27,3 +27,10 @@ def unfit(bare: str) -> Iterator[tuple[str, str]]:
         yield "language", f"the character {letter!r}, which no text of ours needs"
     elif not words.looks_english(folded):
         yield "language", "not written in English"
+    plain = folded.replace(HOLE, "")
+    hidden = words.hides_letters(plain)
+    if hidden is not None:
+        yield "language", f"letters that hide a word: {hidden!r}"
+    sentence = words.foreign_sentence(plain) or words.foreign_spelling(bare.replace(HOLE, ""))
+    if sentence is not None:
+        yield "language", f"another language: {sentence!r}"

@@ -14,6 +14,7 @@ from vim_pipelines.core.severities import SEVERITIES
 from vim_pipelines.reasoning.facts import Fact, FactSheet
 from vim_pipelines.reasoning.gates import words
 from vim_pipelines.reasoning.gates.base import SLOT, Demands, Finding, paragraphs, sentences
+from vim_pipelines.reasoning.gates.commitments import OWN_TRADE, QUOTES
 
 if TYPE_CHECKING:
     from vim_pipelines.reasoning.schema import DraftDocument
@@ -105,7 +106,7 @@ def unfounded(document: DraftDocument, sheet: FactSheet, demands: Demands) -> It
 def _stated(text: str, where: str, allowed: set[str], known: set[str]) -> Iterator[Finding]:
     for sentence in sentences(words.fold(text)):
         plain = SLOT.sub("slot", sentence).casefold()
-        if plain.rstrip().endswith("?"):
+        if plain.rstrip().endswith("?") or OWN_TRADE.search(plain) or QUOTES.search(plain):
             continue
         for rules, facts, pattern in _PATTERNS:
             if allowed & set(rules) or known & set(facts):

@@ -65,7 +65,7 @@ CAPITAL_DIGITS = re.compile(
 #: Idioms that hold a number word and state no number.
 _HARMLESS = re.compile(
     r"\b(?:(?:no|every|each|any|this|that|which)[ -]one|one another|one by one|one of (?:their|its|your|our) own|in one (?:place|go|hand)|one[’']s|ones|"
-    r"(?:risk|lean|health) score of|the one (?:who|that|which|to)|(?:the|a) score of(?= \ue000)|at once|one day|day one)\b"
+    r"(?:risk|lean|health) score of|the one (?:who|that|which|to)|(?:the|a) score of(?= \ue000)|at once|one day|day one|one(?=[.,;?!](?:\s|$)| here| yet| today| now))\b"
 )
 
 _CHANGE_DOWN = (
@@ -171,6 +171,98 @@ def variants(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((lower, lower.replace("-", " ").replace("_", " "), joined, squeezed)))
 
 
+#: Words that a disguise is worth for: found backwards, with doubled letters, without vowels, in pieces.
+_WORTH_HIDING = [
+    "discount",
+    "discounts",
+    "refund",
+    "refunds",
+    "rebate",
+    "rebates",
+    "guarantee",
+    "guaranteed",
+    "guarantees",
+    "waive",
+    "waived",
+    "waiver",
+    "free",
+    "price",
+    "prices",
+    "pricing",
+    "credit",
+    "credits",
+    "cap",
+    "capped",
+    "lock",
+    "locked",
+    "churn",
+    "penalty",
+    "warranty",
+    "liability",
+    "uptime",
+    "gratis",
+    "complimentary",
+    "risk",
+    "release",
+    "delivery",
+    "competitor",
+    "match",
+    "cancel",
+    "terminate",
+    "notice",
+    "increase",
+    "compensation",
+    "voucher",
+    "fee",
+    "fees",
+    "charge",
+    "charges",
+    "invoice",
+    "renewal",
+    "quote",
+    "exempt",
+]
+_BACKWARDS = {word[::-1]: word for word in _WORTH_HIDING if len(word) > 4}
+_SHORTENED = {
+    "rfnd": "refund", "dscnt": "discount", "disc't": "discount", "appr'd": "approved", "guar'd": "guaranteed", "grntd": "guaranteed", "gtd": "guaranteed", "gteed": "guaranteed", "prc": "price", "pmt": "payment", "comp'd": "complimentary",
+    "chrg": "charge", "cntrct": "contract", "frzn": "frozen", "lckd": "locked", "crdt": "credit", "grnt": "guarantee", "wvd": "waived", "xtra": "extra", "f.o.c": "free of charge", "foc": "free of charge",
+}  # fmt: skip
+
+
+def undisguised(lower: str) -> tuple[str, ...]:
+    """Other readings of a lower-case text: single letters joined, hyphens and dots inside words taken out, doubled letters single, words turned round."""
+    readings = []
+    joined = re.sub(r"(?<![^\W\d_])(?:[^\W\d_][\s._\-*/|]+){2,}[^\W\d_](?![^\W\d_])", lambda match: re.sub(r"[\s._\-*/|]+", "", match[0]), lower)
+    readings.append(joined)
+    squeezed = re.sub(r"(?<=[^\W\d_])[-_*'./|](?=[^\W\d_])", "", lower)
+    if any(word in squeezed and word not in lower for word in _WORTH_HIDING):
+        readings.append(squeezed)
+    pieces = re.sub(r"(?<=[^\W\d_])[.] (?=[^\W\d_])", "", lower)
+    if any(word in pieces and word not in lower for word in _WORTH_HIDING if len(word) > 6):
+        readings.append(pieces)
+    turned = re.sub(r"[a-z'.]+", lambda match: _BACKWARDS.get(match[0]) or _SHORTENED.get(match[0].strip(".")) or _single(match[0]), lower)
+    readings.append(turned)
+    return tuple(reading for reading in dict.fromkeys(readings) if reading != lower)
+
+
+def _single(word: str) -> str:
+    """`diiscount` as `discount`: a word with doubled letters, if that makes it one that is worth hiding."""
+    if len(word) < 5 or word in _WORTH_HIDING:
+        return word
+    collapsed = re.sub(r"(.)\1+", r"\1", word)
+    return next((known for known in _WORTH_HIDING if collapsed != word and collapsed == re.sub(r"(.)\1+", r"\1", known)), word)
+
+
+def hides_letters(folded: str) -> str | None:
+    """Three or more single letters in a row, or a word without a vowel: nobody writes so who has nothing to hide."""
+    match = (
+        re.search(r"(?<![^\W\d_])(?:[^\W\d_][\s._\-*/|]+){2,}[^\W\d_](?![^\W\d_'])", folded)
+        or re.search(r"(?<![^\W\d_'&])[bcdfghjklmnpqrstvwxz]{4,}(?![^\W\d_'])", folded)
+        or re.search(r"&#?\w+;", folded)
+    )
+    return match[0] if match is not None else None
+
+
 def has_numeric_character(text: str) -> str | None:
     """The first character that Unicode gives a numeric value (any script, superscripts, Roman numerals, CJK numerals), or None."""
     return next(
@@ -208,7 +300,59 @@ def foreign_letter(text: str) -> str | None:
     return next((letter for letter in text if letter.isalpha() and not unicodedata.name(letter, "").startswith("LATIN")), None)
 
 
+#: Function words of the neighbours that English does not have.
+_FOREIGN = {
+    "de": "der das und ist nicht ein eine einen wir sie ihr ihre ihnen mit fur auf den dem auch wird werden von zu bei kein keine sind haben hat als oder aber wenn noch nur schon uber unser unsere ohne zum zur im bis nach",
+    "fr": "le la les des du une et est dans pour nous vous votre vos notre nos avec sur pas ne que qui sera sont ce cette aux au sans plus mais ou leur leurs il elle jusqu tout tous toute",
+    "es": "el los las una y en para nosotros usted ustedes su sus con por que es esta este del al se le nuestro nuestra sin mas pero como ya hasta todos todas sera son",
+    "it": "il lo gli una e di per noi voi vostro vostra con su che sono sara del della dei delle nel nella al alla non ma come senza fino tutti questo questa ci vi nostro nostra",
+    "pt": "o os as um uma e de para nos voce voces seu sua com por que sao sera do da dos das no na ao nosso nossa sem mais mas como ate todos nao em",
+    "nl": "de het een en is van voor wij we u uw met op niet dat die zijn wordt worden geen ook bij naar aan maar als nog onze zonder tot",
+    "sv": "och det som ar inte en ett vi ni er med for pa av till har kan ska utan men vara till fran alla",
+    "pl": "i nie jest na do z w sie dla od po za bez nasz nasza wasz oraz ze to przez bedzie",
+    "da": "og det som er ikke en et vi jer med for pa af til har kan skal uden men",
+}  # fmt: skip
+_FOREIGN_WORDS = {
+    language: frozenset(listed.split())
+    - _ENGLISH
+    - frozenset(
+        "a an as at be by do for he i in is it me my no of on or so to up us we die das am are son con sin los las man made also all had has her most over under here war rat of en e o os y x per via plus sur par du des le la el se de da das do dos pas est tout den im van op met of".split()
+    )
+    for language, listed in _FOREIGN.items()
+}  # noqa: SIM905
+#: Two of these in a sentence, or one of the list above, are enough.
+_FOREIGN_COMMON = frozenset("le la el les des du de da das do dos den im van op met est tout en und".split())  # noqa: SIM905
+
+
+def foreign_sentence(folded: str) -> str | None:
+    """The first sentence whose function words are another language's rather than English, or None."""
+    for sentence in re.split(r"(?<=[.!?;:])\s+|\s[-\u2013]\s|[\"()]", folded):
+        listed = re.findall(r"(?<![a-z])[a-z]+(?![a-z])", sentence.casefold())
+        if len(listed) < 3:
+            continue
+        english = sum(word in _ENGLISH for word in listed)
+        foreign = max(sum(word in known for word in listed) for known in _FOREIGN_WORDS.values())
+        foreign += sum(word in _FOREIGN_COMMON for word in listed) // 2
+        if foreign >= 2 and foreign > english or foreign >= 1 and english == 0 or foreign >= 3:
+            return sentence.strip()[:60]
+    return None
+
+
+def foreign_spelling(text: str) -> str | None:
+    """The first lower-case word with a letter that English words do not have, or None; names keep theirs."""
+    for match in re.finditer(r"(?<![^\W\d_])[^\W\d_]+", unicodedata.normalize("NFC", text)):
+        word = match[0]
+        if word[0].islower() and any(ord(letter) > 127 for letter in word) and fold(word).casefold() not in _LOANWORDS:
+            return word
+    return None
+
+
+_LOANWORDS = frozenset(
+    "cafe naive resume facade cliche fiance fiancee decor role regime debut detour protege attache expose entree coup deja vu uber facile soiree saute matinee cooperate cooperation coordinate zoe".split()
+)  # noqa: SIM905
+
+
 def looks_english(text: str) -> bool:
-    """Whether enough of the words are English function words; texts under nine words pass."""
+    """Whether enough of the words are English function words; texts under twelve words pass."""
     words = re.findall(r"[a-z']+", text.casefold())
-    return len(words) < 9 or sum(word in _ENGLISH for word in words) / len(words) >= 0.12
+    return len(words) < 12 or sum(word in _ENGLISH for word in words) / len(words) >= 0.12

@@ -1,0 +1,240 @@
+"""The grammar of promises: who promises, what is promised, and the ways of saying so without a promise's words.
+
+A promise is a subject of ours that grants, a commercial thing that is so and stays so, a burden that is denied, a liberty that is given,
+or an idiom. Refusals, referrals to a colleague and quotations of the contract use the same words and promise nothing. All patterns
+are for folded lower-case text in which a slot stands as the word `slot`.
+"""
+
+from __future__ import annotations
+
+import re
+
+# --- what is promised -------------------------------------------------------------------------------------------------
+
+#: Things that are bought and sold. In a customer's text they stand in refusals, referrals and quotations of the contract, or not at all.
+STRONG = re.compile(
+    r"\b(?:pric(?:e|es|ed|ing)|tariffs?|fees?|charg(?:e|es|ed|ing)|costs?|costing|surcharges?|quot(?:e|es|ed|ation|ations)|bill(?:s|ed|ing)?|invoic(?:e|es|ed|ing)|payments?|paid|pays?|paying|payable|"
+    r"list price|rate card|rates?|discount\w*|rebates?|refund\w*|credits?|credited|reimburs\w+|compensat\w+|vouchers?|coupons?|bonus\w*|concessions?|waiv\w+|deduct\w*|money|cash|goodwill|"
+    r"increases?|uplifts?|indexation|index clause|inflation|caps?|capped|penalt\w+|liab\w+|warrant\w*|indemni\w+|damages|slas?|uptime|minimum (?:term|commitment|order|purchase)|auto-?renew\w*|automatic renewal|spend|spending)\b"
+)
+#: Things of the contract, the service and the product that an honest text speaks of too.
+TERM = re.compile(
+    r"\b(?:contracts?|agreements?|terms?|renewals?|notice|deadlines?|extension|commitments?|clauses?|subscriptions?|licen[cs]es?|seats?|cancell?ation|termination|exit|opt-?out|window|conditions?|months?|weeks?|quarter|trial|pilot|upgrade|add-?on|edition|plan|package|training days?|onboarding|storage|limits?|quota|volume|sandbox)\b"
+)
+SERVICE = re.compile(
+    r"\b(?:support|service|system|platform|tickets?|answers?|answered|responses?|replies|engineers?|technicians?|help ?desk|hotline|incidents?|outages?|downtime|down|availab\w+|repairs?|fix(?:es|ed)?|bugs?|servers?|queue|line|phone|operations|performance|speed|backups?|"
+    r"maintenance|hours|uptime|problems?)\b"
+)
+PRODUCT = re.compile(
+    r"\b(?:features?|connectors?|integrations?|modules?|exports?|imports?|importer|exporter|releases?|versions?|apps?|functions?|functionality|capabilit\w+|api|single sign-?on|sso|interfaces?|buttons?|screens?|updates?|patch\w*|beta|mobile|offline mode|plug-?ins?|add-?ins?|roadmap item|"
+    r"dashboards?|reports?|fix|languages?|translations?|data cent(?:er|re)s?|hosting|region|widgets?|editor|scanner|sync\w*|automation|workflow|wish(?:es)?|request|development|migration|redesign)\b"
+)
+LEGAL = re.compile(
+    r"\b(?:legal\w*|law|lawyers?|courts?|complian\w+|compliant|certif\w+|audits?|auditors?|regulat\w+|gdpr|dpa|data protection|privacy|fines?|claims?|risk|responsib\w+|loss(?:es)?|harm|insur\w+|contract|clause|consequences?|security|protected)\b"
+)
+
+# --- who promises -------------------------------------------------------------------------------------------------------
+
+_OUR_SIDE = (
+    r"(?:we|i|us|ourselves|our (?:\w+ )?(?:team|side|company|desk|management|director|engineers?|engineering|finance|people|support|house|board|ceo|sales|colleagues|developers?|product team|legal|lawyers?|office|vendor|billing)|"
+    r"(?:your|the|my|an?) (?:account executive|account manager|ae|customer success manager|csm|contracts? (?:desk|team)|billing (?:team|department)|finance (?:team|department)|legal (?:team|contacts?|department|colleagues?)|support (?:team|desk)|"
+    r"product (?:team|manager)|sales (?:team|colleague\w*|director)|commercial team|renewals? (?:team|manager|desk)|engineers?|director|manager|boss|vendor|provider|management)|management|finance|engineering|legal|nobody here|everyone here|headquarters)"
+)
+_AUX = (
+    r"(?:will|'ll|shall|can|could|would|may|might|must|are|am|is|was|were|'re|'m|'ve|'d|have|has|had|do|does|did|be|been|to|going|happy|glad|ready|able|prepared|willing|pleased|delighted|also|already|gladly|simply|just|hereby|always|never|not|now|then|both|all|"
+    r"of course|certainly|surely|gladly|even|still|again|personally|quietly|fully|formally|therefore|so|intend|intends|plan|plans|want|wants|wish|free|in a position|allowed|authori[sz]ed|about|likely|sure|determined|committed|keen|who|that|together|first|next|soon|only|usually|normally|gratefully|kindly|each)"
+)
+#: What our side may do in any sentence: it speaks, shows, asks, counts.
+_SAFE_VERB = re.compile(
+    r"(?:discuss\w*|talk\w*|speak\w*|spoke\w*|explain\w*|ask\w*|send\w*|sent|shar(?:e|es|ed|ing)|show\w*|meet\w*|met|review\w*|look\w*|walk\w*|help\w*|welcom\w+|prepar(?:e|es|ing)|introduc\w+|check\w*|not(?:e|es|ed)|forward\w*|invit\w+|listen\w*|train\w*|learn\w*|hear\w*|see|saw|seen|measur\w+|report\w*|"
+    r"write|writes|wrote|written|read\w*|suggest\w*|recommend\w*|hop(?:e|es|ed|ing)|think\w*|thought|believ\w+|know\w*|knew|lik(?:e|es)|love|thank\w*|describ\w+|list(?:s|ed)?|record\w*|tell\w*|told|say\w*|said|remind\w*|visit\w*|call\w*|compar\w+|repeat\w*|understand\w*|understood|appreciat\w+|enjoy\w*|"
+    r"start\w*|begin\w*|began|schedul\w+|organi[sz]\w+|collect\w*|follow\w*|find|finds|found|name|names|named|go|goes|went|bring\w*|brought|pass|passes|come|comes|came|work\w*|sit|sits|join\w*|gather\w*|clarif\w+|answer|answers|respond\w*|reply|replies|advis\w+|put you|put us|be in touch|get back|get in touch|in touch|contact\w*|"
+    r"reach\w*|mention\w*|observ\w+|notic\w+|count|counts|counted|agree (?:on|with you on)|plan(?:ned)? (?:a|the|to|for)|learned|propos\w+|present\w*|demonstrat\w*|tour|guide\w*|coach\w*|study|studies|wonder\w*|look forward|care|watch\w*|need\w*|expect|point\w*|turn to|return to|stop by|drop by|leave (?:it|that|this|them) (?:to|with|out)|"
+    r"rely on your|treat\w*|decide with you|translat\w+|summari[sz]\w+|draft\w*|sketch\w*|outline\w*|highlight\w*|want|wish|wants|ma(?:ke|kes|de) (?:a note|sure you (?:know|see|hear)|time|an introduction|a list)|took (?:a look|note|notes)|take (?:a look|note|notes|the (?:same )?figures|it up|stock|time|up|the questions?)|taken note|keep (?:you|an eye|in touch|it short|track)|"
+    r"set (?:up|aside) (?:a|an|the|some) (?:call|meeting|session|talk|time|appointment)|(?:run|hold|have|give|offer|arrange|plan|do|book) (?:a|an|the|another|some|you a|your teams? a) (?:\w+ ){0,3}?(?:session|training|workshop|call|meeting|talk|introduction|review|walk-?through|tour|demo\w*|hour|chat|conversation|look|overview|question|ideas?|feeling|view)|have (?:no|not|an?|the|your|any|been|heard|seen|learned|met|noted|asked|talked|read)|"
+    r"understand|reviewing|hand (?:it|this|that|your) (?:on|over)|route|refer\w*|direct|connect|consult|involve|handle|handles|deal|deals|look after|looks after|responsible|the (?:right|person)|where|there)\b"
+)
+_SUBJECT = re.compile(rf"\b{_OUR_SIDE}\b(?P<aux>(?:\s+{_AUX})*)\s+(?P<rest>[a-z'-]+(?:\s+[a-z'-]+){{0,7}})")
+
+
+def grants(sentence: str) -> str | None:
+    """A subject of ours with a verb that is none of the harmless ones, or None."""
+    for match in _SUBJECT.finditer(sentence):
+        rest = match["rest"]
+        if re.match(r"(?:and|or|of|for|in|at|on|with|to|from|who|as|the|your|their|our|a|an|by|about|if|when|so|but|before|after|than|is|are|slot)\b", rest):
+            continue
+        if not _SAFE_VERB.match(rest):
+            return match[0]
+    return None
+
+
+# --- forms of promising without a subject -----------------------------------------------------------------------------------
+
+_DONE = (
+    r"(?:waived|granted|approved|agreed|confirmed|reduced|lowered|cut|removed|added|extended|prolonged|credited|refunded|reimbursed|covered|included|locked|capped|frozen|fixed|guaranteed|settled|arranged|sorted|done|dropped|lifted|written off|taken (?:care|out|off|down)|moved|"
+    r"switched off|suspended|accepted|forgiven|cancell?ed|halved|yours|gone|off|free|history|no longer|not (?:be )?(?:charged|billed|enforced|applied|counted|due|needed|required|payable|invoiced|owed|added)|nothing|set aside|struck|deleted|deducted|offset|absorbed|shelved|relaxed|loosened|protected|"
+    r"secured|sealed|safe|reserved|booked|unlocked|activated|doubled|thrown in|paid|honou?red|matched|beaten|adjusted|reset|amended|changed|rewritten|postponed|deferred|paused|put on hold|ready|signed off|carried over|returned|released|on us|on the house|negotiable|flexible|open to|up for|optional|voluntary)"
+)
+#: A commercial thing that has been done, stays, goes away.
+STATES = re.compile(
+    rf"\b(?:has|have|had|is|are|was|were|be|being|'s|gets?|got|becomes?|will be|shall be|can be|could be|may be)\s+(?:(?:already|now|hereby|all|also|therefore|then|simply|of course|been|as good as|considered|quietly|fully|permanently|automatically|immediately|retroactively|formally) )*{_DONE}\b|"
+    r"\b(?:stays?|remains?|holds?|keeps?|stands? (?:still|firm|where)|comes? (?:down|off|out|in at)|goes? (?:down|away|back)|drops?|falls?|shrinks?|disappears?|vanish\w*|lapses?|expires?|ends? (?:early|there)|no longer (?:appl\w+|counts?|exists?|binds?)|does not (?:apply|count|change|bind|rise|move)|do not (?:apply|count|change|rise|move)|"
+    r"will (?:not|never) (?:rise|change|go up|increase|move|apply|appear|be|climb|grow|exceed|pass|hit|show|reach|touch|affect|bind|come)|won't (?:rise|change|go up|increase|move|apply|appear|be|climb|exceed|show)|never (?:rises?|changes?|exceeds?|goes up|moves?)|cannot (?:rise|go up|increase|exceed|change|be (?:raised|increased))|off the table|"
+    r"starts? over|runs? on|carries over|rolls? over|belongs? to you|lands?|settles?|will (?:fall|drop|shrink|go down|come down|disappear|vanish|stay|remain|hold|last|continue|end|start|begin|apply)|can (?:fall|drop|shrink|stay|remain|come down|go down|wait|slip|be (?:lower|smaller|less))|unchanged|as (?:it|they) (?:is|are|was|were) (?:now|today)|"
+    r"from our (?:side|pocket)|at our (?:expense|cost)|our (?:expense|treat|gift|tab|account|cost))\b"
+)
+#: A burden denied: 'nothing to pay', 'will not be billed', 'nobody will count them'.
+BURDEN = re.compile(
+    r"\b(?:no|nothing|never|not|without|nobody|none|zero|free of|neither|nor|don't|won't|doesn't|isn't|aren't|cannot|hardly|no one)\b(?:\W+\w+){0,5}?\W+"
+    r"(?:bill\w*|charg\w*|pay|paid|paying|payable|payment|cost\w*|invoic\w*|penal\w*|fees?|consequences?|limits?|enforc\w*|obligation\w*|strings|extra|increas\w*|surcharg\w*|price rise|raise[ds]?|rais\w+|owe[ds]?|due|catch|deduct\w*|expens\w*|insist\w*|hold you|held against|count (?:them|it|that)|counted|counting|"
+    r"ask(?:ed)? (?:you )?(?:to pay|for (?:money|more|payment))|chase\w*|mind\b|look at (?:the|them|it)|strict\w*|uplift|index\w*|minimum|commitment|lock-?in|notice needed|deadline|fine[ds]?|liab\w+|harm)\b"
+)
+#: A liberty given to the customer.
+LIBERTY = re.compile(
+    r"\b(?:you|your (?:teams?|people|colleagues|company|side|organi[sz]ation)|anyone|everybody|they)\b(?:\W+\w+){0,2}?\W+(?:may|can|could|will|'ll|would|might|are|need|do|don't|won't|get|gets|receive|keep|keeps|have|deserve|only|just|simply|be|is|pay)\b[^.]{0,60}?"
+    r"\b(?:leave|walk away|walk out|walk|cancel|hand (?:\w+ ){0,2}back|hand back|give (?:\w+ ){0,2}back|return|reduce|skip|pause|stop|exit|quit|terminate|step out|get out|step back|go early|opt out (?:late|after|whenever)|deduct|withhold|owe|owed|entitled|refund\w*|reimburs\w*|compensat\w*|credit\w*|"
+    r"free (?:to|of)|welcome to|pay (?:less|nothing|later|half|what|the same|no)|less|billed|charged|invoiced|for as long as|whenever|at any time|at will|as many|as much|unlimited|beyond|without (?:paying|charge|cost|notice|penalty|a contract)|for nothing|for free|late|rely on|count on|hold us|money back|never pay|not pay|no longer pay|"
+    r"upgrade|swap|exchange|downgrade|downsize|sign later|decide later|change your mind|drop (?:seats|licen\w+|out|them))\b|\bfeel free to (?:leave|cancel|add|use more|hand|return|exceed|go over|skip|ignore|deduct|pay)|\b(?:simply|just) (?:leave|cancel|send (?:them|it) back|hand|deduct|ignore|skip|add|keep|stop paying|pay)\b"
+)
+
+
+def defers(clause: str) -> bool:
+    """Whether the clause only says who speaks about it, or that somebody asks, shows or sends something."""
+    spoken = any(_SAFE_VERB.match(match["rest"]) for match in _SUBJECT.finditer(clause))
+    return spoken or _REFERRAL.search(clause) is not None
+
+
+_REFERRAL = re.compile(
+    r"\b(?:talk|speak|write|turn|go|belongs?|goes|direct\w*|address\w*|refer\w*|forward\w*|hand\w*|pass\w*|take|put|leave|left|send|sent|bring|ask|asks|contact|raise|question\w*|discuss\w*|conversation|talks|matter|clarif\w+|answer\w*|explain\w*|understand\w*|shown?|listed|described|written|stands? in|found in|see|read|reads)\b"
+)
+
+# --- idioms, by category ------------------------------------------------------------------------------------------------
+
+#: (category, pattern). Each promises by itself, whoever is named and whatever else the sentence says, unless it is refused.
+IDIOMS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (category, re.compile(pattern))
+    for category, pattern in (
+        ("free_months_seats",
+         r"\bon us\b|\bon the house\b|\bfree of charge\b|\bf\.? ?o\.? ?c\b|\bfor free\b|\bfor nothing\b|\bat no (?:\w+ )?(?:cost|charge|expense)\b|\bno (?:extra|additional|further) (?:cost|charge|fee)s?\b|\bcomplimentary\b|\bgratis\b|\b(?:our|a|as a|small|little|welcome|parting) (?:\w+ )?(?:gift|present|treat)\b|\bgift(?:s|ed)?\b|"
+         r"\bthrow(?:s|n|ing)? in\b|\bthrew in\b|\bfree (?:months?|period|trial|upgrade|access|licen[cs]es?|training|pilot|year|weeks?|quarter|service|support|extension|add-?on|storage|edition|ride|use)\b|\b(?:without|with no) (?:a |any )?(?:bill|charge|invoice|cost|fee|payment)\b|\bcosts? (?:you )?nothing\b|\bnothing to pay\b|\bno bill\b|"
+         r"\b(?:extra|additional|spare|bonus|more) (?:seats|licen[cs]es|months?|weeks|users|capacity)\b[^.]{0,60}\b(?:for you|to you|same (?:fee|price|money)|included|without|no |at no|until|as (?:a )?thank|on top|yours|from us|open)|\bas many (?:seats|users|people|colleagues|licen\w+|accounts|of them) as\b|\bmeter (?:is |stays |remains )?off\b|\bits meter\b|"
+         r"\bpick(?:s|ed)? up the (?:bill|tab|cost|cheque|check)\b|\bfoot(?:s|ing)? the bill\b|\bour tab\b|\bbeyond (?:the|your) (?:contract|licen\w+|seats|agreed)|\bnobody (?:will|is going to|would|ever) (?:\w+ )?(?:count|check|mind|ask|notice|charge|bill)s?\b|\bnobody (?:counts|checks|minds|charges|bills)\b|\bunlimited\b|\b(?:additional|further|new|extra|more|later|other) (?:colleagues|users|people|teams?|seats|members|accounts) (?:are|is|will be|come|comes|join|joins|get|get in|come in) (?:already |also |all |simply )?(?:covered|included|free|in\b|under|without|at no|on)|\bunder the umbrella\b|\blook(?:s|ing)? after the (?:cost|bill|fee|price|invoice)\w*|\bwith(?:out)? (?:our )?compliments\b|\byours to keep\b|\b(?:is|are) yours\b(?! (?:to|and)\b)|\bfirst (?:month|year|quarter|weeks?) (?:is|are|free|costs?)"),
+        ("discount_credit_refund",
+         r"\bmoney back\b|\bbest price\b|\bprice (?:cut|reduction|drop|break)\b|\bknock(?:s|ed|ing)? (?:\w+ ){0,4}off\b|\b(?:take|takes|taking|took|taken|shave|shaved|trim|trimmed|strike|struck) (?:\w+ ){0,5}off\b(?! (?:line|the list of))|\bpay(?:s|ing)? less\b|\bfriends?'? (?:and family )?price\b|\binvoice (?:\w+ ){0,4}(?:smaller|lighter|lower|shrinks?|drops?|falls?)\b|"
+         r"\b(?:smaller|lower|lighter|reduced|cheaper) (?:\w+ )?(?:bill|invoice|fee|rate|price|amount|sum|contract|subscription|figure)\b|\b(?:bill|invoice|price|fee|rate|cost|total|renewal|figure|amount|sum)s? (?:\w+ ){0,4}(?:come|comes|coming|go|goes|gets?|turn|turns|be|is|look|looks) (?:\w+ ){0,2}(?:down|lower|lighter|smaller|less|cheaper|better|kinder|softer)\b|\bcheaper\b|\bless expensive\b|"
+         r"\b(?:special|preferential|reduced|better|sharper|softer|kinder|friendlier|fairer|lower|attractive|favou?rable|improved) (?:price|rate|terms?|conditions?|deal|offer|tariff|pricing|figure|number)s?\b|\bsharpen (?:our|the|my) pencils?\b|\bwritten in pencil\b|\bwiggle room\b|\broom (?:in|on|for) (?:the )?(?:price|renewals?|negotiat\w+|rate|fee|manoeuvre|figure)|\bmeet you (?:half ?way|in the middle)\b|"
+         r"\bwrit(?:e|ten|ing) (?:\w+ ){0,3}off\b|\bwrote (?:\w+ ){0,3}off\b|\bin your favou?r\b|\bgoodwill\b|\bgesture\b|\bas a (?:courtesy|thank[- ]you|sign of|token)\b|\bmake (?:it )?up (?:to you|for)\b|\bmake it worth\b|\bsweeten\w*\b|\b(?:towards|against|off) (?:your |the |next )?(?:next |coming )?(?:bill|invoice|renewal|fee|year's)|\bback (?:into|in|to) your (?:pocket|account|budget)\b|"
+         r"\blist price is not\b|\bnot the last word\b|\bcarved in stone\b|\bset in stone\b|\bhave your back\b|\bconsider (?:it|that|this) (?:done|settled|waived|gone|approved|yours|agreed|sorted)\b|\bswallow the\b|\babsorb(?:s|ed)? the\b|\bsplit the (?:cost|bill|difference)\b|\bcover(?:s|ed)? (?:\w+ )?(?:the )?(?:costs?|fees?|expenses?|bill|difference|travel)\b|\bcarried over as\b|\bone-?off reduction\b|\bpercentage off\b|\ba (?:good|nice|fat|decent) deal\b|\bdeal for you\b"),
+        ("price_lock_cap",
+         r"\bno (?:\w+ )?(?:price )?(?:increases?|rises?|uplift|hikes?)\b|\bprice (?:lock|guarantee|freeze|cap|hold|protection|promise|stop|brake)\b|\b(?:lock|freeze|fix|hold|cap|peg|nail|cement|protect|ring-?fence|shield)(?:s|ed|ing|en)?\b[^.]{0,40}\b(?:price|rate|fee|cost|tariff|amount|figure|conditions|terms)s?\b|\b(?:price|rate|fee|cost|tariff|amount|figure)s?\b[^.]{0,50}\b(?:locked|frozen|fixed|capped|pegged|guaranteed|for good|for ever|forever|for life|"
+         r"as long as|stays? (?:where|what|the same|put|as)|stay (?:where|what|the same|put|as)|stays?\b|remains?\b|will not move|not move|never move|unchanged|sleeps?|asleep|same again|no higher|not (?:a cent )?(?:more|higher))|\bsame (?:price|rate|fee|money|cost|amount|conditions|terms|tariff|invoice)\b|\bwhat you pay (?:now|today|already)\b|\bstays? (?:asleep|where (?:it|they) (?:is|are))\b|\bindex(?:ation)?(?: clause)?\b|"
+         r"\b(?:next|further|additional|new|other|later|future|more|every other) (?:seat|team|user|colleague|licen\w+|department)s?\b[^.]{0,50}\b(?:same|slot|like the first|at what|today's|current|present|no more|price|rate)\b|\b(?:for (?:ever|life|good)|forever)\b|\bprice list (?:of today|as it is)|\btoday's (?:price|rate|fee|conditions|terms)\b|\bnever (?:pay|be charged|see) more\b|\bnot a cent more\b|\bceiling\b|\binflation\b"),
+        ("term_change",
+         r"\b(?:reduc|cut|drop|remov|cancel|downgrad|hand(?:ing)? back|give back|take back|taking back|took back)\w*\s+(?:\w+\s+){0,5}?(?:seats?|licen[cs]es?|contract|subscription)\b|\b(?:smaller|fewer|less|shorter|looser|lighter) (?:contract|subscription|term|seats|commitment|notice)\b|\bwalk away\b|\bwalk out\b|\bhand(?:ed|ing)? (?:\w+ ){0,3}back\b|\b(?:give|send) (?:\w+ ){0,3}back\b(?= (?:any|when|before|after|at|if|in|with))|"
+         r"\bleave (?:early|whenever|at any|before the|any time|the contract|when you|without|from one)|\b(?:end|leave|exit|stop|quit|cancel|terminate)\w* (?:\w+ ){0,4}(?:early|at any time|any time|whenever|before (?:the end|slot|its time)|without (?:notice|penalty|a reason|reasons|cost)|from one (?:day|month))\b|\bshorten(?:ed|s)?\b|\bprolong\w*\b|\bno lock-?in\b|\bmonth (?:by|to) month\b|\b(?:let|lets) (?:\w+ ){0,4}(?:pass|lapse|slip|slide)\b|"
+         r"\b(?:accept|take|honou?r|allow|recogni[sz]e)\w* (?:\w+ ){0,5}(?:late|afterwards|after (?:the|slot)|later)\b|\bafter the deadline\b|\bmiss(?:ed|ing)? (?:the|that|your) (?:deadline|date|notice)\b|\bgrace period\b|\bextra time\b|\bmore time to (?:decide|opt|cancel|give notice)\b|\bautomatic(?:ally)? renew\w*|\bauto-?renew\w*|\bback door\b|\bescape (?:clause|hatch)\b|\bopt-?out (?:date|deadline|window|period) (?:will|can|may) (?:be )?(?:moved?|shift\w*|pass|wait|slip|extended)\b|\b(?:regard|treat|consider|see|take|count)\b[^.]{0,40}\bas (?:extended|waived|lifted|suspended|prolonged|cancelled|moved|met|done|given|granted|approved|agreed|void|dead|gone|settled)\b|\btear up\b|\btrial (?:period|phase|basis)\b|"
+         r"\bnot (?:bound|tied|held) (?:by|to)\b|\b(?:minimum|fixed) (?:term|commitment|period|volume|number)\b|\bturn a blind eye\b|\blook(?:s|ed|ing)? (?:away|the other way)\b|\bnobody (?:will )?hold(?:s)? you\b|\bbend the\b|\bstretch the\b|\boverlook\w*\b|\brenegotiat\w+|\breopen the (?:contract|terms)\b|\bpaus(?:e|es|ed|ing) (?:\w+ ){0,4}(?:contract|subscription|payments?|seats|licen\w+|fee)s?\b|\bswap (?:\w+ ){0,4}(?:seats|licen\w+|modules?)\b"),
+        ("sla_penalty",
+         r"\b(?:always|around the clock|round the clock|day and night|night and day|at any hour|at all hours|every (?:hour|minute|second)|at all times|on sundays?|weekends?|public holidays?)\b[^.]{0,60}\b(?:support|service|system|platform|available|answer\w*|reach\w*|there|staffed|team|desk|up|online|running|engineer)|\b(?:support|service|system|platform|desk|team|engineer)s?\b[^.]{0,60}\b(?:always|around the clock|round the clock|day and night|at any hour|at all times|every (?:hour|minute)|weekends?|on sundays?)\b|"
+         r"\b(?:never|not|no longer|no more) (?:\w+ ){0,2}(?:go(?:es)? down|fail|fails|crash\w*|be down|be unavailable|stall|break down|stand still|outages?|interruption\w*|downtime)\b|\bno (?:outages?|downtime|interruptions?|more outages)\b|\bruled out\b|\bwithin (?:the|an?|minutes|hours|moments|(?:the )?same) ?(?:half |working |business |single )?(?:hours?|days?|minutes?|afternoon|morning|of)?\b[^.]{0,30}(?:answer\w*|repl\w+|respon\w+|fix\w*|solv\w+|repair\w*|resol\w+|back|ticket)?|\b(?:the )?same (?:working )?day\b|"
+         r"\b(?:before|by) (?:lunch|noon|evening|the evening|close of business|the end of the day)\b|\b(?:front|top|head|first) (?:place )?(?:in|of) (?:the |our |every )?(?:queue|line|list)\b|\bjump the queue\b|\bpriority (?:support|queue|line|treatment|access|handling)\b|\b(?:dedicated|named|personal|own) (?:engineer|support|technician|agent|hotline)s?\b(?! (?:at your|on your))|\bservice credits?\b|\bcontractual penalt\w+|\bmobile number\b|\bred phone\b|\bguarantee\w*|\bresponse times?\b[^.]{0,30}\b(?:will|shall|of slot|minutes|hours|better|shorter|halve)|"
+         r"\bpay (?:\w+ ){0,4}(?:for (?:every|each)|if we|when we|penalt)\w*|\b(?:owed|owe you) compensation\b|\bnines\b|\brun(?:s)? without (?:a )?(?:interruption|break|fail)\w*|\bup and running (?:all|at all|every|always)"),
+        ("delivery_date",
+         r"\b(?:go|goes|going|went|be) live\b|\bship(?:s|ped|ping|ment)?\b|\brelease (?:date|plan|notes? of)\b|\bnext (?:\w+ )?(?:release|version|update|sprint|iteration)\b|\bcoming (?:release|version|update)\b|\b(?:in|on) (?:the|our|this|next) (?:\w+ )?(?:sprint|backlog|pipeline|roadmap(?! (?:is|says|shows|that|we|at)))\b|\bgeneral availability\b|\b(?:as good as|almost|nearly|all but|already half) (?:finished|done|ready|there|complete|built)\b|\bbeing (?:built|developed|coded|written for you|tested)\b|\bunder (?:construction|development)\b|"
+         r"\broll(?:s|ed|ing)? out (?:the|your|this|it|a new|to)\b(?= (?:new |missing )?(?:feature|connector|module|release|version|app|integration|export|fix))|\bfeature request (?:is|was|has)\b|\bvoted in\b|\bweeks away\b|\bmonths away\b|\bdays away\b|\bjust around the corner\b|\baround the corner\b|\bon its way\b|\bdate for the (?:release|launch|delivery)\b|\bdeliver(?:y|s|ed|ing|able\w*)?\b[^.]{0,40}\b(?:date|by|before|in time|feature|module|connector|integration|fix|export)|\bdeveloper\w* (?:is|are|will|has|have)\b"),
+        ("legal_warranty",
+         r"\blegally (?:binding|safe|sound|covered|protected|responsible|bound)\b|\bwe undertake\b|\byou have (?:my|our) (?:word|promise|assurance|guarantee|commitment)\b(?! that we (?:shall|will) (?:ask|tell|inform))|\b(?:we|i|us|company|management|director|side) (?:\w+ )?(?:stand|stands) (?:behind|by|surety|in for|up for)\b|\bhold us (?:to|liable|responsible|account)|\byou (?:can|may|could|should) (?:safely |always |fully |really )?(?:count|rely|depend|bank|build|bet) on (?!your|them|the people)|\bguarant\w+|\bwarrant\w*|\bindemni\w+|\bliab(?:le|ility|ilities)\b|\bhold(?:s)? (?:you )?harmless\b|"
+         r"\b(?:take|takes|taking|assume|accept|bear|bears|carry|carries|shoulder)s? (?:the |full |all |any |every |sole )*(?:responsib\w+|liab\w+|risks?|blame|damage\w*|fines?|loss\w*|consequences?|cost\w*)\b|\b(?:that|this|it) (?:is|would be|will be|becomes) (?:our|ours|for us|on us)\b[^.]{0,30}(?:problem|sort|fix|pay|carry|responsib\w+|fault|risk|headache|to)|\bour problem\b|\bour risk\b|\bat our (?:own )?risk\b|\bwill pass (?:the|every|any|your) (?:audit|inspection|check|exam)|\bno legal (?:risk|exposure|problem|consequence)|"
+         r"\bfully (?:compliant|covered|insured|certified|protected|secure)\b|\b(?:compl(?:y|ies|iant)|conform\w*|meets?|satisf\w+) (?:with )?(?:all|every|any|each)\b|\bbinding\b|\bmake (?:good|whole)\b|\bassur(?:e|es|ed|ance|ances)\b|\bpromis(?:e|es|ed|ing)\b|\bvouch\w*|\bswear\w*|\bpledge\w*|\bcross our hearts?\b|\bword of honou?r\b|\b(?:our|my) word\b(?! that we)|\bcannot be held\b|\bapproved? (?:\w+ ){0,4}(?:dpa|clause|amendment|contract change|changes?)\b|\bsafe harbou?r\b|\bimmune\b|\bnothing can (?:happen|go wrong)\b|\bwithout (?:any )?risk\b|\brisk[- ]free\b|"
+         r"\bpay (?:\w+ ){0,3}(?:the )?(?:fines?|damages?|lawyers?|claims?)\b|\bfit for (?:\w+ )?purpose\b|\berror[- ]free\b|\bwe answer for\b|\bif (?:anything|something) goes wrong\b"),
+        ("competitor_match",
+         r"\bwhatever (?:they|others?|the others?|another|anyone|anybody|somebody) (?:\w+ )?(?:charge|quote|offer|ask|bid|pay|promise|put)\w*|\bwhat (?:others?|the others?|another|anyone|somebody) (?:\w+ )?(?:charge|quote|offer|ask|bid|promise|put)\w*|\bwhat they (?:charge|quote|offer|bid)\w*|\b(?:match|beat|undercut|underbid|equal|meet|top)(?:s|ing|ed|ten)?\b[^.]{0,50}\b(?:quote|bid|offer|price|vendor|competitor|competition|rival|supplier|they|theirs|deal|proposal|figure)s?\b|\b(?:other|another|any other|different|cheaper|competing|rival|second|alternative) (?:vendor|quote|bid|offer|supplier|provider|desk|side|price|deal|tender|proposal)s?\b|\bcompetitors?\b|\bcompetition\b|"
+         r"\bthe competition\b|\b(?:find|found|get|got|offered|quoted|cheaper|same|better|less|price|pay) (?:\w+ ){0,3}elsewhere\b|\bpay the difference\b|\bprice match\w*|\blike-?for-?like\b|\bcounter-?offer\b|\b(?:quote|offer|bid|price) (?:from|of|by) (?:them|someone|somebody|another|others|the other|any)|\btheir (?:price|quote|offer|bid|rate|fee|conditions)\b|\bparity\b|\bno worse off\b"),
+    )
+)  # fmt: skip
+
+#: Inside the house: an instruction or an intention to give what no plan may give.
+INSIDE = re.compile(
+    r"\b(?:offer|promis|grant|waiv|refund|reimburs|credit|guarante|compensat|undercut|match|concede|rebate|discount)\w*\b(?:\W+\w+){0,9}?\W+(?:discounts?|rebates?|refunds?|credits?|pric\w+|fees?|charges?|costs?|free|months?|notice|terms?|penalt\w+|compensation|reductions?|part|uptime|liab\w+|"
+    r"warrant\w+|damages?|delivery|release|service level|sla|competitor\w*|quote|offer|upgrade|extension|concessions?|money|invoices?|bill|increase|exit|seats? for)\b|"
+    r"\bfree of charge\b|\bat no (?:\w+ )?(?:cost|charge)\b|\bfor free\b|\bcomplimentary\b|\bmoney back\b|\bfree (?:months?|period|upgrade|licen[cs]es?|year|service)\b|\bprice (?:lock|cap|freeze|guarantee|match|cut)\b|\b(?:price|fee|rate)s? (?:\w+ )?(?:will|shall|stays?|is) (?:not (?:rise|go up|increase)|stay|frozen|capped|locked|where|as)\b|"
+    r"\b(?:lower|reduce|cut|drop|freeze|cap|halve|lock|slash|sweeten)\w* (?:the |their |its |your |our )?(?:\w+ )?(?:price|fee|rate|bill|invoice|cost)s?\b|\b(?:give|gives|given|throw in|add) (?:them|the customer|slot|her|him)?\W*(?:\w+ ){0,4}(?:discount|rebate|credit|free|reduction|months?|extra seats)\b|\b(?:full|all|any) liability\b|\bwe bear\b|\bguaranteed\b|"
+    r"\b(?:discount|rebate|refund|credit|reduction|fee waiver) (?:\w+ )?(?:applies|is (?:granted|approved|agreed|due|given|promised)|was (?:granted|approved|agreed|promised)|has been)\b|\bshorten (?:the )?(?:term|notice)|\bextend (?:the )?(?:term|notice|opt-?out|deadline)|\bswitch(?:ed)? off (?:the )?(?:automatic )?renewal|\b(?:let|release) (?:them|the customer) (?:out|go early|leave)\b|\bwithin the hour\b|"
+    r"\bpay (?:their|the customer's|its) (?:fine|damage|cost|lawyer)\w*|\bservice credits?\b|\bbeat (?:any|the|their|every)\b"
+)
+
+#: The vendor's own view of the account, in everyday words too.
+INTERNAL = re.compile(
+    r"\b(?:risk (?:score|band|rating|level|register|list|class|report)|health score|(?:red|yellow|amber|green|orange) (?:account|flag|list|light|band|zone|box|category)|(?:marked|flagged|rated|ranked|classed|listed|scored|coded|tagged|categori[sz]ed) (?!by you)(?:\w+ ){0,3}(?:red|amber|yellow|as|low|high|poor\w*|weak|critical|with us|by us|internally)|not green\b|in the red\b|turned red|"
+    r"shelf ?ware|muda|mura|muri|lean (?:risk|score)|save (?:play|plan|case|desk|team)|rescue\w*|renewal risk|detractor\w*|upsell\w*|up-sell\w*|cross-?sell\w*|down-?sell\w*|nrr|grr|internally|internal(?: (?:view|note|list|score|report|notes|forecast|review|meeting|discussion|assessment|use))?|lifecycle phase|win-?back|post-?mortem|champion risk|escalation risk|"
+    r"right-?siz\w+|headroom|over-?licen[cs]ed|over-?bought|over-?sold|expansion (?:target|potential|play|case|revenue)|watch ?list|on (?:our|the|a) (?:watch|radar|list of)|alarm\w*|early warning|warning (?:sign|light|list|lamp)s?|a warning|(?:we|i|our \w+) (?:\w+ )?(?:fear|fears|worry|worries|worried|doubt|doubts|suspect|suspects|dread|expect to lose|are afraid|are nervous|is nervous|are concerned|are worried)|nervous|in doubt|"
+    r"(?:might|could|may|will|would|going to|about to|likely to) (?:well |soon )?(?:leave us|leave|lose you|churn|drop us|not renew|jump ship|be lost)|(?:lose|losing|lost) you\b|losing (?:this|your|the) (?:account|business|contract)|leave us|leaving us|our (?:forecast|notes|records|crm|books|scor\w+|ranking|system|director|board|management|list|file|files|model|report) (?:\w+ )?(?:say|says|show|shows|carr\w+|describ\w+|count\w*|lists?|puts?|rates?|see|sees|reads?|marks?|holds?|has you|expects?|"
+    r"ranks?|predict\w*|call\w*|warn\w*)|(?:on|in) your file\b|among ourselves|between ourselves|in our books|behind the scenes|off the record|confidential\w*|weak (?:sponsor|champion|account|use)|(?:sponsor|champion) (?:is|was|seems|looks) (?:weak|gone|lost|shaky|absent)|our experience says|accounts (?:that|which|like yours)|customers (?:who|that) (?:leave|cancel|churn|usually)|probabilit\w+|likelihood|how likely|prospects of (?:a )?renewal|"
+    r"profitab\w*|margins?|quota|commission|(?:low|high|top)[- ]priority account|segment\b|tier\b|arr\b|revenue (?:at|in) (?:risk|danger)|at stake|in danger|endanger\w*|jeopard\w*|shaky|wobbl\w+|bad (?:shape|account)|problem (?:account|child)|difficult (?:account|customer)|unhealthy|poor health|your health|health of (?:your|the|this) (?:account|contract|relation\w*)|our (?:internal )?view of you|"
+    r"what we (?:say|think|write|note) (?:of|about) you|second thoughts|on the way out|write you off|written you off|given up on you|cold(?:er)? (?:account|relation\w*)|do not (?:share|forward|show) (?:this|it)|for our eyes)\b"
+)
+#: Words of the house that a customer's own trade has too: they count beside us or you, and not beside the customer's customers.
+INTERNAL_COMMON = re.compile(r"\b(?:at[ -]risk|churn\w*|wast(?:e|es|ed|ing|age)|expansion|red flags?)\b")
+
+# --- what promises nothing -------------------------------------------------------------------------------------------------
+
+_GRANTED = (
+    r"(?:offer\w*|promis\w+|grant\w*|guarantee\w*|confirm\w*|commit\w*|agree\w*|quot\w+|discount\w*|refund\w*|credits?|rebate\w*|waiv\w+|extend\w*|extension\w*|chang\w+|match\w*|decid\w+|decision\w*|negotiat\w+|speak|discuss\w*|say|tell|comment\w*|answer\w*|give|provide|make|name|set|reduc\w+|lower\w*|prices?|pricing|terms?|assur\w+|undertak\w+|"
+    r"speculat\w+|mean|contain\w*|include\w*|date|dates|deadline\w*|free|authori\w+|announc\w*|concession\w*|warrant\w*|liab\w*|legal|roadmap|release\w*|compar\w+|competitor\w*|exception\w*|compensat\w*|service level\w*|conditions?|figures?|amounts?|money|commercial\w*|accept\w*|move|touch|treat\w*|read|stand)"
+)
+_STRONG_NO = re.compile(
+    r"\b(?:cannot|can not|can't|could not|unable to|not able to|not in a position to|no authority|without (?:the )?authority|not authori[sz]ed|not allowed to|not (?:mine|ours|for us|for me|our place|up to us)|may not|must not|nobody (?:here |at our side )?(?:can|may)|no one (?:can|may)|do not|does not|don't|doesn't|will not|won't|never|neither|nor|none of|declin\w+|refus\w+|refrain\w*|"
+    r"rather not|would be wrong|wrong to|is not (?:possible|something|part|a matter|in|meant|intended|an)|are not|isn't|no(?! longer)|without|rul(?:e|es|ed) out|leav(?:e|es|ing) out|outside|beyond (?:our|my|this)|nothing (?:in this|here|that we)|not here|not with this|answered with no|answer is no|say no|not)\b"
+    rf"[^.;,]{{0,70}}?\b{_GRANTED}\b"
+)
+_GRANTED_NO = re.compile(
+    rf"\b{_GRANTED}\b[^.;]{{0,60}}?\b(?:is|are|was|were|would be|must be|has to be|have to be|will be|can be|can|may|could|should)?\s*(?:not (?:possible|ours|mine|for us|something|part|in|a matter|decided|made|given|offered|promised|discussed|agreed|to be|be|meant|available)|cannot|impossible|out of (?:the question|our|my)|answered with (?:a )?no|declined|refused|beyond (?:our|my|this))\b"
+)
+#: A no to a no, and an exception to a no.
+_UNDONE = re.compile(
+    r"\b(?:cannot|can't|will not|won't|not|never|hardly) (?:\w+ )?(?:refuse|decline|say no|turn (?:it|you|this|that) down|object|stand in (?:the|your) way|deny|resist)\b|\bexcept (?:for|to|in|with) (?:you|your|this)|\bexcept you\b|\bbut for you\b|\bunless (?:it is )?you\b|\bthis (?:time|once) (?:we|it|you)|\bapart from you\b|\bwith (?:one|an|the) exception\b|\bmake an exception\b|"
+    r"\bnot only\b|\bno longer\b|\bnot (?:any ?more|for you|to you|yours|in your case)\b|\bnot (?:be|being|get|have to be|to be) (?:billed|charged|invoiced|asked|enforced|counted|held|penali[sz]ed|raised|increased|applied)\b|\bdo(?:es)? not (?:charge|bill|invoice|enforce|apply|count|insist|raise|increase|cost|bind|expire)\b|\bwill not (?:charge|bill|invoice|enforce|apply|count|insist|raise|increase|cost|rise|go up|change|move|see|pay|bind|be)\b|\bnot (?:pay|see|notice|owe|feel)\b|\bno doubt\b|\bnothing stands in\b|\bno problem\b|\bno (?:\w+ )?(?:charge|cost|fee|bill|invoice|increase|penalty|surcharge|uplift)s?\b"
+)
+_FIRST_NO = re.compile(
+    r"\b(?:cannot|can not|can't|unable to|not able to|not in a position to|no authority to|not authori[sz]ed to|not allowed to|may not|must not|would be wrong to|wrong to|do not|does not|never|nobody (?:here )?(?:can|may)|no one (?:can|may)|neither [\w ]{0,20} nor [\w ]{0,20} can|is not (?:possible|ours|for us|for me|something we can)|declin\w+ to|refus\w+ to)\b[^.;]{0,40}?\b(?:promise|guarantee|confirm|say|commit|assure|offer|quote|name|announce|discuss|speak|comment|decide|agree|give|make|negotiate|grant|undertake|provide)\b"
+)
+
+
+def refuses(clause: str) -> bool:
+    """Whether the clause says no to what it speaks of. A denied burden ('will not be billed') and an exception ('but not for you') is a yes."""
+    if _UNDONE.search(clause):
+        first = _FIRST_NO.search(clause)
+        return first is not None and not re.search(r"\bexcept|\bbut for you|\bunless you|\bexception\b|\bnot only\b|\bthis (?:time|once)\b", clause)
+    return _STRONG_NO.search(clause) is not None or _GRANTED_NO.search(clause) is not None
+
+
+#: The contract speaks, not we.
+QUOTES = re.compile(
+    r"\b(?:according to|under|in|per|by|as (?:set out|stated|agreed|signed|written|listed|it stands|they stand|laid down|described)(?: in| by)?|pursuant to|from|of|on|governed by|with reference to|see) (?:the |your |our |this |that |its )*(?:current |signed |existing |present |running )?(?:contract|agreement|order form|order|subscription|appendix|schedule|annex|terms of service|general terms|signature)\b|"
+    r"\b(?:the|your|our|this) (?:current |signed |existing |present |running )?(?:contract|agreement|order form|subscription|appendix|schedule|annex|paper|papers) (?:also |itself |now )?(?:say|says|state|states|set|sets|lists?|names?|shows?|provides?|govern\w*|covers?|runs?|renews?|ends?|describ\w+|contains?|defines?|is|has|holds?|includes?|fixe?s|comes|began|started|was|regulates?|requires?|lays|gives|began|spells?|counts?)\b|"
+    r"\bas (?:signed|agreed|contracted|written|you signed|it stands|they stand|in the contract)\b|\bcontracted (?:price|fee|rate|seats|amount)\b|\b(?:price|fee|rate|amount) (?:in|of|under|from) (?:the|your) (?:\w+ )?(?:contract|agreement|order)"
+)
+_THIRD = r"(?:customers?|clients?|suppliers?|subscribers?|tenants?|guests?|patients?|members?|buyers?|shops?|stores?|citizens?|students?|pupils?|drivers?|dealers?|travell?ers?|passengers?|households?|residents?|donors?|farmers?|fans|visitors?|readers?|players?|retailers?|vendors?|carriers?|contractors?|employees?|applicants?|borrowers?|policy ?holders?|children|families|animals|buildings|sites|plants)"
+#: The customer's own trade: their customers, their clerks, their invoices, and what the product does with these.
+OWN_TRADE = re.compile(
+    rf"\b(?:your|their|its|the|own) (?:\w+ )?{_THIRD}(?:'s|s')?\b|\b{_THIRD}(?:'s|s')? (?:\w+ )?(?:invoices?|payments?|prices?|refunds?|credits?|contracts?|fees?|bills?|discounts?|quotes?|orders?|claims?|tickets?|accounts?)\b|\bcredit notes?\b|\bprice lists?\b|\bpayment (?:terms|runs?|data|files?|reminders?)\b|"
+    r"\b(?:your|their|the|own) (?:own )?(?:pricing|billing|payments?|credit|contracts?|legal|finance|procurement|purchasing|accounts|accounting|invoicing|sales|collections?|quotation|cost|claims|tariff|fee|refund|discount|invoice|penalty|waste|risk|warranty|compliance) (?:team|teams|desk|department|people|colleagues|staff|clerks?|managers?|analysts?|office|group|specialists?|runs?|data|reports?|module|screen|page|tool|app|process\w*|rules?|tables?|files?|templates?|forms?|codes?|"
+    r"cent(?:er|re)|view|dashboard|workflow|calculat\w+|import|export|numbers?|collection|tracking|control|history|lists?|engine|planning|register|entries|fields?|records?)\b|\bcost (?:centres?|centers?|accounting|control)\b|\bhow (?:to|they|your) \w+ (?:an? |the |their )?(?:invoices?|credit|payments?|refunds?|quotes?|discounts?|prices?|fees?)"
+)
+#: Short answers that promise what the sentence before spoke of.
+ELLIPSES = re.compile(
+    r"(?:^|[,;:] ?)(?:but |and |so )?(?:not (?:for|to|with|in) (?:you|your)\b|not (?:you|yours|this time|any ?more|here)\b|yours (?:\w+ ){0,3}(?:not|is|are|will|has|have|stays?|does|do|too|as well|can)|(?:and )?so (?:will|do|does|can|are|is|have|has|would|shall) (?:you|we|yours|ours|our|your|it|they)\b|neither will yours|same (?:here|for you|goes)|the same (?:goes|holds|applies|is true) for (?:you|yours)|you (?:are|will be|would be|shall be) (?:the|an|our) exception|the exception|"
+    r"forget (?:it|them|that|about)|consider (?:it|that|this)|(?:it|that|this) (?:is|'s|was|has been|will be|would be) (?:done|yours|settled|sorted|handled|fine|no problem|all right|ok|a deal|gone|over|history|taken care|arranged|agreed|our|on)|(?:it|that|this) (?:will|would|shall|can|does|need|must) (?:not|never|no longer|happen|stay|be|end|go|change|come|hold|work|still|have|too|also)\b|that (?:changes|ends|stops|stays|holds|includes|covers|settles|goes)\b|we (?:do|will|shall|can|have|did|would)(?:\.|,|$| so\b| that\b| it\b| too\b| for you\b| this\b| both\b)|"
+    r"(?:just )?(?:say|give) (?:the word|us a word|so|us a sign|a sign)|(?:just )?tell (?:us|me) (?:and|when|which|how many|what you)|call (?:me|us)(?: and|\.|,|$)|ask (?:and|for it|us and)|deal\b|done\b|granted\b|agreed\b|approved\b|yes\b|no problem|problem solved|leave (?:it|that|them) (?:to|with) (?:us|me)|count on (?:it|us|that)|you can (?:count|rely|depend|have|keep|forget|stop|leave|drop|skip|ignore|go)\b|you (?:will|would|shall|do|need|can|may) (?:not|never|no longer)\b|you get (?:it|them|that|both|this)|"
+    r"(?:for|with|in) (?:you|your case|yours)\b[^.]{0,40}\b(?:not|no|never|off|different|otherwise|free|less|stays|ends|gone)|ours (?:too|as well|will|is|does)|no (?:more|longer|need|reason|worries|worry)\b|nothing (?:more|else|changes|to (?:pay|sign|fear|do)|will)|never (?:again|mind)|there (?:is|will be) (?:none|no|nothing)\b|(?:it|they) (?:stays?|goes|go|ends?|disappears?|vanish\w*|drops?|comes?|waits?) (?:where|away|down|off|there|then|with|back|here|for|on)\b|half of (?:it|that)|from us\b|with our|on our)"
+)
+
+# --- text that obeys somebody else's --------------------------------------------------------------------------------------
+
+_SOURCES = r"(?:tickets?|notes?|instructions?|transcripts?|comments?|subject lines?|display names?|account names?|contact names?|fields?|survey answers?|surveys?|free text|prompts?|attachments?|footers?|signatures?|memos?|command\w*|orders?|messages?|call logs?|chat\w*|voice ?mails?|e-?mails?|mails?|documents?|records?|tags?|hidden \w+|request in)"
+OBEYS = re.compile(
+    rf"\b(?:as|what|just as|exactly as) (?:the|your|this|that|our|a|his|her|their)?\s?(?:\w+ ){{0,3}}{_SOURCES} (?:\w+ )?(?:asks?|asked|says?|said|tells?|told|orders?|ordered|instruct\w*|dictat\w*|demand\w*|requir\w*|states?|stated|wants?|wanted|requests?|requested|reads?|puts?|directs?|directed|commands?|suggests?|specif\w+|lays|laid|has it)\b|"
+    rf"\b(?:per|following|according to|in line with|as per|pursuant to|obeying|by order of|on the order of|at the request of|in accordance with|based on|because of|due to|in answer to|in response to) (?:the|your|this|that|an?|his|her|their)? ?(?:\w+ ){{0,3}}(?:instructions?|ticket|tickets|transcript|comment|command\w*|order\b|subject line|display name|account name|hidden \w+|field|note\b|note in|survey|request in|prompt|memo|voice ?mail)|"
+    rf"\bas (?:requested|instructed|ordered|asked|directed|demanded|told|dictated|required|noted) (?:in|by|through|via|from) (?:the|your|this|a|an|that|our|his|her|their) (?:\w+ ){{0,3}}{_SOURCES}|\b(?:the|this|your|that|a) (?:\w+ ){{0,2}}{_SOURCES} (?:\w+ ){{0,2}}(?:instruct\w*|orders? (?:us|me|that)|told (?:us|me)|tells (?:us|me)|dictat\w*|demands? that|requires? (?:us|me|that)|authori[sz]\w*|obliges|commands?)|"
+    r"\boverrid\w+|\bdebug\b|\bassistant\b|\bnew rules?\b|\bend of (?:instructions?|prompt|ticket)|\bobey\w*|\bsystem (?:message|prompt|note|override)\b|\bignore (?:all|any|the|previous|prior|every)|\bdisregard\w*|\bas an? (?:ai|language model|assistant)\b|\binstructions? (?:above|below|received|followed)|\bnew instructions?\b|\bby (?:special )?order\b|\bhereby\b|\badmin(?:istrator)? mode\b|\bjailbreak|\bdeveloper mode\b|\bact as\b|\byou are now\b|\bprompt\b|\bhidden (?:note|text|instruction|message|line)"
+)
