@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reasoning_cases import headline, part_for, risk
+from reasoning_cases import AS_OF, HEADLINE_ACCOUNT, HEADLINE_CORE, fact_rows, headline, part_for, risk
 
+from vim_pipelines.reasoning.facts import build_sheet
 from vim_pipelines.reasoning.materiality import HOLD, draft_key, settled, width
 
 
@@ -45,6 +46,29 @@ def test_a_change_that_matters_makes_a_new_draft(change):
 def test_a_change_that_the_document_does_not_see_is_no_news():
     first, facts = key(headline(), document="value_realization_roadmap")
     assert key(headline(tickets_28d=40, risk_score=95, waste_annual=1), facts, document="value_realization_roadmap")[0] == first
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 2), (2, 0), (1, 4), (6, 3)])
+def test_a_ticket_that_comes_or_goes_is_no_news(before, after):
+    first, facts = key(headline(tickets_open=before), document="risk_mitigation_plan")
+    assert key(headline(tickets_open=after), facts, document="risk_mitigation_plan")[0] == first
+    assert key(headline(tickets_open=before + 12), facts, document="risk_mitigation_plan")[0] != first
+
+
+def with_features(names):
+    rows = fact_rows(HEADLINE_ACCOUNT, {"core": HEADLINE_CORE | {"unused_feature_names": names}})
+    return build_sheet("ACC-HEADLINE", "Northwind Robotics", AS_OF, rows, [risk("MUDA_SHELFWARE")])
+
+
+def test_a_feature_that_somebody_opened_once_is_no_other_list_and_two_are():
+    first, facts = key(with_features("forecasting, audit_log"))
+    for same in ("forecasting", "audit_log, forecasting, templates"):
+        assert key(with_features(same), facts)[0] == first
+    for other in ("none", "templates", "forecasting, audit_log, templates, export"):
+        assert key(with_features(other), facts)[0] != first
+    assert key(with_features(None), facts)[0] != first  # what is not known is not the same list
+    none, facts = key(with_features("none"))
+    assert key(with_features("templates"), facts)[0] == none and key(with_features("templates, export"), facts)[0] != none
 
 
 def test_a_new_risk_changes_the_risk_plan():

@@ -22,7 +22,7 @@ from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.core.money import format_money
 from vim_pipelines.core.severities import SEVERITIES
 
-Step = Literal["exact", "count", "measure", "money", "ratio", "days", "score", "volatile"]
+Step = Literal["exact", "count", "load", "measure", "money", "names", "ratio", "days", "score", "volatile"]
 Relation = Literal["below", "equal", "above"]
 
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
@@ -105,8 +105,8 @@ ACCOUNT_METRICS: tuple[Metric, ...] = (
         ("without", "gap", "pause", "run", "quiet", "nobody"),
     ),
     Metric("last_activity_date", "Last day with use", "volatile", True, says=("last", "use", "activ", "work")),
-    Metric("tickets_28d", "Support tickets opened", "count", True, _TICKETS, ("ticket", "support", "opened", "received")),
-    Metric("tickets_open", "Support tickets open", "count", True, _TICKETS, ("open", "wait", "unanswered", "unsolved")),
+    Metric("tickets_28d", "Support tickets opened", "load", True, _TICKETS, ("ticket", "support", "opened", "received")),
+    Metric("tickets_open", "Support tickets open", "load", True, _TICKETS, ("open", "wait", "unanswered", "unsolved")),
     Metric("risk_score", "Lean risk score", "score", says=("score",)),
     Metric("phase_name", "Lifecycle phase", "exact"),
     Metric("blocking_requirement", "Requirement that blocks the next phase", "exact"),
@@ -123,7 +123,7 @@ GROUP_METRICS: tuple[Metric, ...] = (
     Metric("unused_value_annual", "Unused seats at net price, a year", "money", says=_UNUSED),
     Metric("waste_annual", "Right-size gap with headroom at net price, a year", "money", says=_GAP),
     Metric("net_unit_price_annual", "Net price of a seat, a year", "money", True, says=("price", "a seat", "each", "per seat", "cost")),
-    Metric("unused_feature_names", "Value features not used", "exact", True),
+    Metric("unused_feature_names", "Value features not used", "names", True),
 )
 #: Facts of the account beyond the first sixty: people, goal, handoff, milestones, outcomes, renewal, next action. Handles F61 on.
 FURTHER_METRICS: tuple[Metric, ...] = (
@@ -172,11 +172,9 @@ FURTHER_METRICS: tuple[Metric, ...] = (
     Metric("notice_on", "Day on which notice was served", "exact", True, says=("notice",)),
     Metric("lost_on", "Day on which the account was lost", "exact", says=("lost", "left", "ended", "end", "gone")),
     Metric("reference_consent_on", "Day of the reference's consent", "exact", True, says=("consent", "reference", "agreed")),
-    Metric("escalations_90d", "Escalated tickets in the quarter", "count", False, _TICKETS, ("escalat",)),
-    Metric("sla_breaches_90d", "Tickets answered too late in the quarter", "count", False, _TICKETS, ("late", "breach", "missed", "target", "service level")),
-    Metric(
-        "tickets_28d_before", "Support tickets opened in the four weeks before", "count", True, _TICKETS, ("before", "earlier", "previous", "from", "prior")
-    ),
+    Metric("escalations_90d", "Escalated tickets in the quarter", "load", False, _TICKETS, ("escalat",)),
+    Metric("sla_breaches_90d", "Tickets answered too late in the quarter", "load", False, _TICKETS, ("late", "breach", "missed", "target", "service level")),
+    Metric("tickets_28d_before", "Support tickets opened in the four weeks before", "load", True, _TICKETS, ("before", "earlier", "previous", "from", "prior")),
     Metric("weekly_active_change", "Change of weekly active users, up or down", "ratio", True, says=("change", "by", "week")),
     Metric("days_to_opt_out", "Days to the opt-out deadline", "days", False, _DAYS, (*_OPT_OUT, "left", "until", "remain")),
     Metric("next_action", "Next best action", "exact"),

@@ -7,6 +7,7 @@ Days to a date count in bands, which time crosses once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
@@ -15,11 +16,16 @@ from typing import Any
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.reasoning.facts import METRIC_OF_HANDLE, Fact, FactSheet
 
-#: Upper ends of the bands of days; 180 and 365 are the edges of the roadmap's trigger (prompts/value_realization_roadmap.yaml).
-DAY_BANDS = (0, 30, 60, 90, 120, 180, 270, 365, 730)
+#: Upper ends of the bands of days: where the nearness of a deadline changes (METRICS.md section 4), which holds the edges of the roadmap's trigger. With a
+#: finer grain the calendar alone would rewrite half a percent of a book every night.
+DAY_BANDS = (0, 30, 90, 180, 365)
 SCORE_STEP = Decimal(5)
 RATIO_STEP = Decimal("0.05")
 SMALLEST_COUNT_STEP = Decimal(2)
+#: Tickets come and go: one that is open tonight is no news (a surge, an old critical one or missed targets are risks, and those count exactly).
+SMALLEST_LOAD_STEP = Decimal(5)
+#: A list of names stays the same while no more than this many came or went: a feature that somebody opened once is no other list.
+NAMES_HOLD = 1
 #: A metric of the customer's own has any scale: its step is a share of the value, down to the last place that is printed.
 SMALLEST_MEASURE_STEP = Decimal("0.0001")
 #: A step is kept up to so many widths away. A value lies up to half a width from its own step, so this leaves a whole width to move.
@@ -65,6 +71,8 @@ def width(value: Decimal, smallest: Decimal) -> Decimal:
 
 def _step(fact: Fact, previous: Mapping[str, Any] | None) -> str | None:
     kind = METRIC_OF_HANDLE[fact.handle].step
+    if kind == "names":
+        return _names_step(fact, previous)
     if not fact.is_known:
         return None
     if kind == "volatile":
@@ -74,16 +82,44 @@ def _step(fact: Fact, previous: Mapping[str, Any] | None) -> str | None:
         return fact.value_text if value is None else format(value.normalize(), "f")
     if kind == "days":
         return str(next((index for index, end in enumerate(DAY_BANDS) if value <= end), len(DAY_BANDS)))
-    smallest = {"count": SMALLEST_COUNT_STEP, "measure": SMALLEST_MEASURE_STEP, "money": Decimal(100), "ratio": RATIO_STEP, "score": SCORE_STEP}[kind]
+    smallest = {
+        "count": SMALLEST_COUNT_STEP,
+        "load": SMALLEST_LOAD_STEP,
+        "measure": SMALLEST_MEASURE_STEP,
+        "money": Decimal(100),
+        "ratio": RATIO_STEP,
+        "score": SCORE_STEP,
+    }[kind]
     has_fixed_width = kind in ("ratio", "score")
     last = _last_step(fact, previous)
-    if last is not None and (value == 0) == (last == 0) and abs(value - last) < HOLD * (smallest if has_fixed_width else width(last, smallest)):
+    none_is_special = kind != "load"
+    if (
+        last is not None
+        and ((value == 0) == (last == 0) or not none_is_special)
+        and abs(value - last) < HOLD * (smallest if has_fixed_width else width(last, smallest))
+    ):
         return format(last.normalize(), "f")
     size = smallest if has_fixed_width else width(value, smallest)
     rounded = (value / size).to_integral_value(ROUND_HALF_UP) * size
-    if rounded == 0 and value != 0:
+    if rounded == 0 and value != 0 and none_is_special:
         rounded = size.copy_sign(value)  # none and some are never the same step
     return format(rounded.normalize(), "f")
+
+
+def _names_step(fact: Fact, previous: Mapping[str, Any] | None) -> str | None:
+    """The names in order, or those of the last draft while hardly any came or went; "" for a list with nothing in it, None for one that is not known."""
+    if not (fact.is_known or fact.is_empty):
+        return None
+    names = _names(fact.value_text) if fact.is_known else frozenset()
+    if previous is not None and previous.get("step") is not None and previous.get("metric") == fact.metric and previous.get("scope") == fact.scope:
+        before = str(previous["step"])
+        if len(names ^ _names(before)) <= NAMES_HOLD:
+            return before
+    return ", ".join(sorted(names))
+
+
+def _names(text: str | None) -> frozenset[str]:
+    return frozenset(part for part in re.split(r", | and ", text or "") if part)
 
 
 def _last_step(fact: Fact, previous: Mapping[str, Any] | None) -> Decimal | None:
