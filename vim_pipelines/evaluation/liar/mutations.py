@@ -316,11 +316,15 @@ def written(rng: random.Random, base: Base, writing: str) -> tuple[Document, str
     return _declare(doc), f"{new!r} for {true}"
 
 
-_SHARES = (
-    "half of the seats", "a third of the seats", "three in four seats", "every second seat", "most seats, nine in ten", "fifty per cent of the seats", "a quarter of the seats",
-    "ninety percent of the seats", "twice as many seats as needed", "double the seats needed", "two thirds of the seats", "the vast majority, four fifths", "thrice what is needed",
-    "half-empty teams", "one seat out of ten", "a tenth of the contract", "99 % of the seats", "75% of the seats", "40 pct of the seats", "３０％ of the seats", "a fifth of your seats",
-)  # fmt: skip
+#: With the share that each speaks of, so that one which happens to be nearly true is not told.
+_SHARES = {
+    "half of the seats": 0.5, "a third of the seats": 0.33, "three in four seats": 0.75, "every second seat": 0.5, "most seats, nine in ten": 0.9,
+    "fifty per cent of the seats": 0.5, "a quarter of the seats": 0.25, "ninety percent of the seats": 0.9, "twice as many seats as needed": 0.5,
+    "double the seats needed": 0.5, "two thirds of the seats": 0.67, "the vast majority, four fifths": 0.8, "thrice what is needed": 0.33, "half-empty teams": 0.5,
+    "one seat out of ten": 0.1, "a tenth of the contract": 0.1, "99 % of the seats": 0.99, "75% of the seats": 0.75, "40 pct of the seats": 0.4,
+    "３０％ of the seats": 0.3, "a fifth of your seats": 0.2,
+}  # fmt: skip
+NEARLY = 0.1
 _AMOUNTS = (
     "$12,000", "€ 4.500", "12k", "nine thousand dollars", "twelve grand", "a five-figure sum", "USD 30k", "a few thousand euros", "£900", "half a million", "four hundred bucks",
     "10 000 EUR", "a six-digit amount", "a couple of thousand pounds", "1.2M", "forty quid a seat", "¥5000", "one cent per seat", "millions", "a thousand a month",
@@ -339,7 +343,10 @@ _TAKES = {
 def claimed(rng: random.Random, base: Base, what: str) -> tuple[Document, str]:
     """A share, an amount or a date of the liar's own in a sentence of its own: no fact holds it."""
     doc = deepcopy(base.draft)
-    value = rng.choice({"share": _SHARES, "amount": _AMOUNTS, "date": _DATES}[what])
+    use = base.part.known("utilization_28d")
+    in_use = None if use is None or use.value_number is None else float(use.value_number)
+    shares = [text for text, share in _SHARES.items() if in_use is None or min(abs(in_use - share), abs(1 - in_use - share)) > NEARLY]
+    value = rng.choice({"share": shares, "amount": _AMOUNTS, "date": _DATES}[what])
     sentence = rng.choice(_TAKES[what]).format(x=value)
     return doc, f"{sentence} ({_insert(rng, doc, sentence)})"
 
@@ -367,6 +374,9 @@ def misdirected(rng: random.Random, base: Base, way: str) -> tuple[Document, str
     recent, prior, relation = weekly
     doc = deepcopy(base.draft)
     words = _false_words(rng, relation)
+    before, now = float(prior.value_number or 0), float(recent.value_number or 0)
+    if words == "flat" and abs(before - now) <= NEARLY * before:
+        return None  # "unchanged" of 140 and 139 is what an honest writer says
     sentence = str(rng.choice(texts()[words])).format(prior="{{" + prior.handle + "}}", recent="{{" + recent.handle + "}}")
     said = {"rising": "above", "falling": "below", "flat": "equal"}[words]
     compares: list[dict[str, str]] = []
