@@ -60,6 +60,8 @@ def test_only_actions_of_the_map_are_named_and_each_document_leaves_a_record():
         ('Priority: Normal, ActivityDate: "{first_due_on}"}', 'Priority: Normal, ActivityDate: "{due_someday}"}', "an action knows no {due_someday}", 0),
         ('idempotency_key: "{draft_key}:crm_note"', 'idempotency_key: "{note}"', "an action knows no {note}", 0),
         ("action: crm_task", "action: crm_tsk", "on_approve.1.action", 0),
+        ("on_approve:\n  - action: crm_note", "on_approve:\n  - action: crm_fields", "on_approve needs crm_note", 1),
+        ("on_approve:\n  - action: crm_note", "on_approve:\n  - action: crm_task", "on_approve needs crm_note", 1),
         ("      risk: {rules: [MUDA_SHELFWARE]}", "      state: {phases: [4, 12]}", "the lifecycle map has no phase 12", 0),
         (
             "      risk: {rules: [MUDA_SHELFWARE]}",

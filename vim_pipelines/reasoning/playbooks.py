@@ -304,6 +304,9 @@ class Playbook(_Strict):
                 if plain not in self.facts:
                     raise _Misplaced(f"{where} uses the fact {name}, which is not in the list facts", name)
         self._tests_can_hold()
+        named = [action.action for action in self.on_approve]
+        if "crm_note" not in named or len(set(named)) < len(named):
+            raise _Misplaced("on_approve needs crm_note, the record that every other action points to, and names no action twice", "on_approve:")
         self._criteria_can_be_followed()
         return _at_its_version(self)
 
