@@ -103,7 +103,7 @@ class Judge:
         shown = fenced(text)
         schema, models = judgement_schema(self.questions), self.runner.catalogue.judges
         key = sha256_json(["judge", sha256_text(shown), self.questions.sha256, models[self.vendors[0].provider]])
-        known = await self.runner.ledger.finished_soon(key)
+        known = self.runner.ledger.finished(key)
         if known is not None:
             judgement, problem = parsed(known.text, schema)
             return [_unread(problem or "the judge refused to read it")] if judgement is None else read_verdicts(judgement, shown)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sqlalchemy import Table, bindparam, func, insert, select, update
 
@@ -21,10 +21,15 @@ from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import LlmCall
 from vim_pipelines.warehouse.base import chunks
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 #: End states after which a draft key is never sent again: answered, or refused for good.
 FINAL = ("ok", "refusal")
 #: Tokens of a prompt whose size is not known any more; the largest of the sandbox's have some 8,000.
 KEYS_PER_QUERY = 500
+#: How long rows are gathered before they are committed together: alone a start costs 1.3 ms of CPU, among sixteen 0.1.
+GATHER_SECONDS = 0.01
 LARGE_PROMPT_TOKENS = 12_000
 LOST = "the process ended during the call; it may have been billed"
 
@@ -49,6 +54,13 @@ _ENDS = (
     "cache_write_tokens",
 )  # fmt: skip
 _FINISH = update(_TABLE).where(_TABLE.c.call_id == bindparam("ended_call_id")).values({name: bindparam(f"ended_{name}") for name in _ENDS})
+
+
+_FINISHED = (
+    select(_TABLE.c.call_id, _TABLE.c.provider, _TABLE.c.model, _TABLE.c.status, _TABLE.c.response, _TABLE.c.stop_reason, _TABLE.c.cost_usd)
+    .where(_TABLE.c.draft_key == bindparam("key"), _TABLE.c.status.in_(FINAL))
+    .order_by(_TABLE.c.attempt)
+)
 
 
 def new_call(
@@ -94,36 +106,36 @@ def ended_call(
     }  # fmt: skip
 
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+Kind = Literal["finish", "start"]
 
 
-class _Together(Generic[Item, Result]):
-    """Carries out what many tasks ask for at the same moment in one go, beside the event loop.
+class _Together:
+    """Carries out what many tasks ask of the ledger at the same moment in one transaction, beside the event loop.
 
     Two hundred calls in flight would each wait for a commit of their own, one after the other, and the loop with them: a commit is a few
-    milliseconds of waiting for the disk, and a connection that is not served for five seconds is closed. A task that awaits this knows that
-    its own row is committed.
+    milliseconds of waiting for the disk, and a connection that is not served for five seconds is closed. One worker for all kinds: two
+    would wait for each other's lock on the file, measured at 37 ms a time. A task that awaits this knows that its own row is committed.
     """
 
-    def __init__(self, carry_out: Callable[[list[Item]], list[Result]]) -> None:
+    def __init__(self, carry_out: Callable[[list[tuple[Kind, Any]]], list[Any]]) -> None:
         self._carry_out = carry_out
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[tuple[tuple[Kind, Any], asyncio.Future[Any]]] = []
         self._worker: asyncio.Task[None] | None = None
 
-    async def __call__(self, item: Item) -> Result:
+    async def ask(self, kind: Kind, item: Any) -> Any:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
-        self._waiting.append((item, future))
+        future: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append(((kind, item), future))
         if self._worker is None or self._worker.done():
             self._worker = loop.create_task(self._work())
         return await future
 
     async def _work(self) -> None:
         while self._waiting:
+            await asyncio.sleep(GATHER_SECONDS)
             group, self._waiting = self._waiting, []
             try:
-                results = await asyncio.to_thread(self._carry_out, [item for item, _ in group])
+                results = await asyncio.to_thread(self._carry_out, [asked for asked, _ in group])
             except Exception as error:
                 for _, future in group:
                     if not future.done():
@@ -139,25 +151,40 @@ class Ledger:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.finished_soon = _Together(self._finished_all)
-        self.start_soon = _Together(self._start_all)
-        self.finish_soon = _Together(self.finish_all)
+        self._reading = store.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._together = _Together(self._carry_out)
+
+    async def start_soon(self, row: dict[str, Any]) -> str:
+        """`start` for a row made by `new_call`."""
+        return str(await self._together.ask("start", row))
+
+    async def finish_soon(self, row: dict[str, Any]) -> None:
+        """`finish` for a row made by `ended_call`."""
+        await self._together.ask("finish", row)
+
+    def _carry_out(self, asked: list[tuple[Kind, Any]]) -> list[Any]:
+        """All of it in one transaction: ends first, so that the next attempt at the same key finds its predecessor closed."""
+        results: dict[int, Any] = {}
+        ways: tuple[tuple[Kind, Callable[[Session, list[Any]], Sequence[Any]]], ...] = (("finish", _finish), ("start", _start))
+        with self.store.session() as session:
+            for kind, way in ways:
+                places = [place for place, (wanted, _) in enumerate(asked) if wanted == kind]
+                if places:
+                    results.update(zip(places, way(session, [asked[place][1] for place in places]), strict=True))
+        return [results[place] for place in range(len(asked))]
 
     def finished(self, draft_key: str) -> FinishedCall | None:
-        """The final call for `draft_key`, an answered one before a refused one, or None."""
-        return self._finished_all([draft_key])[0]
+        """The final call for `draft_key`, an answered one before a refused one, or None.
 
-    def _finished_all(self, draft_keys: list[str]) -> list[FinishedCall | None]:
-        columns = (LlmCall.draft_key, LlmCall.call_id, LlmCall.provider, LlmCall.model, LlmCall.status, LlmCall.response, LlmCall.stop_reason, LlmCall.cost_usd)
-        best: dict[str, FinishedCall] = {}
-        with self.store.session() as session:
-            for keys in chunks(list(dict.fromkeys(draft_keys)), KEYS_PER_QUERY):
-                wanted = select(*columns).where(LlmCall.draft_key.in_(keys), LlmCall.status.in_(FINAL)).order_by(LlmCall.draft_key, LlmCall.attempt)
-                for key, call_id, provider, model, status, response, stop_reason, cost in session.execute(wanted).all():
-                    if key not in best or FINAL.index(status) < FINAL.index(best[key].status):
-                        served: Provider = "openai" if provider == "openai" else "anthropic"
-                        best[key] = FinishedCall(call_id, served, model, status, str((response or {}).get("text", "")), stop_reason, cost)
-        return [best.get(key) for key in draft_keys]
+        Read outside a transaction (0.12 ms instead of 0.44): on SQLite ours begin with a lock, for which a reader need not wait.
+        """
+        best: FinishedCall | None = None
+        with self._reading.connect() as connection:
+            for call_id, provider, model, status, response, stop_reason, cost in connection.execute(_FINISHED, {"key": draft_key}).all():
+                if best is None or FINAL.index(status) < FINAL.index(best.status):
+                    served: Provider = "openai" if provider == "openai" else "anthropic"
+                    best = FinishedCall(call_id, served, model, status, str((response or {}).get("text", "")), stop_reason, cost)
+        return best
 
     def start(
         self,
@@ -178,24 +205,8 @@ class Ledger:
             draft_key=draft_key, account_key=account_key, document=document, provider=provider, model=model, prompt_sha256=prompt_sha256, as_of=as_of, now=now,
             purpose=purpose, batch_id=batch_id,
         )  # fmt: skip
-        return self._start_all([row])[0]
-
-    def _start_all(self, rows: list[dict[str, Any]]) -> list[str]:
-        keys, attempts = list(dict.fromkeys(str(row["draft_key"]) for row in rows)), dict[str, int]()
         with self.store.session() as session:
-            for part in chunks(keys, KEYS_PER_QUERY):
-                last = select(LlmCall.draft_key, func.max(LlmCall.attempt)).where(LlmCall.draft_key.in_(part)).group_by(LlmCall.draft_key)
-                attempts.update({key: number for key, number in session.execute(last).all()})
-            known = list(attempts)
-            for part in chunks(known, KEYS_PER_QUERY):
-                session.execute(
-                    update(LlmCall).where(LlmCall.draft_key.in_(part), LlmCall.status == "started").values(status="error", error=LOST),
-                    execution_options={"synchronize_session": False},
-                )
-            for row in rows:
-                row["attempt"] = attempts[row["draft_key"]] = attempts.get(row["draft_key"], 0) + 1
-            session.execute(insert(_TABLE), rows)
-        return [str(row["call_id"]) for row in rows]
+            return _start(session, [row])[0]
 
     def finish(
         self,
@@ -221,11 +232,10 @@ class Ledger:
             ]
         )  # fmt: skip
 
-    def finish_all(self, rows: list[dict[str, Any]]) -> list[None]:
+    def finish_all(self, rows: list[dict[str, Any]]) -> None:
         """Close many rows, each made by `ended_call`."""
         with self.store.session() as session:
-            session.connection().execute(_FINISH, rows)
-        return [None] * len(rows)
+            _finish(session, rows)
 
     def spent(self, as_of: date) -> Decimal:
         """US dollars that the night of `as_of` has paid, calls of unknown cost reckoned as in `_sum`."""
@@ -274,3 +284,22 @@ def _most(
         else Usage(prompt or 0, output, read or 0, written or 0)
     )
     return catalogue.most(model, usage, at.date(), is_batch=batch_id is not None)
+
+
+def _start(session: Session, rows: list[dict[str, Any]]) -> list[str]:
+    attempts: dict[str, int] = {}
+    for keys in chunks(list(dict.fromkeys(str(row["draft_key"]) for row in rows)), KEYS_PER_QUERY):
+        last = select(LlmCall.draft_key, func.max(LlmCall.attempt)).where(LlmCall.draft_key.in_(keys)).group_by(LlmCall.draft_key)
+        attempts.update({key: number for key, number in session.execute(last).all()})
+    for keys in chunks(list(attempts), KEYS_PER_QUERY):
+        lost = update(_TABLE).where(_TABLE.c.draft_key.in_(keys), _TABLE.c.status == "started").values(status="error", error=LOST)
+        session.execute(lost)
+    for row in rows:
+        row["attempt"] = attempts[row["draft_key"]] = attempts.get(row["draft_key"], 0) + 1
+    session.execute(insert(_TABLE), rows)
+    return [str(row["call_id"]) for row in rows]
+
+
+def _finish(session: Session, rows: list[dict[str, Any]]) -> list[None]:
+    session.connection().execute(_FINISH, rows)
+    return [None] * len(rows)

@@ -40,6 +40,10 @@ CONTENT_TRIES = 2
 #: So many calls in a row without an answer, and a vendor is left alone for the rest of the run: with 10,000 documents and a
 #: time-out of two minutes a night would last a day.
 FAILURES_IN_A_ROW = 5
+#: Beyond so many calls in flight they are sent one after the other, so many seconds apart (250 a second, more than any tier of a vendor takes).
+#: Two hundred that are sent together stay together: all wait for the vendor, then all for us (measured: 160 calls a second instead of 190).
+AT_ONCE = 20
+APART_SECONDS = 0.004
 #: Characters for a token when estimating a prompt: an upper bound for JSON with the newer tokenizers.
 CHARACTERS_PER_TOKEN = Decimal("2.5")
 
@@ -286,6 +290,8 @@ class CallRunner:
     catalogue: ModelCatalogue = field(default_factory=load_models)
     timeout_seconds: float = TIMEOUT_SECONDS
     _warned: set[str] = field(default_factory=set)
+    _in_flight: int = 0
+    _next_at: float = 0.0
 
     async def ask(self, vendors: Sequence[Vendor], model_of: Callable[[Vendor], str], prompt: Prompt, purpose: CallPurpose, max_tokens: int) -> Asked:
         """Ask the first vendor, and the next one only where one gave no answer; an answer that is cut off or does not fit gets one more try with twice the room."""
@@ -320,11 +326,29 @@ class CallRunner:
             draft_key=purpose.key, account_key=purpose.account_key, document=purpose.document, provider=vendor.provider, model=model,
             prompt_sha256=purpose.prompt_sha256, as_of=purpose.as_of, now=now, purpose=purpose.purpose,
         )  # fmt: skip
+        self._in_flight += 1
+        try:
+            await self._in_step()
+            return await self._made(vendor, params, prompt, spec, now.date(), row, most)
+        finally:
+            self._in_flight -= 1
+
+    async def _in_step(self) -> None:
+        """Wait for this call's turn where many are in flight."""
+        if self._in_flight > AT_ONCE:
+            moment = time.monotonic()
+            turn = max(moment, self._next_at)
+            self._next_at = turn + APART_SECONDS
+            if turn > moment:
+                await asyncio.sleep(turn - moment)
+
+    async def _made(self, vendor: Vendor, params: dict[str, Any], prompt: Prompt, spec: ModelSpec, day: date, row: dict[str, Any], most: Decimal) -> Answer:
+        """The call with its row, for which `most` is set aside."""
         call_id = await self.ledger.start_soon(row)
         started, answer = time.monotonic(), Answer("error", cost_usd=None)
         try:
-            answer = await self._attempt(vendor, params, prompt, spec, now.date())
-            await self.ledger.finish_soon(ended(call_id, answer, spec, now.date(), latency_ms=int((time.monotonic() - started) * 1000)))
+            answer = await self._attempt(vendor, params, prompt, spec, day)
+            await self.ledger.finish_soon(ended(call_id, answer, spec, day, latency_ms=int((time.monotonic() - started) * 1000)))
         finally:
             self.budget.settle(most, answer.cost_usd)
         return answer

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from vim_pipelines.reasoning.ledger import FinishedCall
 from vim_pipelines.reasoning.playbooks import Playbook
 from vim_pipelines.reasoning.pricing import Provider
 from vim_pipelines.reasoning.providers.base import DraftRequest, DraftResult
@@ -42,7 +41,7 @@ class ModelDrafter:
         return catalogue.tiers[vendor.provider][playbook.model_tier]
 
     async def draft(self, request: DraftRequest) -> DraftResult:
-        reused = self._from(await self.runner.ledger.finished_soon(request.draft_key), request)
+        reused = self.reused(request)
         if reused is not None:
             return reused
         purpose = CallPurpose(request.draft_key, request.account_key, request.playbook.id, request.playbook.sha256, request.as_of, request.purpose)
@@ -60,9 +59,7 @@ class ModelDrafter:
 
     def reused(self, request: DraftRequest) -> DraftResult | None:
         """A draft from a call that is already paid for, whoever served it, or the offline one where a model refused for good."""
-        return self._from(self.runner.ledger.finished(request.draft_key), request)
-
-    def _from(self, call: FinishedCall | None, request: DraftRequest) -> DraftResult | None:
+        call = self.runner.ledger.finished(request.draft_key)
         if call is None:
             return None
         if call.status == "refusal":
