@@ -98,7 +98,8 @@ def both_settings(claude_settings, openai):
 
 @pytest.fixture
 def claude_settings(settings, claude):
-    return settings.model_copy(update={"anthropic_api_key": _secret("test-key"), "anthropic_base_url": claude.url})
+    """A key for Claude, and no judge: its calls would be counted among the drafts'. The judge's own tests turn it on."""
+    return settings.model_copy(update={"anthropic_api_key": _secret("test-key"), "anthropic_base_url": claude.url, "judge": "off"})
 
 
 def _secret(text):

@@ -5,13 +5,16 @@ from decimal import Decimal
 
 import pytest
 from reasoning_cases import AS_OF, NOW
+from sqlalchemy import select
 from test_failover import calls
 
 from vim_pipelines.reasoning.judge import Verdict, judgement_schema, load_questions, make_judge, read_verdicts
 from vim_pipelines.reasoning.providers.make import make_drafter
 from vim_pipelines.reasoning.providers.openai import strict_schema
+from vim_pipelines.reasoning.run import write_drafts
 from vim_pipelines.sandbox.model_answers import Fault
 from vim_pipelines.sandbox.openai_emulator import schema_problem
+from vim_pipelines.store.models import Draft
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 TEXT = "You have 150 seats. We will take half off the price of each. We cannot promise a date."
@@ -22,7 +25,7 @@ CATEGORIES = (
 
 
 def judge_for(settings, store, **changes):
-    return make_judge(settings.model_copy(update=changes), store, AS_OF, NOW)
+    return make_judge(settings.model_copy(update={"judge": "auto"} | changes), store, AS_OF, NOW)
 
 
 def read(judge, text=TEXT):
@@ -70,7 +73,7 @@ def test_it_reads_with_the_other_family_and_pays_once(both_settings, store, clau
 
 def test_whoever_writes_somebody_else_judges(both_settings, store, claude, openai):
     drafter = make_drafter(both_settings.model_copy(update={"drafter": "openai_first"}), store, AS_OF, NOW)
-    judge = make_judge(both_settings, store, AS_OF, NOW, drafter=drafter)
+    judge = make_judge(both_settings.model_copy(update={"judge": "auto"}), store, AS_OF, NOW, drafter=drafter)
     assert [vendor.label for vendor in judge.vendors] == ["Claude", "OpenAI"] and judge.runner.budget is drafter.runner.budget
     assert read(judge) == [] and len(claude.journal) == 1 and openai.journal == []
 
@@ -108,3 +111,14 @@ def test_the_text_cannot_close_its_fence(claude_settings, store, claude):
 def test_the_judge_spends_from_the_same_budgets(claude_settings, store, claude):
     (finding,) = read(judge_for(claude_settings, store, budget_usd=Decimal("0.000001")))
     assert "budget" in finding.what and claude.journal == []
+
+
+def test_a_night_asks_the_judge_about_customers_texts_only_and_a_yes_holds_them(marts, store, both_settings, claude, openai):
+    marts.put()
+    openai.verdicts["delivery_date"] = "Northwind Robotics"
+    report = write_drafts(marts.warehouse, store, both_settings.model_copy(update={"judge": "auto"}), AS_OF, NOW)
+    with store.session() as session:
+        drafts = list(session.scalars(select(Draft)))
+    assert {draft.document for draft in drafts if any(finding["gate"] == "judge" for finding in draft.gate_findings)} == {"value_realization_roadmap"}
+    assert report.findings["judge"] >= 1 and {call.document for call in calls(store) if call.purpose == "judge"} == {"value_realization_roadmap"}
+    assert all(draft.written_by == "offline" for draft in drafts if draft.audience == "customer" and draft.status == "written"), "never silence"

@@ -22,6 +22,7 @@ from vim_pipelines.reasoning.batches.waiting import waiting_places, wall_clock
 from vim_pipelines.reasoning.drafting import DraftReport, Job, draft_and_store
 from vim_pipelines.reasoning.excerpts import excerpts_for, excerpts_from_rows
 from vim_pipelines.reasoning.facts import FactSheet, sheet_from_rows
+from vim_pipelines.reasoning.judge import make_judge
 from vim_pipelines.reasoning.materiality import draft_key, settled
 from vim_pipelines.reasoning.playbooks import Playbook, load_playbooks, load_re_plan
 from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest
@@ -77,7 +78,8 @@ def write_drafts(
     """
     writer = drafter or make_drafter(settings, store, as_of, now)
     jobs, report = plan_drafts(warehouse, store, settings, as_of, writer, accounts=accounts, playbooks=playbooks)
-    results = write_or_submit(Sender(writer, store, settings, now, report), jobs) if jobs else []
+    judge = make_judge(settings, store, as_of, now, drafter=writer)
+    results = write_or_submit(Sender(writer, store, settings, now, report, judge=judge), jobs) if jobs else []
     costs = [result.cost_usd for result in results if result.written_by != "offline" or result.cost_usd is not None]
     report.cost_usd = None if any(cost is None for cost in costs) else sum((cost for cost in costs if cost is not None), Decimal(0))
     return report
@@ -129,7 +131,8 @@ def redraft(store: Store, settings: Settings, draft_id: str, note: str, now: dat
         return known
     request = DraftRequest(key, last.account_key, last.account_name, last.as_of_date, playbook, sheet, feedback=feedback, previous_text=last.rendered_text)
     report = DraftReport()
-    asyncio.run(draft_and_store(writer, [Job(request, highest + 1)], store, now, report))
+    judge = make_judge(settings, store, last.as_of_date, now, drafter=writer)
+    asyncio.run(draft_and_store(writer, [Job(request, highest + 1)], store, now, report, judge=judge))
     return report.draft_ids[-1]  # of a held draft and the offline one that follows it, the latter
 
 

@@ -36,6 +36,7 @@ from vim_pipelines.reasoning.batches.waiting import (
     wall_clock,
 )
 from vim_pipelines.reasoning.drafting import DraftReport, Job
+from vim_pipelines.reasoning.judge import make_judge
 from vim_pipelines.reasoning.ledger import Ledger
 from vim_pipelines.reasoning.playbooks import Playbook, load_playbooks
 from vim_pipelines.reasoning.pricing import load_models
@@ -290,7 +291,8 @@ class _Round:
 
     def _sender(self, as_of: date) -> Sender:
         writer = make_drafter(self.settings, self.store, as_of, self.now)
-        return Sender(writer, self.store, self.settings, self.now, self.report.drafts, self.clock, self.vendor, checkpoint=self.checkpoint)
+        judge = make_judge(self.settings, self.store, as_of, self.now, drafter=writer)
+        return Sender(writer, self.store, self.settings, self.now, self.report.drafts, self.clock, self.vendor, judge, self.checkpoint)
 
 
 @dataclass
