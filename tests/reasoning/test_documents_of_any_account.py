@@ -231,5 +231,5 @@ def test_a_customer_who_has_left_is_not_one_whom_a_talk_can_keep():
 
 def test_a_nearly_full_house_is_asked_otherwise_than_an_empty_one():
     full, empty = (rendered("value_realization_roadmap", rich(utilization_28d=share)).text for share in ("0.76", "0.25"))
-    assert "most of your seats have found their people" in full and "whom they miss there" in full
-    assert "most of the seats you have still wait for their people" in empty and "Choose the team to begin with" in empty
+    assert "76% of your seats are in use. This roadmap is about the others" in full and "whom they miss there" in full
+    assert "25% of your seats are in use so far" in empty and "Choose the team to begin with" in empty
