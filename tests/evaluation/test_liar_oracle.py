@@ -54,7 +54,7 @@ def test_a_number_that_no_slot_printed_is_seen_in_the_text(bases):
 
 @pytest.mark.slow
 def test_nothing_that_a_small_model_makes_up_reaches_a_request():
-    """A hundred drafts by SmolLM2-135M: whatever passes the gates, the oracle reads; five to ten seconds a draft on a quiet machine of two cores."""
+    """A hundred drafts by SmolLM2-135M: whatever passes the gates, the oracle reads; five to ten seconds a draft on a quiet machine of two cores, a minute on a busy one."""
     absent = small_model.why_absent()
     if absent:
         pytest.skip(absent)
@@ -67,4 +67,4 @@ def test_nothing_that_a_small_model_makes_up_reaches_a_request():
         if document is not None and verdict.requested_text is not None
     ]
     assert [found for found in wrong if found[1]] == []
-    assert len(wrong) < len(drafts) / 2, "a model of this size does not write half of its drafts right: the gates let too much through"
+    assert len(drafts) - len(wrong) >= 20, "a model of this size fills slots with its own numbers: gates that hold none of its drafts are off"
