@@ -228,6 +228,8 @@ def _is_whole(read: _Read, place: _Place) -> bool:
     lead = [
         text for _, text in read.tokens[max(0, place.token - 3) : place.token] if text not in ("the", "your", "their", "its", "all", "these", "seats", "our")
     ]
+    if lead and lead[-1] == "of" and len(lead) > 1 and lead[-2][0].isalpha() and lead[-2] not in ("out", "use", "and", "but", "so"):
+        return False  # 'a gap of ...' names it already
     return bool(lead) and lead[-1] in ("of", "against", "among", "has", "have", "holds", "owns", "with", "for", "on", "covers", "counts", "from", "over")
 
 
@@ -399,7 +401,8 @@ def _groups(text: str, before: str, sheet: FactSheet) -> Iterator[tuple[str, str
     group_of = {handle: group for group in sheet.groups for metric, handle in GROUP_HANDLES[group].items()}
     account_wide = {fact.metric for fact in sheet.facts.values() if fact.scope == "account" and fact.is_known}
     name_handles = {GROUP_HANDLES[group]["product_name"]: group for group in sheet.groups}
-    speaks_of_account = any((fact := sheet.facts.get(handle)) is not None and fact.metric == "account_name" for handle in SLOT.findall(text))
+    shown = [fact for handle in SLOT.findall(text) if (fact := sheet.facts.get(handle)) is not None]
+    speaks_of_account = any(fact.scope == "account" and fact.metric in _SEAT_COUNTS | {"active_users_28d", "utilization_28d"} for fact in shown) or any((fact := sheet.facts.get(handle)) is not None and fact.metric == "account_name" for handle in SLOT.findall(text))
     last: int | None = None
     topic: int | None = None  # the product that a paragraph opens with: '{{product}}: ...' speaks of it to its end
     for part, is_context in [(before, True), *((sentence, False) for sentence in sentences(text))]:

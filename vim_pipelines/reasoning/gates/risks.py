@@ -85,7 +85,8 @@ def unfounded(document: DraftDocument, sheet: FactSheet, demands: Demands) -> It
     """Risks without a rule, other severities than the rule's, and severe risks that the text does not name although its playbook wants them."""
     known = {fact.metric for fact in sheet.facts.values() if fact.is_known and fact.value_number != 0}
     found = {risk.scope for risk in sheet.risks}
-    yield from _stated(document.title, "title", found, known)
+    is_for_customer = demands.audience == "customer"
+    yield from _stated(document.title, "title", found, known, is_for_customer)
     for where, paragraph in paragraphs(document):
         shown = _shown(paragraph.text_with_slots, sheet)
         cited = [fact for handle in paragraph.fact_ids if (fact := sheet.facts.get(handle)) is not None and fact.metric == "risk"]
@@ -93,20 +94,20 @@ def unfounded(document: DraftDocument, sheet: FactSheet, demands: Demands) -> It
             what = "a paragraph of kind risk shows no risk that a rule found" if cited else "a paragraph of kind risk cites no risk that a rule found"
             yield Finding("invented_risk", what, where)
         allowed = {risk.scope for risk in [*shown, *cited]} if paragraph.kind == "risk" else found
-        yield from _stated(paragraph.text_with_slots, where, allowed & found, known)
+        yield from _stated(paragraph.text_with_slots, where, allowed & found, known, is_for_customer)
         yield from _severities(paragraph.text_with_slots, where, sheet)
     for number, step in enumerate(document.steps, 1):
         for text in (step.action, step.success_measure):
-            yield from _stated(text, f"step {number}", found, known)
+            yield from _stated(text, f"step {number}", found, known, is_for_customer)
             yield from _severities(text, f"step {number}", sheet)
     if demands.cite_risks_from is not None:
         yield from _omitted(document, sheet, demands.cite_risks_from)
 
 
-def _stated(text: str, where: str, allowed: set[str], known: set[str]) -> Iterator[Finding]:
+def _stated(text: str, where: str, allowed: set[str], known: set[str], is_for_customer: bool) -> Iterator[Finding]:
     for sentence in sentences(words.fold(text)):
         plain = SLOT.sub("slot", sentence).casefold()
-        if plain.rstrip().endswith("?") or OWN_TRADE.search(plain) or QUOTES.search(plain):
+        if plain.rstrip().endswith("?") or (is_for_customer and (OWN_TRADE.search(plain) or QUOTES.search(plain))):
             continue
         for rules, facts, pattern in _PATTERNS:
             if allowed & set(rules) or known & set(facts):

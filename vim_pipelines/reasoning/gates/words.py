@@ -37,7 +37,7 @@ _FRACTION = (
 _CURRENCY_WORD = "dollar|dollars|usd|eur|euro|euros|gbp|pound|pounds|sterling|chf|franc|francs|sek|nok|dkk|krona|kronor|yen|jpy|cad|aud|inr|rupee|rupees|yuan|cny|cent|cents|pence|penny|bucks|buck|grand"
 _MONTH = "january|february|april|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|januar|februar|märz|juni|juli|oktober|dezember|janvier|fevrier|mars|avril|mai|juin|juillet|aout|septembre|octobre|novembre|decembre"
 NUMBER_WORDS = re.compile(
-    rf"\b(?:{_NUMBER_WORD}|{_ORDINAL})+(?:s|th|ths|fold|ish|some|odd)?\b|\b(?:{_FRACTION}|{_FOREIGN_NUMBER})\b|\b[a-z]+teens?\b|\b(?:couple|pair|score|gross|handful|brace) of\b|\bquarter of\b|\bper cent\b|\b(?:majority|minority)\b|\b(?:the bulk|a fraction|the lion's share|plenty) of\b|\b(?:most|few|many|several) of (?:the|your|their|its|these) (?:\w+ )?(?:seats|licen\w+|users|tickets)\b|"
+    rf"\b(?:{_NUMBER_WORD}|{_ORDINAL})+(?:s|th|ths|fold|ish|some|odd)?\b|\b(?:{_FRACTION}|{_FOREIGN_NUMBER})\b|\b[a-z]+teens?\b|\b(?:couple|pair|score|gross|handful|brace) of\b|\bquarter of\b|\bper cent\b|\b(?:majority|minority)\b|\b(?:the bulk|a fraction|the lion's share|plenty) of\b|"
     r"\b(?:nearly|almost) (?:all|none|every)\b|\b(?:hardly|barely) any\w*|\bumpteen\b|\bcountless\b|\b(?:single|low|high|mid|double|triple) digits?\b|\btenners?\b|\bfivers?\b|\bbasis points?\b"
 )
 CURRENCY_WORDS = re.compile(rf"\b(?:{_CURRENCY_WORD})\b")
@@ -316,10 +316,89 @@ _FOREIGN_WORDS = {
     language: frozenset(listed.split())
     - _ENGLISH
     - frozenset(
-        "a an as at be by do for he i in is it me my no of on or so to up us we die das am are son con sin los las man made also all had has her most over under here war rat of en e o os y x per via plus sur par du des le la el se de da das do dos pas est tout den im van op met of".split()
+        [
+            "a",
+            "an",
+            "as",
+            "at",
+            "be",
+            "by",
+            "do",
+            "for",
+            "he",
+            "i",
+            "in",
+            "is",
+            "it",
+            "me",
+            "my",
+            "no",
+            "of",
+            "on",
+            "or",
+            "so",
+            "to",
+            "up",
+            "us",
+            "we",
+            "die",
+            "das",
+            "am",
+            "are",
+            "son",
+            "con",
+            "sin",
+            "los",
+            "las",
+            "man",
+            "made",
+            "also",
+            "all",
+            "had",
+            "has",
+            "her",
+            "most",
+            "over",
+            "under",
+            "here",
+            "war",
+            "rat",
+            "of",
+            "en",
+            "e",
+            "o",
+            "os",
+            "y",
+            "x",
+            "per",
+            "via",
+            "plus",
+            "sur",
+            "par",
+            "du",
+            "des",
+            "le",
+            "la",
+            "el",
+            "se",
+            "de",
+            "da",
+            "das",
+            "do",
+            "dos",
+            "pas",
+            "est",
+            "tout",
+            "den",
+            "im",
+            "van",
+            "op",
+            "met",
+            "of",
+        ]
     )
     for language, listed in _FOREIGN.items()
-}  # noqa: SIM905
+}
 #: Two of these in a sentence, or one of the list above, are enough.
 _FOREIGN_COMMON = frozenset("le la el les des du de da das do dos den im van op met est tout en und".split())  # noqa: SIM905
 
@@ -348,8 +427,37 @@ def foreign_spelling(text: str) -> str | None:
 
 
 _LOANWORDS = frozenset(
-    "cafe naive resume facade cliche fiance fiancee decor role regime debut detour protege attache expose entree coup deja vu uber facile soiree saute matinee cooperate cooperation coordinate zoe".split()
-)  # noqa: SIM905
+    [
+        "cafe",
+        "naive",
+        "resume",
+        "facade",
+        "cliche",
+        "fiance",
+        "fiancee",
+        "decor",
+        "role",
+        "regime",
+        "debut",
+        "detour",
+        "protege",
+        "attache",
+        "expose",
+        "entree",
+        "coup",
+        "deja",
+        "vu",
+        "uber",
+        "facile",
+        "soiree",
+        "saute",
+        "matinee",
+        "cooperate",
+        "cooperation",
+        "coordinate",
+        "zoe",
+    ]
+)
 
 
 def looks_english(text: str) -> bool:
