@@ -124,7 +124,7 @@ def swaps():
             shown = [part.facts[handle] for handle in dict.fromkeys(SLOT.findall(getattr(owner, field)))]
             for first in shown:
                 for second in part.facts.values():
-                    alike = first.handle != second.handle and first.unit == second.unit and first.unit in NUMERIC and second.is_known
+                    alike = first.metric != second.metric and first.unit == second.unit and first.unit in NUMERIC and second.is_known
                     if alike and show(first) != show(second) and METRIC_OF_HANDLE[first.handle].says:
                         found.append((name, products, number, first.handle, second.handle))
     return found

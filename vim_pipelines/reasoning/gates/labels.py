@@ -132,6 +132,7 @@ def _values(read: _Read, last: _Read | None, text: str) -> Iterator[tuple[str, s
             or _is_whole(read, place)
             or _goes_with_its_count(read, place, last)
             or (place.fact.unit == "date" and bool(pattern.search(text)))
+            or _goes_on(place, last)
         )
         if not is_named:
             yield "label", f"{place.fact.handle} ({place.fact.label}) stands in a sentence without a word that names it"
@@ -144,6 +145,12 @@ def _values(read: _Read, last: _Read | None, text: str) -> Iterator[tuple[str, s
         if span is not None:
             said = " ".join(word for _, word in read.tokens[span[0] : span[1] + 1])
             yield "label", f"{place.fact.handle} ({place.fact.label}) stands beside {said!r}, which names another value"
+
+
+def _goes_on(place: _Place, last: _Read | None) -> bool:
+    """A sentence that goes on about what the one before it named."""
+    pattern = cues(place.metric)
+    return last is not None and pattern is not None and pattern.search(last.plain) is not None
 
 
 def _own(read: _Read, place: _Place) -> list[tuple[int, int]]:
@@ -402,7 +409,9 @@ def _groups(text: str, before: str, sheet: FactSheet) -> Iterator[tuple[str, str
     account_wide = {fact.metric for fact in sheet.facts.values() if fact.scope == "account" and fact.is_known}
     name_handles = {GROUP_HANDLES[group]["product_name"]: group for group in sheet.groups}
     shown = [fact for handle in SLOT.findall(text) if (fact := sheet.facts.get(handle)) is not None]
-    speaks_of_account = any(fact.scope == "account" and fact.metric in _SEAT_COUNTS | {"active_users_28d", "utilization_28d"} for fact in shown) or any((fact := sheet.facts.get(handle)) is not None and fact.metric == "account_name" for handle in SLOT.findall(text))
+    speaks_of_account = any(fact.scope == "account" and fact.metric in _SEAT_COUNTS | {"active_users_28d", "utilization_28d"} for fact in shown) or any(
+        (fact := sheet.facts.get(handle)) is not None and fact.metric == "account_name" for handle in SLOT.findall(text)
+    )
     last: int | None = None
     topic: int | None = None  # the product that a paragraph opens with: '{{product}}: ...' speaks of it to its end
     for part, is_context in [(before, True), *((sentence, False) for sentence in sentences(text))]:

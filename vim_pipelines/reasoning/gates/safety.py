@@ -40,7 +40,7 @@ _CLAUSE = re.compile(r"(?<=[.!?;])\s+|\s+(?=(?:but|however|yet|although|though|n
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")
 #: The future of a thing that is being made.
 _COMING = re.compile(
-    r"\b(?:will|shall|'ll|is going to|are going to|comes? (?:with|in|before|by|soon|this|next|out|to you|early|within|at)|coming|arriv\w+|lands?|is due|are due|is planned|are planned|is scheduled|are scheduled|is set for|slated|soon|before slot|by slot|in time for|ready|joins?|gets? (?:built|added)|built|finished|"
+    r"\b(?:will|shall|'ll|is going to|are going to|comes? (?:with|in|before|by|soon|this|next|out|to you|early|within|at)|coming|arriv\w+|lands?|is due|are due|is planned|are planned|is scheduled|are scheduled|is set for|slated|soon|before slot|by slot|in time for|ready|joins? the product|gets? (?:built|added)|built|finished|"
     r"appears?|waits? for you|there (?:before|by|in|when)|available (?:before|by|in|from|soon|next)|not be missing|first thing|next (?:week|month|quarter|year|season|term|summer|spring|autumn|winter)|this (?:quarter|summer|year|season)|later this|within|committed|promised|confirmed|approved|prioriti\w+|picked up|in development|in the works)\b"
 )
 _SERVICE_PROMISE = re.compile(
@@ -156,13 +156,13 @@ def _committed(text: str, audience: Audience) -> Iterator[tuple[str, str]]:
     plain = _HARMLESS.sub(" ", text)
     sentences = [part for part in _SENTENCE.split(plain) if part.strip()]
     spoken_of = False
-    for sentence in sentences:
+    for number, sentence in enumerate(sentences):
         for clause in _CLAUSE.split(sentence):
             found = _promise_in(clause, audience, spoken_of)
             if found is not None:
                 yield "commitment", found
                 return
-        if spoken_of and audience == "customer" and not refuses(sentence):
+        if (spoken_of or _speaks_of(sentence)) and audience == "customer" and number and not refuses(sentence):
             answer = ELLIPSES.search(sentence)
             if answer is not None and len(sentence.split()) <= 16:
                 yield "commitment", f"{answer[0].strip()!r} after a sentence about terms, prices or delivery"
@@ -210,7 +210,7 @@ def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
             match = form.search(clause)
             if match is not None and not quoted:
                 return f"{match[0]!r} beside {strong[0]!r}"
-        if not quoted and not defers(clause):
+        if not quoted and not defers(clause) and not _EVERYDAY.fullmatch(strong[0]):
             return f"{strong[0]!r}, and it is neither refused nor left to the contract or a colleague"
     if asked or trade:
         return None
@@ -257,6 +257,8 @@ def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
     return None
 
 
+#: Words of money that everyday sentences hold too; alone they are no reason.
+_EVERYDAY = re.compile(r"(?:pays?|paid|paying|payments?|costs?|costing|spend|spending|cash|money)")
 _GIVING = re.compile(
     r"\b(?:waiv|extend|cut|drop|remov|suspend|lift|accept|allow|let|add|grant|giv|gave|honou?r|forget|forgot|agree|cover|pay|fix|build|built|do it|do that|do this|do the same|take it|make it|see to it|settle|sort|deliver|ship|match|beat|"
     r"reduc|lower|hold|lock|keep|guarant|promis|confirm|approv|arrang|stand|absorb|carry|provid|includ|switch|clos|solv|change|move|make|bend|turn|put)\w*"

@@ -37,15 +37,15 @@ _FRACTION = (
 _CURRENCY_WORD = "dollar|dollars|usd|eur|euro|euros|gbp|pound|pounds|sterling|chf|franc|francs|sek|nok|dkk|krona|kronor|yen|jpy|cad|aud|inr|rupee|rupees|yuan|cny|cent|cents|pence|penny|bucks|buck|grand"
 _MONTH = "january|february|april|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|januar|februar|märz|juni|juli|oktober|dezember|janvier|fevrier|mars|avril|mai|juin|juillet|aout|septembre|octobre|novembre|decembre"
 NUMBER_WORDS = re.compile(
-    rf"\b(?:{_NUMBER_WORD}|{_ORDINAL})+(?:s|th|ths|fold|ish|some|odd)?\b|\b(?:{_FRACTION}|{_FOREIGN_NUMBER})\b|\b[a-z]+teens?\b|\b(?:couple|pair|score|gross|handful|brace) of\b|\bquarter of\b|\bper cent\b|\b(?:majority|minority)\b|\b(?:the bulk|a fraction|the lion's share|plenty) of\b|"
-    r"\b(?:nearly|almost) (?:all|none|every)\b|\b(?:hardly|barely) any\w*|\bumpteen\b|\bcountless\b|\b(?:single|low|high|mid|double|triple) digits?\b|\btenners?\b|\bfivers?\b|\bbasis points?\b"
+    rf"\b(?:{_NUMBER_WORD}|{_ORDINAL})+(?:s|th|ths|fold|ish|some|odd)?\b|\b(?:{_FRACTION}|{_FOREIGN_NUMBER})\b|\b[a-z]+teens?\b|\b(?:couple|pair|score|gross|handful|brace) of\b|\bquarter of\b|\bper cent\b|\b(?:majority|minority)\b|\b(?:the bulk|a fraction|the lion's share) of\b|"
+    r"\b(?:nearly|almost) (?:all|none) (?:of )?(?:the |your |their |its )?(?:seats|users|licen\w+|tickets)\b|\bumpteen\b|\bcountless\b|\b(?:single|low|high|mid|double|triple) digits?\b|\btenners?\b|\bfivers?\b|\bbasis points?\b"
 )
 CURRENCY_WORDS = re.compile(rf"\b(?:{_CURRENCY_WORD})\b")
 MONTH_WORDS = re.compile(rf"\b(?:{_MONTH})\b|\b(?:in|by|of|until|till|since|mid|early|late|before|after|from|to|this|next|last|during)[ -](?:may|march)\b")
 #: Days and feasts that are dates without a number.
 DAY_WORDS = re.compile(
-    r"\b(?:mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?|easter|christmas|xmas|new year|thanksgiving|whitsun|halloween|midsummer|ramadan|hanukkah|diwali|"
-    r"year's end|year[- ]end|end of (?:the|this|next) year|(?:by|before|until|in|this|next|after|over) (?:the )?(?:spring|summer|autumn|winter)|tomorrow|the day after)\b"
+    r"\b(?:(?:on|by|before|until|till|next|this|from|since|after) (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)|easter|christmas|xmas|new year|thanksgiving|whitsun|halloween|midsummer|ramadan|hanukkah|diwali|"
+    r"year's end|year[- ]end|end of (?:the|this|next) year|(?:by|before|until|this|next) (?:the )?(?:spring|summer|autumn|winter))\b"
 )
 #: 'may' and 'march' are verbs too; with a capital they are taken for months (fail closed).
 CAPITAL_MONTHS = re.compile(r"\b(?:May|March)\b")
