@@ -38,7 +38,7 @@ CUES: dict[str, str] = {
     "right_size_seats": r"\bneed(?:s|ed)?\b|\brequire[sd]?\b|\bright[- ]siz\w+(?! gap)|\bheadroom\b|\bwould (?:do|suffice)\b",
     "unused_value_annual": _UNUSED,
     "waste_annual": rf"{_GAP}|\bright[- ]siz\w+|\bheadroom\b",
-    "net_unit_price_annual": r"\bprice (?:of|is|was|per|for)\b|\bprice\b(?=\W+\ue000)|\ba seat\b|\bper seat\b|\beach\b|\bapiece\b|\bevery seat\b",
+    "net_unit_price_annual": r"\bprice (?:of|per)\b|\bprice\b(?=\W+\ue000)|\ba seat\b|\bper seat\b|\beach\b|\bapiece\b|\bevery seat\b",
     "arr_amount": r"\brevenue\b|\barr\b|\bbrings?\b|\brecurring\b|\bat stake\b|\bpays?\b(?! for)",
     "renewal_date": _RENEW + r"|\bdue\b",
     "opt_out_date": _OPT_OUT + r"|\bdue\b|\bdeadline\b|\blast day\b(?! (?:with|of|on|that|any|when))",
@@ -95,7 +95,7 @@ _ALSO_SAYS: dict[str, str] = {
     "days_to_opt_out": r"\bto go\b|\bfrom now\b|\bdecid\w+|\bthere are\b",
     "seats_contracted": r"\bagreement\b|\bsubscription\b|\bcovers?\b|\bincludes?\b|\bsigned\b|\bholds?\b|\bhas\b|\bhave\b|\bowns?\b|\btotal\b|\ball\b|\bpay\w*|\border\w*|\bpackage\b|\bcomprises?\b|\bsize\b",
     "net_unit_price_annual": r"\bseat\b|\bseats\b|\bfee\b|\brate\b|\bpay\w*|\bcharg\w+|\bprices?\b|\bagreed\b|\bcontract\w*|\buser\b",
-    "unused_seats": r"\bopen\b|\bleft\b|\bopen to\b|\bremain\w*|\bstill\b|\bno name\b|\bnames? for\b|\bothers?\b|\brest\b|\bmore\b|\bfree\b|\bgo unfilled\b|\bgive\b|\boffer\b|\bpeople for\b|\busers? for\b|\bhomes? for\b|\bput\b|\buse for\b|\buse of\b|\bfilling\b|\bsurplus\b|\bbring\b|\bplace\w*|\bassign\w*",
+    "unused_seats": r"\bopen\b|\bleft\b|\bopen to\b|\bremain\w*|\bstill\b|\bno name\b|\bnames? for\b|\bothers?\b|\brest\b|\bmore\b|\bfree\b|\bgo unfilled\b|\bgive\b|\boffer\b|\bpeople for\b|\busers? for\b|\bhomes? for\b|\bput\b|\buse for\b|\buse of\b|\bfilling\b|\bsurplus\b|\bbring\b|\bplace\w*|\bassign\w*|\buse\b|\bneed\w*|\bwant\w*|\btake\b|\bcould\b|\bpeople\b|\bcolleagues\b|\bteams?\b|\blist\b|\bto work\b",
     "tickets_28d": r"\bcame\b|\bwrote\b|\basked\b|\bnew\b|\brequests?\b",
 }
 

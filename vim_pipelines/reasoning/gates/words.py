@@ -75,7 +75,7 @@ _CHANGE_DOWN = (
 )
 _CHANGE_UP = (
     r"rose|risen|rises?|rising|grew|grown|grows?|growing|increas\w+|climb\w*|jump\w*|surg(?:ed|es|ing)|outgrew|doubled|recover\w*|accelerat\w+|strengthen\w*|improv(?:ed|es|ing)|soar\w*|rebound\w*|"
-    r"pick(?:s|ed|ing)? up|went up|gone up|going up|goes up|came up|on (?:its|the|their) way up|clear gain|more people|more users|more colleagues|(?:team|people|users|colleagues|they) (?:is|are) coming back|gain(?:s|ed|ing) (?:ground|pace)|"
+    r"pick(?:s|ed|ing)? up|went up|gone up|going up|goes up|came up|on (?:its|the|their) way up|clear gain|more (?:people|users|colleagues) (?:log|sign|use|work|come|are at)|(?:team|people|users|colleagues|they) (?:is|are) coming back|gain(?:s|ed|ing) (?:ground|pace)|"
     r"gathering pace|upward\w*|upswing|uphill|momentum|flourish\w*|took off|taken off|swell\w*|bounc\w+ back|ramp\w* up|on the rise|better than before"
 )
 _LESS = r"below|less than|fewer than|lower than|smaller than|down from|short of|shy of|under the|worse than|behind the|short of the"
