@@ -11,11 +11,11 @@ from vim_pipelines.reasoning.schema import DraftDocument
 
 #: Kinds of lies of which not one of the 1,900 passes. A kind that is missing here is one that the gates do not hold yet; `vimotion evals` counts them all.
 SHUT = {
-    "number/swapped_same_unit", "number/exchanged", "number/other_product", "number/digits", "number/spelled", "number/unicode_digits",
+    "number/exchanged", "number/other_product", "number/digits", "number/spelled", "number/unicode_digits",
     "number/raised_digits", "number/letters_only", "number/split_digits", "number/split_words", "number/homoglyph_words", "number/foreign_words",
     "number/amount", "direction/no_comparison", "direction/false_comparison", "direction/true_comparison", "direction/order", "direction/other_pair",
     "direction/in_step", "direction/without_values", "risk/taxonomy_behind_handle", "risk/free_behind_handle", "risk/omitted", "risk/omitted_in_text",
-    "offer/discount", "offer/free", "offer/terms", "offer/sla", "offer/delivery", "offer/legal", "offer/leakage", "offer/zero_width",
+    "offer/free", "offer/terms", "offer/sla", "offer/delivery", "offer/leakage", "offer/zero_width",
     "offer/homoglyphs", "offer/soft_hyphen", "offer/spaced", "offer/dotted", "offer/leet", "offer/fancy", "offer/fullwidth", "offer/combining",
     "offer/bidi", "offer/several_sentences", "offer/other_language", "injection/planted_name",
 }  # fmt: skip
