@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from vim_pipelines.approvals.policy import load_policy
 from vim_pipelines.core.money import format_money
 
 if TYPE_CHECKING:
@@ -17,18 +18,13 @@ if TYPE_CHECKING:
 SHORT_ID = 12
 
 
-def title_of(document: str) -> str:
-    """`license_optimization_plan` as people call it."""
-    return document.replace("_", " ").title()
-
-
 def list_lines(requests: Sequence[Request]) -> list[str]:
     """One line per request, the most urgent first, with the id that the other commands take."""
     if not requests:
         return ["Nothing waits for a decision."]
     head = f"{'Request':<{SHORT_ID}}  {'Account':<28}  {'Document':<26}  {'Risk':<7}  {'ARR':>12}  {'Decide by':<16}  {'State':<10}  Role"
     rows = [
-        f"{request.request_id[:SHORT_ID]:<{SHORT_ID}}  {request.account_name[:28]:<28}  {title_of(request.document)[:26]:<26}  {request.risk_band or 'unknown':<7}  "
+        f"{request.request_id[:SHORT_ID]:<{SHORT_ID}}  {request.account_name[:28]:<28}  {load_policy().title(request.document)[:26]:<26}  {request.risk_band or 'unknown':<7}  "
         f"{format_money(request.arr_amount, request.currency):>12}  {request.expires_at:%Y-%m-%d %H:%M}  {request.state:<10}  {request.approver_role}"
         for request in requests
     ]
@@ -40,7 +36,7 @@ def to_write_lines(requests: Sequence[Request]) -> list[str]:
     if not requests:
         return []
     rows = [
-        f"{request.request_id[:SHORT_ID]:<{SHORT_ID}}  {request.account_name[:28]:<28}  {title_of(request.document)[:26]:<26}  {request.risk_band or 'unknown':<7}  "
+        f"{request.request_id[:SHORT_ID]:<{SHORT_ID}}  {request.account_name[:28]:<28}  {load_policy().title(request.document)[:26]:<26}  {request.risk_band or 'unknown':<7}  "
         f"{format_money(request.arr_amount, request.currency):>12}  facts of {request.as_of_date}"
         for request in requests
     ]
@@ -56,7 +52,7 @@ def to_write_lines(requests: Sequence[Request]) -> list[str]:
 def request_lines(request: RequestDetail, *, with_facts: bool) -> list[str]:
     """The request as a reviewer reads it: what it is, the text, what approval will do, what happened so far."""
     lines = [
-        f"{title_of(request.document)} for {request.account_name} ({request.account_key})",
+        f"{load_policy().title(request.document)} for {request.account_name} ({request.account_key})",
         f"Request {request.request_id}, version {request.version}, {request.state}; to be decided by a {request.approver_role} until {request.expires_at:%Y-%m-%d %H:%M} UTC",
         f"ARR {format_money(request.arr_amount, request.currency)}, risk {request.risk_band or 'unknown'}, facts as of {request.as_of_date}, written by {request.written_by}",
         f"Text and facts sha256 {request.payload_sha256}",
