@@ -28,6 +28,8 @@ from benchmarks.processes import measured
 HERE = Path(__file__).resolve().parent
 BAR_SHARE = 0.005
 FLOW_ACCOUNTS = 1000
+#: Prompts measured for the mean cost of a call.
+SAMPLE = 400
 #: What the night reads of the warehouse, and the columns that make a row of theirs an account's.
 TABLES = (
     "marts.fct_account_signals", "marts.fct_risks", "marts.fct_account_facts", "computed.next_best_actions", "computed.account_state", "computed.requirements",
@@ -69,9 +71,7 @@ class CountingDrafter:
     requests: list[Any] = field(default_factory=list)
 
     def model_for(self, playbook: Any) -> str:
-        from vim_pipelines.reasoning.pricing import load_models
-
-        return load_models().tiers[playbook.model_tier]
+        return model_of(playbook)
 
     async def draft(self, request: Any) -> Any:
         from vim_pipelines.reasoning.providers.offline import offline_result
@@ -109,40 +109,43 @@ def nights(home: Path, accounts: int, folder: Path) -> dict[str, Any]:
         by_document = Counter(request.playbook.id for request in writer.requests)
         found[name] = {
             "calls": len(writer.requests), "share_of_accounts": round(len({request.account_key for request in writer.requests}) / accounts, 5),
-            "unchanged": report.reused, "by_document": dict(by_document.most_common()), "usd": str(cost_of(writer.requests, day, cached=True)),
+            "unchanged": report.reused, "by_document": dict(by_document.most_common()), "usd": str(cost_of(writer.requests, day)),
         }  # fmt: skip
         if name == "first_night":
-            plain = cost_of(writer.requests, day, cached=False) / max(len(writer.requests), 1)
-            found["every_account_every_night_no_cache_usd"] = str((plain * accounts).quantize(Decimal("0.01")))
+            found["every_account_every_night_no_cache_usd"] = str((cost_of_a_call(writer.requests, day) * accounts).quantize(Decimal("0.01")))
     found["is_within_bar"] = found["quiet_night"]["share_of_accounts"] <= BAR_SHARE
     return found
 
 
-def cost_of(requests: list[Any], day: date, *, cached: bool) -> Decimal:
-    """US dollars of the live calls for `requests`: the prompts as they would be sent, answers as long as what the offline drafter wrote, at the list price.
+def model_of(playbook: Any) -> str:
+    """Claude's model for a document."""
+    from vim_pipelines.reasoning.pricing import load_models
 
-    `cached`: the system prompt of a document is written to the vendor's cache by its first call and read by the others.
-    """
+    return load_models().tiers["anthropic"][playbook.model_tier]
+
+
+def cost_of(requests: list[Any], day: date) -> Decimal:
+    """US dollars of the live calls for `requests`, as `vimotion audit --dry-run` reckons an ordinary night; without the judge."""
+    from vim_pipelines.reasoning.estimate import estimate
+
+    return (estimate(requests, model_of=model_of, day=day, batch_from=None).cost_low_usd or Decimal(0)).quantize(Decimal("0.01"))
+
+
+def cost_of_a_call(requests: list[Any], day: date) -> Decimal:
+    """Mean US dollars of a call that caches nothing: prompt and answer at the list price."""
+    from vim_pipelines.reasoning.estimate import FEWEST_CHARACTERS
     from vim_pipelines.reasoning.pricing import Usage, load_models
-    from vim_pipelines.reasoning.providers.claude import CHARACTERS_PER_TOKEN
     from vim_pipelines.reasoning.providers.offline import write
     from vim_pipelines.reasoning.providers.request import system_text, user_text
 
-    catalogue, total, seen = load_models(), Decimal(0), set()
-    for request in requests:
-        spec = catalogue.spec(catalogue.tiers[request.playbook.model_tier])
-        system = int(len(system_text(request)) / CHARACTERS_PER_TOKEN)
-        user = int(len(user_text(request)) / CHARACTERS_PER_TOKEN)
-        answer = int(len(write(request.playbook, request.sheet).model_dump_json()) / CHARACTERS_PER_TOKEN)
-        if not cached:
-            usage = Usage(input_tokens=system + user, output_tokens=answer)
-        elif request.playbook.id in seen:
-            usage = Usage(input_tokens=user, output_tokens=answer, cache_read_tokens=system)
-        else:
-            usage = Usage(input_tokens=user, output_tokens=answer, cache_write_tokens=system)
-        seen.add(request.playbook.id)
-        total += spec.cost(usage, day) or Decimal(0)
-    return total.quantize(Decimal("0.01"))
+    catalogue, total = load_models(), Decimal(0)
+    sample = requests[:: max(1, len(requests) // SAMPLE)]
+    for request in sample:
+        prompt = len(system_text(request)) + len(user_text(request))
+        answer = len(write(request.playbook, request.sheet).model_dump_json())
+        usage = Usage(input_tokens=int(prompt / FEWEST_CHARACTERS), output_tokens=int(answer / FEWEST_CHARACTERS))
+        total += catalogue.spec(model_of(request.playbook)).cost(usage, day) or Decimal(0)
+    return total / max(len(sample), 1)
 
 
 def main() -> None:
