@@ -16,9 +16,9 @@ from typing import Any
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.reasoning.facts import METRIC_OF_HANDLE, Fact, FactSheet
 
-#: Upper ends of the bands of days: where the nearness of a deadline changes (METRICS.md section 4), which holds the edges of the roadmap's trigger. With a
+#: Upper ends of the bands of days: where the nearness of a deadline changes (METRICS.md section 4), before that they call for nothing. With a
 #: finer grain the calendar alone would rewrite half a percent of a book every night.
-DAY_BANDS = (0, 30, 90, 180, 365)
+DAY_BANDS = (0, 30, 90, 180)
 SCORE_STEP = Decimal(5)
 RATIO_STEP = Decimal("0.05")
 SMALLEST_COUNT_STEP = Decimal(2)
