@@ -52,7 +52,12 @@ _LEGAL_PROMISE = re.compile(
 )
 #: Harmless turns that hold a word of the lists.
 _HARMLESS = re.compile(
-    r"\bfree seats?\b(?! for (?:a|the|every|each) (?:month|year|quarter|term))|\bseats? (?:is|are|stays?|remains?|that are|still) free\b|\bstays? free for now\b|\bfree (?:to (?:ask|write|call|contact|reach|speak)|time|hour|afternoon|desk|hand)s?\b|\b(?:feel|are) free to (?:ask|write|call|contact|reach|speak|share|tell|say|forward)\b|\bat (?:any|what) rate\b|\brate of (?:use|adoption|change)\b|\badoption rates?\b|\b(?:success|response|completion|error|return) rates?\b|"
+    r"\bnight shifts?\b|\bdone when\b|\bfirst (?:page|question|team|milestone|session|result|training|group|step|course|meeting|call|report|month|week|time|name|reply|one)s?\b|\b(?:priority|severity) (?:one|two|three|four|slot|levels?)\b|\blast night\b|\bmaintenance windows?\b|\b(?:in|from|of) the (?:last|past) quarter\b|\bquarter of an hour\b|"
+    r"\b(?:bank|craft) guarantees?\b|\bguarantee (?:claims?|letters?|cards?|nothing|seal|periods?)\b|\bseal of guarantee\b|\bwarranty (?:cases?|claims?|period|cards?|form|repairs?|module)\b|\bunder warranty\b|\bpromise to (?:read|ask|call|listen|write|answer|keep it short)\b|\brest assured\b|\bassured? that nobody\b|\bswears? by\b|\bpromising\b|"
+    r"\b(?:price|invoice|credit|discount|refund|fee|rate|cost|payment|penalty|quote|cap|tariff|charge|bill|billing|expense|contract|term|liability|compensation|bonus|waiver) (?:tags?|fields?|forms?|templates?|tables?|checks?|risk|registers?|scor\w+|certificates?|columns?|approvals?|match\w*|requests?|screens?|sheets?|views?|reports?|module|workflow|letters?|limits? of your|insurance|types?|codes?|centres?|centers?|letter|note|notes|library|import|export|data|number|numbers|history)\b|"
+    r"\b(?:match|pass|hit|open|click|churn|fill|pick|scrap|capacity|frame|refresh|growth|reply|participation|attendance|sampling|data) rates?\b|\bcarbon credits?\b|\b(?:gives?|giving|gave|given) credit\b|\bworks council\w*\b|\btake (?:the|some) (?:pressure|load|work|weight|burden) off\b|\b(?:photo|photograph\w*|image|media) (?:waivers?|releases?)\b|"
+    r"\bcompetitor (?:names?|sheet|table|field|list|watch|analysis|prices|data)\b|\b(?:a |the )?public quotation\b|\bprice (?:lists?|tags?)\b|\brelease (?:of the )?minutes\b|\brelease notes?\b|\bfirst version of\b|\bcosts? nothing but\b|"
+    r"\bslot (?:seats )?(?:is|are|stand|remain) (?:still )?free for\b|\bfree seats?\b(?! for (?:a|the|every|each) (?:month|year|quarter|term))|\bseats? (?:is|are|stays?|remains?|that are|still) free\b|\bstays? free for now\b|\bfree (?:to (?:ask|write|call|contact|reach|speak)|time|hour|afternoon|desk|hand)s?\b|\b(?:feel|are) free to (?:ask|write|call|contact|reach|speak|share|tell|say|forward)\b|\bat (?:any|what) rate\b|\brate of (?:use|adoption|change)\b|\badoption rates?\b|\b(?:success|response|completion|error|return) rates?\b|"
     r"\bpay(?:s|ing)? (?:attention|off|heed|respect|a visit)\b|\bin charge\b|\btake charge\b|\b(?:credit|thanks) (?:goes|belongs|is due)\b|\bto (?:your|their|her|his) credit\b|\bdeserve\w* (?:the |all |much )?credit\b|\bfixed (?:day|time|hour|date|slot|place|rhythm|agenda|point)\b|\bcost (?:you |them )?(?:time|effort|an hour)\b|\bin terms of\b|\bon (?:good|first-name|speaking) terms\b|\blong[- ]term\b|\bshort[- ]term\b|\bin the (?:long|short) term\b|\bsearch terms?\b|"
     r"\bwaste (?:collection|bins?|water|disposal|management|sorting|plants?|trucks?|treatment|streams?|containers?|heat|paper)\b|\bnothing in your contract needs to change\b|\bcap(?:s|ped)? (?:off|letters?)\b|\bquote (?:from|by) (?:a|your|one of)\b|\bmay we quote\b|\buse a quote\b|\bnotice board\b|\bat short notice\b|\bprice of (?:doing|a good|success)\b|\bmoney['’]s worth\b|\bvalue for money\b|\bbill of materials\b"
 )
@@ -77,13 +82,17 @@ def promises(text: str, audience: Audience = "customer", on: date | None = None)
 
 def _readings(folded: str) -> Iterator[str]:
     """The text in lower case, and the same with disguises undone where there are any."""
-    lower = re.sub(r"\s+", " ", _PERSON.sub(_named, folded).casefold())
+    lower = re.sub(r"\s+", " ", _PERSON.sub(_named, _UNENDED.sub(". ", folded)).casefold())
     yield lower
     for reading in words.undisguised(lower):
         if reading != lower:
             yield reading
 
 
+#: A new sentence after one that has no full stop, as actions and measures are often written.
+_UNENDED = re.compile(
+    r"(?<=[a-z)])\s+(?=(?:We|You|Your|Our|Whatever|Whoever|Let us|Everything|Nothing|Should|This|That|The|It|As|Additional|Extra|Tell|Consider) [a-z])"
+)
 #: Two words with capitals: a name, unless both are words of the trade.
 _PERSON = re.compile(r"\b[A-Z][a-z]+(?: (?:and|&|de|van|von))? [A-Z][a-z]+\b")
 
@@ -176,7 +185,7 @@ def _speaks_of(sentence: str) -> bool:
 
 
 def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
-    if refuses(clause):
+    if refuses(clause) or (ASKED.search(clause) is not None and _ANSWERED.search(clause) is None):
         return None
     if audience == "internal":  # inside the house people speak of terms, prices and dates; a plan may not tell anybody to give them away
         match = INSIDE.search(clause)
@@ -210,7 +219,12 @@ def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
             match = form.search(clause)
             if match is not None and not quoted:
                 return f"{match[0]!r} beside {strong[0]!r}"
-        if not quoted and not defers(clause) and not _EVERYDAY.fullmatch(strong[0]):
+        if (
+            not quoted
+            and not defers(clause)
+            and not _EVERYDAY.fullmatch(strong[0])
+            and (_DESCRIBES.search(clause) is None or _TURNS.search(clause) is not None)
+        ):
             return f"{strong[0]!r}, and it is neither refused nor left to the contract or a colleague"
     if asked or trade:
         return None
@@ -242,11 +256,11 @@ def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
     service = SERVICE.search(clause)
     if service is not None and not quoted:
         match = _SERVICE_PROMISE.search(clause)
-        if match is not None and (grants(clause) is not None or re.search(r"\b(?:will|shall|is|are|gets?|always|never|has|have|'ll|can)\b", clause)):
+        if match is not None and (grants(clause) is not None or _FROM_NOW_ON.search(clause)):
             return f"{match[0]!r} beside {service[0]!r}"
     product = PRODUCT.search(clause)
     if product is not None:
-        match = _COMING.search(clause)
+        match = _COMING.search(_STEP.sub(" ", clause))
         if match is not None and not re.search(r"\b(?:session|training|workshop|introduction|course|meeting|call|show|teams?|people|colleagues) ", clause):
             return f"{match[0]!r} beside {product[0]!r}"
     legal = LEGAL.search(clause)
@@ -257,6 +271,33 @@ def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
     return None
 
 
+#: A rule for the future; a description of today has none of these.
+_FROM_NOW_ON = re.compile(
+    r"\b(?:will|shall|'ll|gets?|always|never|can|from now on|from slot|until slot|no longer|any more|guaranteed|for you|to you|your own|yours|you (?:are|have)|once|as soon as|when you|if you)\b"
+)
+#: The date and the owner of a step, the questions about a thing, what was.
+_STEP = re.compile(
+    r"\b(?:due|owned|filled|made|named|set|needed|owner|shown|written|kept|maintained|read|used|entered|decided|checked) (?:on |by |until |before )+slot\b|\b(?:that|which|who|whom|what|where|how|whether) (?:\w+ ){1,3}(?:will|shall)\b|\b(?:was|were|been|had|has already been) (?:\w+ )?(?:built|finished|approved|confirmed|committed|promised|ready|due|planned)\b|"
+    r"\b(?:you|they|team|teams|colleagues|people|intern|slot|department) (?:\w+ )?(?:built|finished|approved|confirmed|committed)\b|^\W*(?:if )?by slot\b|\b(?:template|list|page|data|file|minutes|report|reports|room) (?:is|are) ready\b"
+)
+#: What a thing of the trade does by itself, now or in the past: an invoice shows, a rule names, a fee was paid.
+_DESCRIBES = re.compile(
+    r"\b(?:shows?|lists?|follows?|comes? from|contains?|means?|appears? (?:on|in|under)|needs?|names?|states?|starts? the|exists?|helps?|reads?|has|have|had|was|were|did|accepts?|records?|puts?|prints?|counts?|refers?|describes?|explains?|covers?|keeps? (?:the|its|a)|stands? (?:in|on|below|above|for)|"
+    r"is (?:net|sent|issued|printed|dated|counted|measured|shown|listed|found|named|made|kept|based|built|sorted|decided|entered|approved by your|needed|a|an|the|in|on|what|your own|your|one|from|not)|are (?:net|sent|issued|printed|counted|measured|shown|listed|found|kept|decided|sorted|entered|points|a|an|the|in|on|what|your|from|not))\b"
+)
+#: What turns a description into a favour: the vendor's own prices, a comparison, a future, a person it is for.
+_TURNS = re.compile(
+    r"\bour (?:own )?(?:pric|fee|rate|tariff|charg)\w*|\b(?:same|old|student|partner|loyalty|non-?profit|friend\w*|small|less|lower|lowest|low|off|revers\w+|exempt\w*|stop(?:s|ped)?|level|in step|pennies|nobody|never|will|'ll|shall|going to|from now on|for you|to you|only|just|bonus|today's|yours|nothing|no more|no longer|not right|"
+    r"already|instead|anyone|each of|everyone|you add|back|gone|taken|nailed|held|protect\w*|match\w*|thanks?|noted|quiet|none|next|renewal|coming|future|later|further)\b"
+)
+#: The customer's question, repeated: it promises nothing unless an answer stands in it.
+ASKED = re.compile(
+    r"^\W*(?:(?:in|on|at|during) [\w ,']{2,40}? )?(?:you|slot|they|somebody|someone|your \w+|your \w+ \w+|slot and slot) (?:also |have |has |had |then |once )*(?:ask(?:s|ed)?|wrote|writes|wonder(?:s|ed)?|would like|wish(?:es|ed)?|want(?:s|ed)?|hop(?:e|es|ed)|mention(?:s|ed)?|raised|request(?:s|ed)?|inquired) |"
+    r"\b(?:we|i) (?:were|was|have been|are often|are sometimes) asked\b|\byour (?:question|request|wish|message|letter|mail) (?:was|is|asks?|asked|about|for|to|whether|on)\b|^\W*whether [^.]{3,120} (?:is|are) (?:a (?:question|matter)|something|for|not)\b"
+)
+_ANSWERED = re.compile(
+    r", (?:and|so|hence|therefore|which|it|we|then|this|that|here)\b|\b(?:granted|agreed|confirmed?|approved|done|arranged|yours|yes|it can|it does|it is|they are|of course|gladly|happy|gets?|will have|noted|we (?:will|have|can|are)|it will)\b|-> "
+)
 #: Words of money that everyday sentences hold too; alone they are no reason.
 _EVERYDAY = re.compile(r"(?:pays?|paid|paying|payments?|costs?|costing|spend|spending|cash|money)")
 _GIVING = re.compile(

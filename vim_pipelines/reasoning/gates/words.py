@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
+from pathlib import Path
 
 #: Letters of other scripts that look like Latin ones. NFKC has already folded full-width, mathematical and circled letters.
 _LOOKALIKES = str.maketrans(
@@ -37,7 +39,7 @@ _FRACTION = (
 _CURRENCY_WORD = "dollar|dollars|usd|eur|euro|euros|gbp|pound|pounds|sterling|chf|franc|francs|sek|nok|dkk|krona|kronor|yen|jpy|cad|aud|inr|rupee|rupees|yuan|cny|cent|cents|pence|penny|bucks|buck|grand"
 _MONTH = "january|february|april|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|januar|februar|märz|juni|juli|oktober|dezember|janvier|fevrier|mars|avril|mai|juin|juillet|aout|septembre|octobre|novembre|decembre"
 NUMBER_WORDS = re.compile(
-    rf"\b(?:{_NUMBER_WORD}|{_ORDINAL})+(?:s|th|ths|fold|ish|some|odd)?\b|\b(?:{_FRACTION}|{_FOREIGN_NUMBER})\b|\b[a-z]+teens?\b|\b(?:couple|pair|score|gross|handful|brace) of\b|\bquarter of\b|\bper cent\b|\b(?:majority|minority)\b|\b(?:the bulk|a fraction|the lion's share) of\b|"
+    rf"\b(?:{_NUMBER_WORD}|{_ORDINAL})+(?:s|th|ths|fold|ish|some|odd)?\b|\b(?:{_FRACTION}|{_FOREIGN_NUMBER})\b|\b[a-z]+teens?\b|\b(?:couple|pair|score|gross|brace) of\b|(?<!\bask a )(?<!\binterview a )(?<!\binvite a )(?<!\bpick a )(?<!\bchoose a )(?<!\bvisit a )(?<!\bmeet a )\bhandful of\b|(?<!\bthe )(?<!\btheir )(?<!\brisk )(?<!\blean )(?<!\bboth )\bscores of\b|\bevery second (?:seat|user|licen\w+|person|colleague|one)\b|\bquarter of\b|\bper cent\b|\b(?:majority|minority)\b|\b(?:the bulk|a fraction|the lion's share) of\b|"
     r"\b(?:nearly|almost) (?:all|none) (?:of )?(?:the |your |their |its )?(?:seats|users|licen\w+|tickets)\b|\bumpteen\b|\bcountless\b|\b(?:single|low|high|mid|double|triple) digits?\b|\btenners?\b|\bfivers?\b|\bbasis points?\b"
 )
 CURRENCY_WORDS = re.compile(rf"\b(?:{_CURRENCY_WORD})\b")
@@ -45,7 +47,7 @@ MONTH_WORDS = re.compile(rf"\b(?:{_MONTH})\b|\b(?:in|by|of|until|till|since|mid|
 #: Days and feasts that are dates without a number.
 DAY_WORDS = re.compile(
     r"\b(?:(?:on|by|before|until|till|next|this|from|since|after) (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)|easter|christmas|xmas|new year|thanksgiving|whitsun|halloween|midsummer|ramadan|hanukkah|diwali|"
-    r"year's end|year[- ]end|end of (?:the|this|next) year|(?:by|before|until|this|next) (?:the )?(?:spring|summer|autumn|winter))\b"
+    r"year's end|year[- ]end|end of (?:the|this|next) year|in a fortnight|(?:spring|summer|autumn|winter) of (?:this|next|the)|(?:by|before|until|this|next) (?:the )?(?:spring|summer|autumn|winter))\b"
 )
 #: 'may' and 'march' are verbs too; with a capital they are taken for months (fail closed).
 CAPITAL_MONTHS = re.compile(r"\b(?:May|March)\b")
@@ -59,7 +61,7 @@ ROMAN_NUMERALS = re.compile(
 )
 #: Capitals that pass for digits before a counted noun: SO seats, BO users.
 CAPITAL_DIGITS = re.compile(
-    r"(?<![A-Za-z])[SBIZOl]{1,4}[OISBl]\s+(?:seats?|users?|days?|tickets?|people|colleagues|licen\w+|months?|weeks?|years?|teams?|persons?)\b"
+    r"(?<![A-Za-z])(?:[SBIZOl]{1,4}[OISBl]|[IVXLCDM]{2,})\s+(?:(?:unused|free|active|open|idle|contracted) )?(?:seats?|users?|days?|tickets?|people|colleagues|licen\w+|months?|weeks?|years?|teams?|persons?)\b|(?<![A-Za-z])[sbz][IOl](?![A-Za-z'])"
 )
 
 #: Idioms that hold a number word and state no number.
@@ -254,13 +256,29 @@ def _single(word: str) -> str:
 
 
 def hides_letters(folded: str) -> str | None:
-    """Three or more single letters in a row, or a word without a vowel: nobody writes so who has nothing to hide."""
+    """Three or more single letters in a row, a word without a vowel, or a common one with a vowel doubled: nobody writes so who has nothing to hide."""
     match = (
         re.search(r"(?<![^\W\d_])(?:[^\W\d_][\s._\-*/|]+){2,}[^\W\d_](?![^\W\d_'])", folded)
         or re.search(r"(?<![^\W\d_'&])[bcdfghjklmnpqrstvwxz]{4,}(?![^\W\d_'])", folded)
         or re.search(r"&#?\w+;", folded)
     )
-    return match[0] if match is not None else None
+    if match is not None:
+        return match[0]
+    return next((word for word in re.findall(r"(?<![^\W\d_'])[a-z]{3,}(?![^\W\d_])", folded) if _doubled(word)), None)
+
+
+@lru_cache(maxsize=1)
+def _common() -> frozenset[str]:
+    """Ordinary words of texts about accounts, plans and people (`common_words.txt`), for the question whether a misspelt one hides another."""
+    return frozenset(Path(__file__).with_name("common_words.txt").read_text(encoding="utf-8").split())
+
+
+@lru_cache(maxsize=8192)
+def _doubled(word: str) -> bool:
+    """Whether `word` is none as it stands and an ordinary one with one of its doubled vowels single: `priice`, `leegal`."""
+    if word in _common():
+        return False
+    return any(word[: match.start()] + word[match.end() - 1 :] in _common() for match in re.finditer(r"([aeiou])\1", word))
 
 
 def has_numeric_character(text: str) -> str | None:
