@@ -20,12 +20,13 @@ _NEGATED_USE = (
 )
 _UNUSED = (
     rf"{_NEGATED_USE}|\bunused\b|\bnobody\b|\bno[- ]one\b|\bwithout (?:a|any|their) (?:user|person|name|owner)\w*|\bwithout (?:users?|anyone|anybody)|\bfree\b|\bidle\b|\bempty\b|"
-    r"\bspare\b|\bvacant\b|\bunfilled\b|\bunassigned\b|\bwait\w* for (?:a |their |an )?(?:user|colleague|person|owner|people)\w*|\btak(?:e|es|ing) up\b|\bha(?:s|ve) none\b|\broom for\b|\bfill(?!ed)\w*|\bavailable\b|\bunallocated\b|\bunclaimed\b|\bdormant\b|\bto give\b|\bhand(?:s|ed|ing)? out\b|\bassign\b|\bnot taken up\b|\b(?:are|is|were|do|does) not\b(?=\s*(?:[.,;:)]|$))|\bfind(?:ing)? (?:\w+ )?(?:users?|people|colleagues|owners?|names?) for\b"
+    r"\bspare\b|\bvacant\b|\bunfilled\b|\bunassigned\b|\bwait\w* for (?:a |their |an )?(?:user|colleague|person|owner|people)\w*|\btak(?:e|es|ing) up\b|\bha(?:s|ve) none\b|\broom for\b|\bfill(?!ed)\w*|\bavailable\b|\bunallocated\b|\bunclaimed\b|\bdormant\b|\bto give\b|\bhand(?:s|ed|ing)? out\b|\bassign\b|\bnot taken up\b|\b(?:are|is|were|do|does) not\b(?=\s*(?:[.,;:)]|$))|\bfind(?:ing)? (?:\w+ )?(?:users?|people|colleagues|owners?|names?) for\b|"
+    r"\b(?:can|could|may|might) (?:still )?go to\b|\b(?:are|is) (?:still )?there for\b"
 )
 _OPT_OUT = r"\bopt(?:s|ed|ing)?[- ]?out\b|\bnotice\b|\blast day to\b|\bcancel\w*"
 _RENEW = r"\brenew\w*|\bcomes? up\b|\bexpir\w+|\b(?:term|contract) (?:ends|runs|is up)"
 _TO_GO = r"\bto go\b|\bleft\b|\bremain\w*|\buntil\b|\bahead of\b|\baway\b"
-_GAP = r"\b(?:beyond|over|above) (?:the |its |their )?right[- ]size\b|\b(?:right[- ]size )?gap\b|\bbeyond\b|\bsurplus\b|\bexcess\b"
+_GAP = r"\bgap to (?:the |its |their |a )?right[- ]siz\w*|\b(?:beyond|over|above) (?:the |its |their )?right[- ]size\b|\b(?:right[- ]size )?gap\b|\bbeyond\b|\bsurplus\b|\bexcess\b"
 
 #: Metric -> pattern. All are looked for in folded lower-case text.
 CUES: dict[str, str] = {
@@ -95,7 +96,7 @@ _ALSO_SAYS: dict[str, str] = {
     "days_to_opt_out": r"\bto go\b|\bfrom now\b|\bdecid\w+|\bthere are\b",
     "seats_contracted": r"\bagreement\b|\bsubscription\b|\bcovers?\b|\bincludes?\b|\bsigned\b|\bholds?\b|\bhas\b|\bhave\b|\bowns?\b|\btotal\b|\ball\b|\bpay\w*|\border\w*|\bpackage\b|\bcomprises?\b|\bsize\b",
     "net_unit_price_annual": r"\bseat\b|\bseats\b|\bfee\b|\brate\b|\bpay\w*|\bcharg\w+|\bprices?\b|\bagreed\b|\bcontract\w*|\buser\b",
-    "unused_seats": r"\bopen\b|\bleft\b|\bopen to\b|\bremain\w*|\bstill\b|\bno name\b|\bnames? for\b|\bothers?\b|\brest\b|\bmore\b|\bfree\b|\bgo unfilled\b|\bgive\b|\boffer\b|\bpeople for\b|\busers? for\b|\bhomes? for\b|\bput\b|\buse for\b|\buse of\b|\bfilling\b|\bsurplus\b|\bbring\b|\bplace\w*|\bassign\w*|\buse\b|\bneed\w*|\bwant\w*|\btake\b|\bcould\b|\bpeople\b|\bcolleagues\b|\bteams?\b|\blist\b|\bto work\b",
+    "unused_seats": r"\boffers\b|\bof them belong to\b|\bopen\b|\bleft\b|\bopen to\b|\bremain\w*|\bstill\b|\bno name\b|\bnames? for\b|\bothers?\b|\brest\b|\bmore\b|\bfree\b|\bgo unfilled\b|\bgive\b|\boffer\b|\bpeople for\b|\busers? for\b|\bhomes? for\b|\bput\b|\buse for\b|\buse of\b|\bfilling\b|\bsurplus\b|\bbring\b|\bplace\w*|\bassign\w*|\buse\b|\bneed\w*|\bwant\w*|\btake\b|\bcould\b|\bpeople\b|\bcolleagues\b|\bteams?\b|\blist\b|\bto work\b",
     "tickets_28d": r"\bcame\b|\bwrote\b|\basked\b|\bnew\b|\brequests?\b",
 }
 

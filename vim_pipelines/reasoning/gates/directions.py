@@ -36,8 +36,8 @@ class _Claim:
 
 
 def direction_words(text: str, sheet: FactSheet) -> list[str]:
-    """The direction words of a text that state one, as they stand there."""
-    return [claim.word for sentence in sentences(words.fold(text)) for claim in _claims(sentence, sheet)]
+    """The direction words of a text that state one, as they stand there, and orders of two values that do not hold."""
+    return [*(claim.word for sentence in sentences(words.fold(text)) for claim in _claims(sentence, sheet)), *disordered(text, sheet)]
 
 
 def untrue(paragraph: Paragraph, where: str, sheet: FactSheet) -> Iterator[Finding]:
@@ -50,6 +50,8 @@ def untrue(paragraph: Paragraph, where: str, sheet: FactSheet) -> Iterator[Findi
             yield Finding("direction", f"{item.left} is not {item.relation} {item.right}: {known}", where)
     compared: set[tuple[str, str, str]] = {(str(item.left), str(item.relation), str(item.right)) for item in paragraph.compares}
     compared |= {(right, _MIRROR[relation], left) for left, relation, right in compared}
+    for what in disordered(paragraph.text_with_slots, sheet):
+        yield Finding("direction", what, where)
     for sentence in sentences(words.fold(paragraph.text_with_slots)):
         for claim in _claims(sentence, sheet):
             if not any((left, claim.relation, right) in compared for left, right in claim.pairs):
@@ -58,13 +60,46 @@ def untrue(paragraph: Paragraph, where: str, sheet: FactSheet) -> Iterator[Findi
                 )
 
 
+#: A comparison between two values that stand on either side of it, whatever the draft lists: 'comes before', 'is more than the', 'outnumbers'.
+_ORDERS_OF_DATES = (
+    ("below", re.compile(r"\b(?:before|ahead of|precedes?|preceded|preceding|earlier than|prior to)\b(?! (?:that|it|this|then|which|them|him|her)\b)")),
+    ("above", re.compile(r"\b(?:after|behind|follows|followed|later than|past)\b(?! (?:that|it|this|which|them|him|her|by)\b)")),
+)
+_ORDERS_OF_AMOUNTS = (
+    ("above", re.compile(r"\b(?:(?:more|larger|greater|higher|bigger) than|exceed\w*|above|outnumber\w*|surpass\w*|outstrip\w*|tops|outweigh\w*)\b")),
+    ("below", re.compile(r"\b(?:(?:less|fewer|smaller|lower) than|below|falls? short of|fell short of|lags? behind|trails?|short of)\b")),
+)
+_NEGATION = re.compile(r"(?:\bnot|\bno|\bnever|n't|\bnor)(?: \w+)? ?$")
+#: Behind these the sentence speaks of something else than the value before them.
+_TURN = re.compile(r"[;:.!?]|\b(?:and|but|while|whereas|because|so|if|when)\b")
+
+
+def disordered(text: str, sheet: FactSheet) -> Iterator[str]:
+    """Comparing words between two values of one unit that the values contradict: no entry in `compares` makes them true."""
+    for sentence in sentences(words.fold(text)):
+        slots = [(match, fact) for match in SLOT.finditer(sentence) if (fact := sheet.facts.get(match[1])) is not None]
+        for (left, first), (right, second) in zip(slots, slots[1:], strict=False):
+            actual = compare(first, second)
+            if actual is None or first.unit == "text":
+                continue
+            between = sentence[left.end() : right.start()].casefold()
+            for relation, pattern in _ORDERS_OF_DATES if first.unit == "date" else _ORDERS_OF_AMOUNTS:
+                match = pattern.search(between)
+                if match is None or _TURN.search(between):
+                    continue
+                is_denied = _NEGATION.search(between[: match.start()]) is not None
+                if (actual == relation) == is_denied:
+                    yield f"{first.handle} is not {'not ' if is_denied else ''}{relation} {second.handle}, as {match[0]!r} says: it is {actual}"
+
+
 _MIRROR = {"below": "above", "above": "below", "equal": "equal"}
 
 
 def _claims(sentence: str, sheet: FactSheet) -> Iterator[_Claim]:
     slots = [(match.start(), match[1]) for match in SLOT.finditer(sentence)]
     plain = sentence.casefold()
-    idioms = [match.span() for match in words.NO_DIRECTION.finditer(SLOT.sub(lambda match: "\ue000" * len(match[0]), plain))]
+    bare = SLOT.sub(lambda match: "\ue000" * len(match[0]), plain)
+    idioms = [match.span() for pattern in (words.NO_DIRECTION, _OF_THE_BUSINESS) for match in pattern.finditer(bare)]
     found = [(match.start(), relation, match[0]) for relation, pattern in _WORDS for match in pattern.finditer(plain)]
     values = [at for at, handle in slots if (fact := sheet.facts.get(handle)) is not None and fact.unit not in ("text", "date")]
     for at, relation, word in sorted(found):
@@ -73,6 +108,11 @@ def _claims(sentence: str, sheet: FactSheet) -> Iterator[_Claim]:
         yield _Claim(relation, word, _pairs(sentence, at, word, relation, slots, sheet))
 
 
+#: A participle before a noun of the customer's own business, and a gerund that is the subject of what it would take: neither says how a figure moved.
+_OF_THE_BUSINESS = re.compile(
+    r"\b(?:growing|expanding|shrinking|rising|stable|steady) (?:chain|fleet|network|group|brand|crew|region|market|firm|organi[sz]ation|city|town|practice|hospital|school|shop|store)s?\b|"
+    r"\b(?:growing|growth|falling behind|slowing down) (?:costs?|takes|needs|means|asks|requires|calls for)\b"
+)
 _UNREAL = re.compile(
     r"(?:\bto|\bhelp|\bhelps|\bshould|\bcould|\bcan|\bmay|\bmight|\bwould|\blet|\bmake|\bwhether|\bif|\bunless|\bbefore|\bso that|\bpeople who|\bneed not|\bnot) (?:(?:the|it|they|use|them|also|be|not|weekly|this|that) ){0,3}$"
 )
@@ -88,7 +128,8 @@ def _states(plain: str, at: int, word: str, values: list[int]) -> bool:
         return True
     if any(abs(value - at) <= _NEAR for value in values):
         return True
-    return is_change and words.FIGURE_WORDS.search(plain) is not None
+    start, end = max(plain.rfind(";", 0, at), plain.rfind(": ", 0, at)) + 1, plain.find(";", at)  # the figure's word stands in the same clause
+    return is_change and words.FIGURE_WORDS.search(plain, start, end if end >= 0 else len(plain)) is not None
 
 
 def _pairs(sentence: str, at: int, word: str, relation: str, slots: list[tuple[int, str]], sheet: FactSheet) -> tuple[tuple[str, str], ...]:

@@ -24,7 +24,7 @@ REACH = 7.0
 _COMMA, _STOP, _BRACKET, _JOIN, _SLOT, _NAME, _WORD, _SMALL = 2.0, 6.0, 2.0, 2.0, 6.0, 1.0, 1.0, 0.5
 _JOINS = frozenset("and or but while whereas which who so because although though yet as than".split())  # noqa: SIM905
 _SMALL_WORDS = frozenset("the a an of are is was were be been has have had that it they them these those their its your our his her".split())  # noqa: SIM905
-_STATES = frozenset("is are was were stand stands stood sit sits lie lies remain remains stay stays stayed go goes".split())  # noqa: SIM905
+_STATES = frozenset("is are was were stand stands stood standing sit sits sitting lie lies remain remains stay stays stayed go goes".split())  # noqa: SIM905
 _TOKEN = re.compile(r"\{\{F\d{2}\}\}|[^\W\d_]+(?:['-][^\W\d_]+)*|[,;:()\-]")
 
 
@@ -114,6 +114,7 @@ def misnamed(text: str, sheet: FactSheet, before: str = "") -> Iterator[tuple[st
             yield from _values(read, last, whole)
             yield from _parts_and_wholes(read)
             yield from _frames(read)
+            yield from _half_a_pair(read)
             yield from _names(read)
         last = read
     yield from _groups(folded, words.fold(before), sheet)
@@ -137,6 +138,11 @@ def _values(read: _Read, last: _Read | None, text: str) -> Iterator[tuple[str, s
         if not is_named:
             yield "label", f"{place.fact.handle} ({place.fact.label}) stands in a sentence without a word that names it"
             continue
+        if not own and place.metric in _AMOUNTS_OF_SEATS and not _goes_with_its_count(read, place, None):
+            other = next((name for name in sorted(_AMOUNTS_OF_SEATS - {place.metric}) if _names_alone(read, name)), None)
+            if other is not None:
+                yield "label", f"{place.fact.handle} ({place.fact.label}) stands in a sentence about {other.replace('_', ' ')}"
+                continue
         if _goes_with_its_count(read, place, None) or (_is_whole(read, place) and _is_behind_of(read, place)):
             continue
         rivals = family(metric.name) if own else family(metric.name) | _counted_alike(metric.name)
@@ -145,6 +151,15 @@ def _values(read: _Read, last: _Read | None, text: str) -> Iterator[tuple[str, s
         if span is not None:
             said = " ".join(word for _, word in read.tokens[span[0] : span[1] + 1])
             yield "label", f"{place.fact.handle} ({place.fact.label}) stands beside {said!r}, which names another value"
+
+
+_AMOUNTS_OF_SEATS = frozenset(("unused_value_annual", "waste_annual"))
+
+
+def _names_alone(read: _Read, metric: str) -> bool:
+    """Whether the sentence speaks of `metric` and shows neither its value nor the count that goes with it."""
+    shown = {place.metric for place in read.slots}
+    return metric not in shown and COMPANIONS[metric] not in shown and bool(read.spans(cues(metric)))
 
 
 def _goes_on(place: _Place, last: _Read | None) -> bool:
@@ -230,18 +245,82 @@ def _names_the_whole(read: _Read, place: _Place, span: tuple[int, int]) -> bool:
 
 def _is_whole(read: _Read, place: _Place) -> bool:
     """`{{part}} of {{whole}}`, `out of {{whole}}`: the seats under contract are named by their part."""
+    if place.metric == "tickets_28d" and any(_of(read, other, place) for other in read.slots if other.metric == "tickets_open" and other.token < place.token):
+        return True
     if place.metric != WHOLE or not any(other.metric in PARTS for other in read.slots):
         return False
     lead = [
         text for _, text in read.tokens[max(0, place.token - 3) : place.token] if text not in ("the", "your", "their", "its", "all", "these", "seats", "our")
     ]
+    if (
+        lead
+        and lead[-1] == "of"
+        and len(lead) > 1
+        and lead[-2] in _LEFT_IDLE
+        and any(other.token == place.token - 3 for other in read.slots if other.metric in PARTS)
+    ):
+        return True  # '{{part}} unused of {{whole}}'
     if lead and lead[-1] == "of" and len(lead) > 1 and lead[-2][0].isalpha() and lead[-2] not in ("out", "use", "and", "but", "so"):
         return False  # 'a gap of ...' names it already
     return bool(lead) and lead[-1] in ("of", "against", "among", "has", "have", "holds", "owns", "with", "for", "on", "covers", "counts", "from", "over")
 
 
+_LEFT_IDLE = frozenset(("unused", "free", "idle", "empty", "active", "left", "filled", "taken"))
+
+
 def _is_behind_of(read: _Read, place: _Place) -> bool:
     return any(text == "of" for _, text in read.tokens[max(0, place.token - 2) : place.token])
+
+
+def _can_be_whole(read: _Read, whole: _Place) -> bool:
+    """A day, a period or a person is no sum of seats; 'the unused seats of {{account}}' and '{{person}}'s' are somebody's."""
+    if whole.fact.unit == "date" or whole.metric in _SINGLE | {"unused_feature_names", "usage_window"}:
+        return re.match(r"\s*['\u2019]s\b", read.text[read.tokens[whole.token][0] + len("{{F00}}") :]) is not None
+    return True
+
+
+_TURNED = frozenset(("become", "became", "to", "against", "than", "from", "after", "before"))
+
+
+def _in_time(read: _Read, first: _Place, second: _Place, between: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Two measurements of one thing: 'X a week after Y' and a bare 'X and Y' say which came first; a value does not change into itself."""
+    behind = read.plain[read.tokens[second.token][0] + len("{{F00}}") :]
+    is_reversed = LATER.get(first.metric) == second.metric and between and between[-1] in ("after", "from")
+    is_bare = set(between) <= {"and", "then", ",", "to"} and not _SAYS_WHEN.search(behind)
+    if is_reversed or (is_bare and LATER.get(second.metric) == first.metric):
+        yield "label", f"{first.fact.handle} ({first.fact.label}) and {second.fact.handle} ({second.fact.label}) stand in the wrong order of time"
+    if first.fact.handle == second.fact.handle and first.metric in {*LATER, *LATER.values()} and _TURNED & set(between) and not set(between) & {";", "."}:
+        yield "label", f"{first.fact.handle} ({first.fact.label}) is set against itself"
+
+
+def _half_a_pair(read: _Read) -> Iterator[tuple[str, str]]:
+    """'From week to week, {{X}} and {{Y}}' compares two weekly values: something else beside one of them is misplaced."""
+    for match in _WEEK_BY_WEEK.finditer(read.plain):
+        pair = [place for place in read.slots if read.tokens[place.token][0] >= match.end(0) - len(match["pair"])][:2]
+        metrics = [place.metric for place in pair]
+        if len(pair) == 2 and len({*metrics} & {*LATER, *LATER.values()}) >= 1 and (len(set(metrics)) == 1 or not {*metrics} <= {*LATER, *LATER.values()}):
+            yield "label", f"{pair[0].fact.handle} and {pair[1].fact.handle} are not the two values that a change from week to week runs between"
+
+
+_WEEK_BY_WEEK = re.compile(rf"\bweek (?:to|by|on|after) week\b[,:]?\s+(?P<pair>{HOLE}\s+(?:and|then|to)\s+{HOLE})")
+_SAYS_WHEN = re.compile(r"^[^.;]*?\b(?:before|earlier|prior|previous\w*|lately|recent\w*|now|respectively)\b")
+_WORTH = frozenset(
+    ("and", "it", "they", "these", "those", "are", "costs", "cost", "or", "worth", "costing", "valued", "at", "in", "money", ",", "which", "is", "that")
+)
+
+
+def _in_money(read: _Read, first: _Place, second: _Place, between: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """'{{count}}, or {{amount}}': the amount is what the count is worth, so it must be the amount of a count that stands before it."""
+    if (
+        first.metric not in _SEAT_COUNTS
+        or second.fact.unit != "money"
+        or not set(between) <= _WORTH
+        or not {"or", "worth", "costing", "costs", "cost", "valued"} & set(between)
+    ):
+        return
+    counts = {place.metric for place in read.slots if place.token < second.token}
+    if COMPANIONS.get(second.metric) not in counts:
+        yield "label", f"{second.fact.handle} ({second.fact.label}) is not what {first.fact.handle} ({first.fact.label}) is worth"
 
 
 def _of(read: _Read, part: _Place, whole: _Place) -> bool:
@@ -265,12 +344,23 @@ def _parts_and_wholes(read: _Read) -> Iterator[tuple[str, str]]:
             part = None  # type: ignore[assignment]
         if part is not None and whole.metric in PARTS and part.metric == WHOLE:
             yield "label", f"{part.fact.handle} ({part.fact.label}) is printed as a part of {whole.fact.handle} ({whole.fact.label})"
-        if part is not None and part.metric == whole.metric and len(read.sheet.groups) < 2:
+        if part is not None and part.metric == whole.metric and not _is_sum_of_groups(read, part, whole):
             yield "label", f"{part.fact.handle} ({part.fact.label}) is printed as a part of itself"
         if part is not None and _is_more(part.fact, whole.fact) and {part.metric, whole.metric} <= PARTS | {WHOLE}:
             yield "label", f"{part.fact.handle} is more than {whole.fact.handle}, of which it is printed as a part"
+        if part is not None and first is part and first.metric in PARTS and not _can_be_whole(read, second):
+            yield "label", f"{second.fact.handle} ({second.fact.label}) is no whole that {first.fact.handle} could be a part of"
+        yield from _in_time(read, first, second, between)
+        yield from _in_money(read, first, second, between)
         if lead == "from" and between and between[-1] == "to" and LATER.get(second.metric) == first.metric:
             yield "label", f"the change runs from {first.fact.handle} ({first.fact.label}) to {second.fact.handle} ({second.fact.label}), which came before"
+
+
+def _is_sum_of_groups(read: _Read, part: _Place, whole: _Place) -> bool:
+    """'{{group's}} of the {{account's}} unused seats': a product's share of the sum, which is named beside it."""
+    if len(read.sheet.groups) < 2 or part.fact.scope == whole.fact.scope or whole.fact.scope != "account":
+        return False
+    return any(0 < first - whole.token <= 2 for first, _ in read.spans(cues(whole.metric)))
 
 
 def _has_part_before(read: _Read, place: _Place) -> bool:
@@ -295,7 +385,7 @@ _FRAMES: tuple[tuple[re.Pattern[str], frozenset[str], frozenset[str]], ...] = tu
             "date",
             "",
         ),
-        (rf"{HOLE}\s+(?:to go|left)\b", "days count seats users ratio money", ""),
+        (rf"{HOLE}\s+(?:to go|left)\b", "days count seats users ratio", ""),
         (rf"{HOLE}\s+(?:unused|idle|under contract|active|at work|needed)\b", "seats users count ratio", ""),
         (rf"{HOLE}\s+(?:pays|brings|owns|buys|holds)\b", "text", "account_name product_name champion_name sponsor_name economic_buyer_name pain_owner"),
         (
@@ -309,17 +399,133 @@ _FRAMES: tuple[tuple[re.Pattern[str], frozenset[str], frozenset[str]], ...] = tu
             "date",
             "product_name unused_feature_names account_name pain_metric outcome_metric pain_owner champion_name sponsor_name usage_window phase_name blocking_requirement",
         ),
-        (rf"\b(?:baseline|target) of\s+{HOLE}", "count seats users days ratio money score number", "pain_metric outcome_metric"),
-        (rf"{HOLE}\s+(?:a year|per year|annually)\b", "money count seats users days", ""),
-        (rf"\b(?:pays? for|needs)\s+{HOLE}", "seats users count ratio money days", "product_name unused_feature_names"),
+        (rf"\bbaseline of\s+{HOLE}", "", "pain_baseline outcome_baseline pain_metric outcome_metric"),
+        (rf"\btarget of\s+{HOLE}", "", "pain_target outcome_target pain_metric outcome_metric"),
+        (rf"{HOLE}\s+(?:a year|per year|annually)\b", "money", ""),
+        (rf"\bfirst (?:\w+ )?(?:result|value|milestone|goal)s? (?:was )?(?:reached )?on\s+{HOLE}", "date", ""),
+        (
+            r"\b(?:renewal|contract|deadline|notice|notice period|opt-out|term)\s+(?:(?:is|was|falls|ends|comes|comes up|renews|runs out|closes)\s+)?(?:on|until)\s+"
+            + HOLE,
+            "date",
+            "",
+        ),
+        (rf"{HOLE}\s+(?:as|is|was|being) (?:the|its|their|your|our) (?:last day|deadline|renewal date|opt-out)\b", "date", ""),
+        (
+            rf"\b(?:last day to opt out|opt-out (?:day|date|deadline)|renewal date|deadline for notice|last day with use)\s*(?:,|:|is|was|being)\s*{HOLE}",
+            "date days",
+            "",
+        ),
+        (rf"\b(?:deadline|last day)\b[^.;:,{HOLE}]{{0,40}}?\b(?:is|was)\s+{HOLE}", "date days", ""),
+        (
+            rf"\bgap\b[^.;:{HOLE}]{{0,40}}?(?:,|:|\bis|\bwas|\bof|\bamounts to|\bcomes to|\bstands at)\s*{HOLE}",
+            "seats count money days users number score ratio",
+            "product_name",
+        ),
+        (rf"\bgap (?:instead|with headroom)?\s*:\s*{HOLE}", "seats count money", ""),
+        (rf"\b(?:right-size|right size) gap of\s+{HOLE}", "seats count money", ""),
+        (rf"{HOLE}\s+(?:have|has|had) (?:no|not a|never had a) (?:user|person|owner)\w*", "seats count ratio", "product_name unused_feature_names"),
+        (rf"{HOLE}\s+(?:standing|sitting|lying|remaining) (?:unused|idle|free|empty)\b", "seats count ratio", ""),
+        (
+            rf"\b(?:you|your teams|they) (?:already |now |still )?have\s+{HOLE}\s*,? (?:and|so)\b",
+            "seats users count days money",
+            "product_name unused_feature_names champion_name",
+        ),
+        (rf"\b(?:last day to opt out|deadline|renewal date)\s*,\s*{HOLE}\s*,", "date", ""),
+        (rf"\b(?:nobody|no one) (?:works|uses)(?: yet)?(?: on)?\s+{HOLE}\s+of\b", "seats count ratio", ""),
+        (rf"\brenewal (?:is|comes) in\s+{HOLE}", "days", ""),
+        (rf"\brenewal (?:follows|falls|comes) on\s+{HOLE}", "date", ""),
+        (rf"\bon\s+{HOLE}\s+that (?:you|they|your teams) have\b", "seats count", "product_name"),
+        (rf"\bhow many of (?:the |those )?{HOLE}\s+(?:that|which|who)\b", "seats users count", ""),
+        (rf"\b(?:you|your teams|they) (?:already |now |still )?have\s+{HOLE}\s*[;.]", "seats users count days money", "product_name unused_feature_names"),
+        (rf"\b(?:pays? for|needs)\s+{HOLE}", "seats users count ratio days", "product_name unused_feature_names"),
         (rf"\b(?:take up|leaves|gap of|received)\s+{HOLE}", "seats users count tickets people ratio money days", ""),
         (rf"\b(?:account|customer) stands in\s+{HOLE}", "", "phase_name"),
         (rf"\bphase\b[^.]{{0,20}}\bwaits for:?\s+{HOLE}", "", "blocking_requirement"),
         (rf"(?:^|[.!?] ){HOLE}\s*$", "", "risk blocking_requirement next_action handoff_missing handoff_conflicting psp_verdict next_action_why"),
-        (rf"\bscore is\s+{HOLE}", "count ratio score", ""),
+        (rf"\bscore\s*(?:,|:|is|was|stands at|is at)?\s*{HOLE}", "", "risk_score"),
+        (rf"\bscore of\s+{HOLE}", "", "risk_score account_name"),
         (rf"(?:^|[.!?] )(?:in|over|during)\s+{HOLE}\s*,", "date days", "usage_window product_name phase_name unused_feature_names"),
     )
 )
+
+
+#: Where a bare name cannot stand: it is counted, priced or compared there. A single name that opens a clause takes a singular verb.
+_SINGLE = frozenset((*_PEOPLE, "account_name", "tier", "pain_owner"))
+_NAMES = _SINGLE | {"usage_window", "product_name", "unused_feature_names", "phase_name", "blocking_requirement", "psp_verdict"}
+_OPENS = r"(?:^|[.!?;:,]['\")]*\s+|[,;] (?:and|but|so|while) |\b(?:because|while|whereas|but|so|that) )"
+_IDLE = r"(?:free|idle|unused|empty|spare|vacant|unassigned|without (?:a|any) (?:user|person|owner|name))"
+_NO_NAME: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
+    (re.compile(pattern), metrics)
+    for pattern, metrics in (
+        (rf"(?:^|[.!?;:]['\")]*\s+){HOLE}\s+(?:are|were|have|remain|stand|sit|lie|wait|work|go)\b", _SINGLE | {"usage_window"}),
+        (rf"{_OPENS}{HOLE}\s+(?:are|is|were|was|remain|remains|stand|stands|sit|sits|stay|stays)\s+(?:still )?(?:{_IDLE}|at work|active|open|in use)\b", _NAMES - {"product_name", "unused_feature_names"}),
+        (rf"{_OPENS}{HOLE}\s+(?:are|were) (?:still )?(?:{_IDLE}|at work|active|open)\b", _NAMES),
+        (rf"(?<!in )(?<!of ){HOLE}\s+{_IDLE}\b", _NAMES),
+        (rf"{HOLE}\s+(?:of|from) (?:them|your|their|its|our) ?(?:people|teams|users|colleagues|seats|staff)?\s*(?:are|were|is|was|worked|work|have|has)\b", _NAMES),
+        (rf"{HOLE}\s+(?:over|across|in) all (?:your |their |its |the )?products\b", _NAMES),
+        (rf"{HOLE}\s+(?:are|were|is|was) (?:still )?(?:unsolved|unanswered|outstanding|pending)\b", _SINGLE | {"blocking_requirement", "phase_name", "product_name"}),
+        (rf"{HOLE}\s+wait for an? (?:answer|reply)\b", _SINGLE | {"product_name"}),
+        (rf"{HOLE}\s+(?:were|are) at work\b", _SINGLE),
+        (rf"\brenewal\s+(?:is|was|:)\s*{HOLE}\s*[,.;]", _NAMES),
+        (rf"\bunused of\s+{HOLE}", _NAMES - {"product_name"}),
+        (rf"{HOLE}\s+(?:in all|in total|altogether|(?:per|each|every) (?:week|year|month|seat|day)|a (?:week|year|month)|annually|weekly)\b", _NAMES - {"product_name"}),
+        (rf"{HOLE}\s+(?:before|lately|these days|previously)\s*[,;.)]", _NAMES - {"product_name", "unused_feature_names"}),
+        (rf"[(,:]\s*{HOLE}\s+(?:before|previously)\s*[,;.)]", _NAMES),
+        (rf"{HOLE}\s+in\s+{HOLE}\s*(?:,|and)", frozenset(_PEOPLE)),
+        (rf"{HOLE}\s+of (?:recurring|annual|yearly) revenue\b", _NAMES),
+        (rf"\b(?:you|teams|they) (?:already |now |still )?(?:have|had|hold|own)\s+{HOLE}", _NAMES - {"unused_feature_names"}),
+        (rf"\bthere (?:are|were)\s+{HOLE}", _NAMES),
+        (rf"\b(?:people|users|seats|colleagues|tickets)\b[^.;:]*\bnumber\s+{HOLE}", _NAMES),
+        (rf"\bin\s+{HOLE}\s*,\s*{HOLE}\s+(?:worked|were at work|used)\b", _NAMES),
+        (rf"{HOLE}\s+of them\b", _NAMES),
+        (rf"{HOLE}\s+(?:that|which) (?:nobody|no one|no-one|none) (?:uses?|works?|has|took|takes|fills?)\b", _NAMES - {"product_name", "unused_feature_names"}),
+        (rf"\bha(?:s|ve)\s+{HOLE}\s+(?:that|which) (?:nobody|no one|no-one|none)\b", _NAMES - {"unused_feature_names"}),
+        (rf"{HOLE}\s+are left\b", _NAMES - _PEOPLE),
+        (rf"\b(?:renewal|deadline|notice|opt-out)[^.;:]*\bis\s+{HOLE}\s+away\b", _NAMES),
+        (rf"{HOLE}\s+away\b", _NAMES),
+        (rf"\b(?:have|has) become\s+{HOLE}", _NAMES),
+        (rf"\bof the\s+{HOLE}\s+(?:that|which)\b", _SINGLE),
+        (rf"\bat work,? beginning with\s+{HOLE}", _NAMES),
+        (rf"{HOLE}\s+of\s+(?:your\s+|the\s+|their\s+)?{HOLE}(?=\s*,? (?:and nothing|are (?:free|unused)|is (?:free|unused)))", frozenset(_SINGLE)),
+        (rf"\b(?:at work|active)\b[^.;:]*\bwere\s+{HOLE}", _NAMES),
+        (rf"\b{_IDLE}(?: seats?)?(?: at present| now| today)?(?: is| are|:)\s*{HOLE}", _NAMES),
+        (rf"\b(?:run|stretch|pause|gap) (?:without|of|with)[^.;:]*?\b(?:is|was|lasted)\s+{HOLE}", _NAMES),
+        (rf"\b(?:price|revenue|value|cost|amount|share|number|count)\s+(?:is|was|of|are|:)\s*{HOLE}\s+(?:a|per)\b", _NAMES),
+        (rf"\b(?:free|unused|idle) (?:at present |now |today )?(?:are|is)\b[^.;:]*?\band\s+{HOLE}\s+in\b", _NAMES),
+    )
+)  # fmt: skip
+#: Words beside a slot that say the opposite of the metric, or of which period it is.
+_NOT_SO: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
+    (re.compile(pattern), frozenset(metrics.split()))
+    for pattern, metrics in (
+        (rf"{HOLE}\s+(?:[^\W\d_]+\s+){{0,5}}?in the (?:\w+ )?weeks (?:before|earlier|prior)\b", "weekly_active_recent active_users_28d"),
+        (rf"\bin the weeks (?:before|earlier)(?: it was| there were)?,?\s+{HOLE}", "weekly_active_recent active_users_28d"),
+        (rf"{HOLE}\s+(?:[^\W\d_]+\s+){{0,5}}?in (?:the )?(?:recent|last|latest) weeks\b", "weekly_active_prior"),
+        (rf"\bin (?:the )?recent weeks,?\s+{HOLE}", "weekly_active_prior active_users_28d"),
+        (rf"{HOLE}\s+(?:lately|these days|of late)\b", "weekly_active_prior"),
+        (rf"\b(?:per|each|every) week,?\s+{HOLE}", "active_users_28d"),
+        (rf"{HOLE}\s+(?:a|per|each|every) week\b", "active_users_28d unused_seats seats_contracted"),
+        (rf"{HOLE}\s+(?:of them|of the seats|of your seats|of their seats|of its seats)\s+(?:are|is|were|was)\s+in use\b", "active_users_28d unused_seats shelfware_seats right_size_seats seats_contracted"),
+        (rf"{HOLE}\s+of them\b", "seats_contracted"),
+        (rf"\b(?:you|your teams) have\s+{HOLE}\s*,? (?:and|so)\b", "active_users_28d weekly_active_recent weekly_active_prior"),
+        (rf"\bbefore,? (?:it|there|that|this) (?:was|were)\s+{HOLE}", "weekly_active_recent active_users_28d"),
+        (rf"\bhow many of (?:the |those )?{HOLE}\s+(?:that|which)\b", "weekly_active_recent weekly_active_prior active_users_28d seats_contracted"),
+        (rf"\b(?:account|customer|it|they) needs?\s+{HOLE}\s*:", "weekly_active_recent weekly_active_prior active_users_28d unused_seats"),
+        (rf"{HOLE}\s+(?:a seat|per seat|apiece)\b", "unused_value_annual waste_annual arr_amount"),
+        (rf"{HOLE}\s+of (?:the|your|their|its) seats (?:are |is |were )?in use\b", "seats_contracted unused_seats shelfware_seats right_size_seats"),
+        (rf"\buntil\s+{HOLE}\s*,? the last day\b[^.;:]*\b(?:opt|notice|cancel)", "renewal_date last_activity_date"),
+        (rf"{HOLE}\s+under contract\b", "active_users_28d weekly_active_recent weekly_active_prior unused_seats shelfware_seats"),
+        (rf"\b(?:nobody|no one) (?:works|uses)(?: yet)? on\s+{HOLE}\s+of\s+{HOLE}", "active_users_28d product_name unused_feature_names"),
+        (rf"\bgap of\s+{HOLE}", "weekly_active_recent weekly_active_prior active_users_28d users_trained"),
+        (rf"{HOLE}\s+(?:are |is |were |was |stand |remain )?(?:still )?(?:free|unused|idle|unassigned)\b", "active_users_28d users_trained weekly_active_recent weekly_active_prior right_size_seats"),
+        (rf"{HOLE}\s+(?:are|is|were|was)\s+(?:active|at work)\b", "unused_seats shelfware_seats seats_contracted right_size_seats"),
+        (rf"{HOLE}\s+(?:are|is|were|was)\s+in use\b", "unused_seats shelfware_seats"),
+        (rf"{HOLE}\s+(?:active|at work)\b", "unused_seats shelfware_seats seats_contracted right_size_seats"),
+        (rf"{HOLE}\s+(?:worked|work|use|used|logged|signed)\b", "unused_seats shelfware_seats right_size_seats seats_contracted"),
+        (rf"\b(?:you|they|teams|people) (?:use|used|fill|occupy)\s+{HOLE}", "unused_seats shelfware_seats"),
+        (rf"\b(?:nobody|no one|no-one) (?:works|worked|uses|used)(?: yet)?(?: on| with)?\s+{HOLE}", "active_users_28d weekly_active_recent weekly_active_prior seats_contracted"),
+    )
+)  # fmt: skip
 
 
 def _frames(read: _Read) -> Iterator[tuple[str, str]]:
@@ -331,6 +537,13 @@ def _frames(read: _Read) -> Iterator[tuple[str, str]]:
             if place is not None and place.fact.unit not in units and place.metric not in metrics:
                 said = " ".join(match[0].replace(HOLE, "...").split())
                 yield "label", f"{place.fact.handle} ({place.fact.label}) is no value for {said!r}"
+    for patterns in (_NO_NAME, _NOT_SO):
+        for pattern, wrong in patterns:
+            for match in pattern.finditer(read.plain):
+                place = at.get(match.start() + match[0].rindex(HOLE))
+                if place is not None and place.metric in wrong:
+                    said = " ".join(match[0].replace(HOLE, "...").split())
+                    yield "label", f"{place.fact.handle} ({place.fact.label}) is no value for {said!r}"
     for place in read.slots:
         before = read.tokens[place.token - 1][1] if place.token else ""
         if place.metric == "usage_window" and before not in _PERIOD_WORDS:

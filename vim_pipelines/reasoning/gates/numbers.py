@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from vim_pipelines.reasoning.gates import words
+
+_COUNTED = r"(?:seats?|users?|people|persons?|tickets?|colleagues|licen\w+|days|teams)"
+#: Letters alone in the place of a count, where a word of English would not stand: 'CV seats', 'so seats', 'sI users'. Capitals of Rome are
+#: abbreviations anywhere else; 'so' before a noun begins a clause only behind a comma, a stop or a joining word.
+_LETTERS_FOR_A_COUNT = re.compile(
+    rf"(?<![^\W_])(?!I\s)[IVXLCDM]+\s+{_COUNTED}\b|(?<![^\W_])(?!(?:so|solo|loss|Oslo|OSLO|ISO|SSO|OSS|SOS|OS|IO)\s)[oOlIsS|]{{2,}}\s+{_COUNTED}\b|"
+    rf"(?<=[^\W_]\s)(?<!\band\s)(?<!\bor\s)(?<!\bbut\s)(?<!\bnot\s)(?<!\bif\s)(?<!\bdo\s)so\s+(?:seats?|users?|tickets?|licen\w+)\b"
+)
+#: Counts, shares and days without a number in them.
+_ROUND_COUNTS = re.compile(rf"\bscores of\b|\b(?:every|each) (?:second|other) {_COUNTED}\b")
+_ROUND_DAYS = re.compile(
+    r"\b(?:in|within|by) (?:a|the|one) (?:fortnight|sennight)\b|\b(?:spring|summer|autumn|fall|winter) of\b|\bin the (?:spring|autumn|winter)\b"
+)
+#: 'Ask a handful of inspectors' says how many people to ask, not how many there are; of seats, users and tickets the facts have the count.
+_ASKED = re.compile(
+    rf"\b(?:ask|interview|invite|call|visit|meet|speak (?:to|with)|talk (?:to|with)|choose|pick|find|show|train) a handful of (?!{_COUNTED}\b)(?=[a-z])|"
+    r"\b(?:ask|interview|invite|call|visit|meet|speak (?:to|with)|talk (?:to|with)) a handful of people who\b"
+)
 
 
 def stated(bare: str) -> Iterator[tuple[str, str]]:
@@ -18,11 +37,20 @@ def stated(bare: str) -> Iterator[tuple[str, str]]:
     sign = words.currency_sign(bare) or words.currency_sign(folded)
     if sign is not None:
         yield "currency", f"the sign {sign!r} outside a slot"
-    match = words.LETTER_DIGITS.search(folded) or words.ROMAN_NUMERALS.search(folded) or words.CAPITAL_DIGITS.search(folded)
+    match = (
+        words.LETTER_DIGITS.search(folded) or words.ROMAN_NUMERALS.search(folded) or words.CAPITAL_DIGITS.search(folded) or _LETTERS_FOR_A_COUNT.search(folded)
+    )
     if match:
         yield "digit", f"letters that stand for a number: {match[0]!r}"
-    for name, pattern in (("number_word", words.NUMBER_WORDS), ("currency", words.CURRENCY_WORDS), ("month", words.MONTH_WORDS), ("month", words.DAY_WORDS)):
-        hit = next((match for variant in words.variants(folded) if (match := pattern.search(variant))), None)
+    for name, pattern in (
+        ("number_word", words.NUMBER_WORDS),
+        ("currency", words.CURRENCY_WORDS),
+        ("number_word", _ROUND_COUNTS),
+        ("month", words.MONTH_WORDS),
+        ("month", words.DAY_WORDS),
+        ("month", _ROUND_DAYS),
+    ):
+        hit = next((match for variant in words.variants(folded) if (match := pattern.search(_ASKED.sub(" ", variant)))), None)
         if hit is not None:
             yield name, f"the word {hit[0]!r} outside a slot"
     match = words.CAPITAL_MONTHS.search(folded)
