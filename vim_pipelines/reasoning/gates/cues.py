@@ -90,8 +90,8 @@ _WEAK = frozenset(
 #: Further words by which a reader knows what he reads, beside those that the writer was told. They name nothing against another's word.
 _ALSO_SAYS: dict[str, str] = {
     "arr_amount": r"\bfees?\b|\bannual\w*|\byearly\b|\bper year\b|\bamounts?\b|\binvoice\w*|\bbill\w*|\bsum\b|\btotal\b|\bvalue\b|\bspend\w*|\bpay\w*|\bagreement\b|\bsubscription\b",
-    "renewal_date": r"\bagreement\b|\bsubscription\b|\bruns?\b|\bends?\b|\buntil\b|\bexpir\w+|\banniversary\b|\bperiod\b|\bnext year\b|\bsigned\b",
-    "opt_out_date": r"\bdecid\w+|\bdecision\b|\bleave\b|\bwindow\b|\blatest\b|\btell us\b|\bdays away\b|\bdeadline\b|\bend the\b|\buntil\b",
+    "renewal_date": r"\bat stake (?:by|on|until)\b|\bagreement\b|\bsubscription\b|\bruns?\b|\bends?\b|\buntil\b|\bexpir\w+|\banniversary\b|\bperiod\b|\bnext year\b|\bsigned\b",
+    "opt_out_date": r"\bafter that (?:day|date)\b[^.]*\b(?:runs? on|renews?|goes on)\b|\bdecid\w+|\bdecision\b|\bleave\b|\bwindow\b|\blatest\b|\btell us\b|\bdays away\b|\bdeadline\b|\bend the\b|\buntil\b",
     "days_to_renewal": r"\bto go\b|\bmore days\b|\bfrom now\b|\bstill have\b|\bthere are\b",
     "days_to_opt_out": r"\bto go\b|\bfrom now\b|\bdecid\w+|\bthere are\b",
     "seats_contracted": r"\bagreement\b|\bsubscription\b|\bcovers?\b|\bincludes?\b|\bsigned\b|\bholds?\b|\bhas\b|\bhave\b|\bowns?\b|\btotal\b|\ball\b|\bpay\w*|\border\w*|\bpackage\b|\bcomprises?\b|\bsize\b",

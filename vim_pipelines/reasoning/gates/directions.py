@@ -18,7 +18,11 @@ from vim_pipelines.reasoning.gates.base import SLOT, Finding, sentences
 if TYPE_CHECKING:
     from vim_pipelines.reasoning.schema import Paragraph
 
-_WORDS = (("below", words.FALLING), ("above", words.RISING), ("equal", words.LEVEL))
+#: People who go are a fall of their number.
+_LEAVING = re.compile(
+    r"\b(?:turn(?:s|ed|ing)?|drift(?:s|ed|ing)?|walk(?:s|ed|ing)?|mov(?:e|es|ed|ing)) away from (?:the product|it|our product|the tool|the software)\b"
+)
+_WORDS = (("below", words.FALLING), ("below", _LEAVING), ("above", words.RISING), ("equal", words.LEVEL))
 #: A change runs from the first metric to the second, whichever stands first in the sentence.
 LATER = {
     "weekly_active_prior": "weekly_active_recent", "tickets_28d_before": "tickets_28d", "outcome_baseline": "outcome_measured", "pain_baseline": "pain_target",
@@ -121,7 +125,7 @@ _NEAR = 60
 
 def _states(plain: str, at: int, word: str, values: list[int]) -> bool:
     """Whether the word says how a figure moved or stands. A wish, a condition or a turn of phrase far from any value does not."""
-    is_change = words.CHANGES.match(word) is not None
+    is_change = words.CHANGES.match(word) is not None or _LEAVING.match(word) is not None
     if is_change and _UNREAL.search(plain[:at]) and not values:
         return False
     if is_change and values:

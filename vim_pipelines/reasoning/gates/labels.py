@@ -279,7 +279,7 @@ def _can_be_whole(read: _Read, whole: _Place) -> bool:
     return True
 
 
-_TURNED = frozenset(("become", "became", "to", "against", "than", "from", "after", "before"))
+_TURNED = frozenset(("become", "became", "to", "against", "than", "from", "after", "before", "was", "were", "now"))
 
 
 def _in_time(read: _Read, first: _Place, second: _Place, between: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -289,7 +289,7 @@ def _in_time(read: _Read, first: _Place, second: _Place, between: Sequence[str])
     is_bare = set(between) <= {"and", "then", ",", "to"} and not _SAYS_WHEN.search(behind)
     if is_reversed or (is_bare and LATER.get(second.metric) == first.metric):
         yield "label", f"{first.fact.handle} ({first.fact.label}) and {second.fact.handle} ({second.fact.label}) stand in the wrong order of time"
-    if first.fact.handle == second.fact.handle and first.metric in {*LATER, *LATER.values()} and _TURNED & set(between) and not set(between) & {";", "."}:
+    if first.fact.handle == second.fact.handle and first.metric in {*LATER, *LATER.values()} and _TURNED & set(between) and "." not in between:
         yield "label", f"{first.fact.handle} ({first.fact.label}) is set against itself"
 
 
@@ -348,6 +348,8 @@ def _parts_and_wholes(read: _Read) -> Iterator[tuple[str, str]]:
             yield "label", f"{part.fact.handle} ({part.fact.label}) is printed as a part of itself"
         if part is not None and _is_more(part.fact, whole.fact) and {part.metric, whole.metric} <= PARTS | {WHOLE}:
             yield "label", f"{part.fact.handle} is more than {whole.fact.handle}, of which it is printed as a part"
+        if part is not None and part.metric == "tickets_28d" and whole.metric == "tickets_open":
+            yield "label", f"{part.fact.handle} ({part.fact.label}) is printed as a part of {whole.fact.handle} ({whole.fact.label})"
         if part is not None and first is part and first.metric in PARTS and not _can_be_whole(read, second):
             yield "label", f"{second.fact.handle} ({second.fact.label}) is no whole that {first.fact.handle} could be a part of"
         yield from _in_time(read, first, second, between)
@@ -375,6 +377,7 @@ def _is_more(part: Fact, whole: Fact) -> bool:
 # --- what kind of value a phrase takes -------------------------------------------------------------------------------
 
 _PEOPLE = frozenset(ROLES)
+_IDLE = r"(?:free|idle|unused|empty|spare|vacant|unassigned|without (?:a|any) (?:user|person|owner|name))"
 #: Words before a slot, words behind it, the units that may stand there (None: any), metrics that may stand there anyhow.
 _FRAMES: tuple[tuple[re.Pattern[str], frozenset[str], frozenset[str]], ...] = tuple(
     (re.compile(pattern), frozenset(units.split()), frozenset(metrics.split()))
@@ -423,7 +426,24 @@ _FRAMES: tuple[tuple[re.Pattern[str], frozenset[str], frozenset[str]], ...] = tu
         ),
         (rf"\bgap (?:instead|with headroom)?\s*:\s*{HOLE}", "seats count money", ""),
         (rf"\b(?:right-size|right size) gap of\s+{HOLE}", "seats count money", ""),
-        (rf"{HOLE}\s+(?:have|has|had) (?:no|not a|never had a) (?:user|person|owner)\w*", "seats count ratio", "product_name unused_feature_names"),
+        (rf"(?<!at )(?<!of )(?<!in ){HOLE}\s+have (?:no|not a|never had a) (?:user|person|owner)\w*", "seats count ratio", "unused_feature_names"),
+        (
+            rf"(?<!at )(?<!of )(?<!in ){HOLE}\s+(?:has|had) (?:no|not a|never had a) (?:user|person|owner)\w*",
+            "seats count ratio",
+            "product_name unused_feature_names",
+        ),
+        (rf"(?<!at )(?<!of )(?<!in ){HOLE}\s+are (?:not in use|not used|taken up|in use)\b", "seats count ratio users", "unused_feature_names"),
+        (rf"\b(?:run|stretch) (?:without|with no)\b[^.;:{HOLE}]*\b(?:is|was|lasted)\s+{HOLE}", "days", ""),
+        (rf"(?:^|[.!?]\s)of (?:the |your |their |its )?{HOLE}\s*,\s*{HOLE}\s+(?:are|is|have|has|were)\b", "seats users count ratio", ""),
+        (rf"\bwhere\s+{HOLE}\s+were\b", "users seats count", ""),
+        (
+            rf"\bwith\s+{HOLE}\s+(?:to|until|before|to go (?:to|until)) (?:the|its|their|your) (?:renewal|deadline|opt-out|notice)\b",
+            "days",
+            "champion_name sponsor_name",
+        ),
+        (rf"\bwe (?:still )?have\s+{HOLE}\s+(?:before|until|to|till) (?:the|its|their|your) (?:renewal|deadline|opt-out|notice)\b", "days", ""),
+        (rf"{HOLE}\s+that (?:are|stand|sit|lie) (?:still )?{_IDLE}\b", "seats count", "product_name unused_feature_names"),
+        (rf"\bhand(?:s|ed|ing)? out\s+{HOLE}", "seats count", "product_name"),
         (rf"{HOLE}\s+(?:standing|sitting|lying|remaining) (?:unused|idle|free|empty)\b", "seats count ratio", ""),
         (
             rf"\b(?:you|your teams|they) (?:already |now |still )?have\s+{HOLE}\s*,? (?:and|so)\b",
@@ -453,7 +473,6 @@ _FRAMES: tuple[tuple[re.Pattern[str], frozenset[str], frozenset[str]], ...] = tu
 _SINGLE = frozenset((*_PEOPLE, "account_name", "tier", "pain_owner"))
 _NAMES = _SINGLE | {"usage_window", "product_name", "unused_feature_names", "phase_name", "blocking_requirement", "psp_verdict"}
 _OPENS = r"(?:^|[.!?;:,]['\")]*\s+|[,;] (?:and|but|so|while) |\b(?:because|while|whereas|but|so|that) )"
-_IDLE = r"(?:free|idle|unused|empty|spare|vacant|unassigned|without (?:a|any) (?:user|person|owner|name))"
 _NO_NAME: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
     (re.compile(pattern), metrics)
     for pattern, metrics in (
@@ -478,6 +497,8 @@ _NO_NAME: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
         (rf"\b(?:people|users|seats|colleagues|tickets)\b[^.;:]*\bnumber\s+{HOLE}", _NAMES),
         (rf"\bin\s+{HOLE}\s*,\s*{HOLE}\s+(?:worked|were at work|used)\b", _NAMES),
         (rf"{HOLE}\s+of them\b", _NAMES),
+        (rf"(?:^|[.!?]\s){HOLE}\s+[^\W\d_]+s\s+(?:worked|work|were|are|have|use|used)\b", _SINGLE),
+        (rf"{HOLE}\s+now and\s+{HOLE}", _NAMES),
         (rf"{HOLE}\s+(?:that|which) (?:nobody|no one|no-one|none) (?:uses?|works?|has|took|takes|fills?)\b", _NAMES - {"product_name", "unused_feature_names"}),
         (rf"\bha(?:s|ve)\s+{HOLE}\s+(?:that|which) (?:nobody|no one|no-one|none)\b", _NAMES - {"unused_feature_names"}),
         (rf"{HOLE}\s+are left\b", _NAMES - _PEOPLE),
@@ -507,6 +528,8 @@ _NOT_SO: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
         (rf"{HOLE}\s+(?:a|per|each|every) week\b", "active_users_28d unused_seats seats_contracted"),
         (rf"{HOLE}\s+(?:of them|of the seats|of your seats|of their seats|of its seats)\s+(?:are|is|were|was)\s+in use\b", "active_users_28d unused_seats shelfware_seats right_size_seats seats_contracted"),
         (rf"{HOLE}\s+of them\b", "seats_contracted"),
+        (rf"\b(?:free|unused|idle) seats?(?: [^\W\d_]+){{0,2}}:[^.;]*,\s*(?:and )?{HOLE}\s+in\b", "seats_contracted active_users_28d"),
+        (rf"{HOLE}\s+(?:[^\W\d_]+\s+){{0,4}}?at the moment\b", "weekly_active_prior"),
         (rf"\b(?:you|your teams) have\s+{HOLE}\s*,? (?:and|so)\b", "active_users_28d weekly_active_recent weekly_active_prior"),
         (rf"\bbefore,? (?:it|there|that|this) (?:was|were)\s+{HOLE}", "weekly_active_recent active_users_28d"),
         (rf"\bhow many of (?:the |those )?{HOLE}\s+(?:that|which)\b", "weekly_active_recent weekly_active_prior active_users_28d seats_contracted"),
@@ -514,10 +537,16 @@ _NOT_SO: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
         (rf"{HOLE}\s+(?:a seat|per seat|apiece)\b", "unused_value_annual waste_annual arr_amount"),
         (rf"{HOLE}\s+of (?:the|your|their|its) seats (?:are |is |were )?in use\b", "seats_contracted unused_seats shelfware_seats right_size_seats"),
         (rf"\buntil\s+{HOLE}\s*,? the last day\b[^.;:]*\b(?:opt|notice|cancel)", "renewal_date last_activity_date"),
+        (rf"{HOLE}\s*,?\s*{HOLE}\s+of (?:your|their|its|our) people (?:are|were) at work\b", "weekly_active_recent weekly_active_prior"),
+        (rf"\bbefore\s+{HOLE}\s+(?:is|comes)\b", "last_activity_date fttv_reached_on last_touchpoint_on ebr_held_on"),
+        (rf"\bfor (?:the )?unused seats[^.;:{HOLE}]*\bto\s+{HOLE}", "waste_annual net_unit_price_annual arr_amount"),
+        (rf"\bfor the right-size gap[^.;:{HOLE}]*\bto\s+{HOLE}", "unused_value_annual net_unit_price_annual arr_amount"),
+        (rf"\b(?:unused|idle|free) are\s+{HOLE}", "unused_value_annual waste_annual seats_contracted active_users_28d"),
+        (rf"{HOLE}\s+are open\b", "unused_seats shelfware_seats seats_contracted active_users_28d right_size_seats"),
         (rf"{HOLE}\s+under contract\b", "active_users_28d weekly_active_recent weekly_active_prior unused_seats shelfware_seats"),
         (rf"\b(?:nobody|no one) (?:works|uses)(?: yet)? on\s+{HOLE}\s+of\s+{HOLE}", "active_users_28d product_name unused_feature_names"),
         (rf"\bgap of\s+{HOLE}", "weekly_active_recent weekly_active_prior active_users_28d users_trained"),
-        (rf"{HOLE}\s+(?:are |is |were |was |stand |remain )?(?:still )?(?:free|unused|idle|unassigned)\b", "active_users_28d users_trained weekly_active_recent weekly_active_prior right_size_seats"),
+        (rf"{HOLE}\s+(?:are |is |were |was |stand |remain )?(?:still )?(?:free|unused|idle|unassigned)\b", "utilization_28d active_users_28d users_trained weekly_active_recent weekly_active_prior right_size_seats"),
         (rf"{HOLE}\s+(?:are|is|were|was)\s+(?:active|at work)\b", "unused_seats shelfware_seats seats_contracted right_size_seats"),
         (rf"{HOLE}\s+(?:are|is|were|was)\s+in use\b", "unused_seats shelfware_seats"),
         (rf"{HOLE}\s+(?:active|at work)\b", "unused_seats shelfware_seats seats_contracted right_size_seats"),

@@ -25,6 +25,19 @@ _ASKED = re.compile(
     r"\b(?:ask|interview|invite|call|visit|meet|speak (?:to|with)|talk (?:to|with)) a handful of people who\b"
 )
 
+#: 'An hour saved on Monday' dates nothing; beside a word of an event or a duty the day of the week is a date.
+_ON_A_WEEKDAY = re.compile(r"\bon (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b")
+_EVENT = re.compile(
+    r"\b(?:decid\w*|decision|due|must|end\w*|contract\w*|renew\w*|opt\w*|by|until|will|shall|would|can|meet\w*|call\w*|talk\w*|start\w*|begin\w*|began|send\w*|sent|deliver\w*|settl\w*|fall\w*|fell|"
+    r"happen\w*|visit\w*|plan\w*|schedul\w*|ship\w*|expir\w*|sign\w*|clos\w*|answer\w*|repl\w*|com(?:e|es|ing)|came|date|day|deadline|notice|review\w*|workshop|training|we|they|you|he|she|let|ask|take\w*|"
+    r"has|had|have|was|were|went|go|goes|hand\w*|get|last|next|leav\w*|left|stop\w*|lost)\b"
+)
+
+
+def _undated(bare: str) -> str:
+    """`bare` without the weekdays that date nothing."""
+    return "".join(_ON_A_WEEKDAY.sub(" ", part) if not _EVENT.search(part) else part for part in re.split(r"(?<=[.!?;:])", bare))
+
 
 def stated(bare: str) -> Iterator[tuple[str, str]]:
     """(gate, what) for everything in `bare`, a text whose slots were taken out, that states a number, an amount or a date."""
@@ -50,7 +63,7 @@ def stated(bare: str) -> Iterator[tuple[str, str]]:
         ("month", words.DAY_WORDS),
         ("month", _ROUND_DAYS),
     ):
-        hit = next((match for variant in words.variants(folded) if (match := pattern.search(_ASKED.sub(" ", variant)))), None)
+        hit = next((match for variant in words.variants(folded) if (match := pattern.search(_undated(_ASKED.sub(" ", variant))))), None)
         if hit is not None:
             yield name, f"the word {hit[0]!r} outside a slot"
     match = words.CAPITAL_MONTHS.search(folded)
