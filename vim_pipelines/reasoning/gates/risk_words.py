@@ -48,7 +48,7 @@ _SILENT = ("SILENCE",), ("is_silent",)
 
 FAMILIES: tuple[Family, ...] = (
     _family(
-        "people gone", rf"\b{_WHO}\b[^.;:]{{0,40}}?\b{_GONE}", r"\bno (?:champion|sponsor) left\b", r"\b(?:lost|losing|lose|loss of) (?:its|their|the|our|a|his|her) (?:\w+ )?(?:sponsor|champion|supporter|advocate|ally|voice|contact|manager|head)\b",
+        "people gone", rf"\b{_WHO}\b(?:(?!, and)[^.;:]){{0,40}}?\b{_GONE}", r"\bno (?:champion|sponsor) left\b", r"\b(?:lost|losing|lose|loss of) (?:its|their|the|our|a|his|her) (?:\w+ )?(?:sponsor|champion|supporter|advocate|ally|voice|contact|manager|head)\b",
         r"\b(?:departure|resignation|retirement|exit|dismissal|absence) of (?:the|their|its|our|a)\b", r"\bnobody with a budget speaks\b", r"\bturnover (?:among|of|at|in|is)\b", r"\b(?:staff|personnel|people|skill|talent)[- ](?:turnover|exodus|drain|shortages?)\b", r"\bbrain drain\b",
         r"\bexodus\b", r"\bunderstaffed\b|\bshort[- ]staffed\b|\bshort of (?:staff|people|hands)\b",
         rules=("SPONSOR_LOST",), facts=("no_sponsor", "lost_on"),

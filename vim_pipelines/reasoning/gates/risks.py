@@ -34,7 +34,7 @@ _DENIED = re.compile(
     r"(?:\b(?:no|not|never|without|neither|nor|nobody|no one|none|nothing|prevent\w*|avoid\w*|against|instead of|rather than|lest|cannot|unless|hardly|any|far from|free of)\b|n't\b)[^.;:]{0,45}$"
 )
 _SUPPOSED = re.compile(
-    r"\b(?:if|unless|whether|in case|should (?!be\b)|ask|asks|asking|find out|learn|check|clarify|suppose|wherever|as long as|whatever|whoever|so that|would|until|once|when|before|who|which|rule(?:s|d)? (?:of|by|made)|in which)\b[^.;:,]{0,70}$|\bwhether (?!or not)[^.;:]{0,90}$|\b(?:ask|asks|find out|learn|check|clarify) (?:\w+ ){0,4}(?:whether|if|what|who|which|why|how)\b[^.;:]{0,90}$"
+    r"\b(?:if|unless|whether|in case|should (?!be\b)|ask|asks|asking|find out|learn|check|clarify|suppose|wherever|as long as|whatever|whoever|so that|would|until|once|when|before|who|which|rule(?:s|d)? (?:of|by|made)|in which|what (?:can|could|might|would|may))\b[^.;:,]{0,70}$|\bwhether (?!or not)[^.;:]{0,90}$|\b(?:ask|asks|find out|learn|check|clarify) (?:\w+ ){0,4}(?:whether|if|what|who|which|why|how)\b[^.;:]{0,90}$"
 )
 #: "Ask why their budget was cut" asks about the reason and states the rest.
 _PRESUPPOSED = re.compile(
@@ -51,7 +51,7 @@ _HARD = re.compile(
     r"\b(?:critical|emergenc\w+|severe\w*|severity|urgent(?:ly)?|urgency|alarm\w*|grave|graver|acute|dire|existential|catastroph\w+|disast\w+|devastat\w+|life[- ](?:threatening|and[- ]death)|life and death|drop everything|red (?:alert|flag|line)|fatal\w*|extreme\w*|gravest|very high|highest|utmost|cost us|tomorrow|any day|any (?:minute|moment|hour)|at any moment|"
     r"top priority|first priority|priority number|burning|on fire|deal[- ]?breaker|ruin\w*|lose (?:the|this|them) ?(?:account|customer)?|end of the (?:account|contract|road|relationship)|before it is too late|at once|immediate\w*|without delay|dramatic\w*|drastic\w*|threat\w*|crisis|crises|ticking|time bomb|bomb|dynamite|blow(?:s|n)? up|explo\w+|worst|sinks?|sinking|doom\w*|kill\w*|deadly|lethal|"
     r"serious(?:ly|ness)?|crippl\w+|wreck\w*|show-?stopper|everything else|all else|nothing is (?:more|as|so)|more than anything|outweigh\w*|overshadow\w*|overrid\w+|tip of the iceberg|(?:far |much |even )?(?:graver|worse|bigger|greater) than|heavy|heaviest|huge|enormous|massive|major|perilous|peril|dangerous|danger|scary|frightening|terrible|dreadful|tragic|panic|sos|mayday|"
-    r"at stake|end (?:the|this|our) (?:relationship|contract|account|renewal)|stakes|on the line|hinges|make[- ]or[- ]break|point of no return|war room|the board|chief executive|all hands|night and day|around the clock|tonight|today|right now|this minute|cannot wait|must not wait|hours count|no time to lose|brink|collapse|meltdown)\b"
+    r"at stake|end (?:the|this|our) (?:relationship|contract|account|renewal)|stakes|on the line|hinges|make[- ]or[- ]break|point of no return|war room|the board|chief executive|all hands|night and day|around the clock|this minute|cannot wait|must not wait|hours count|no time to lose|brink|collapse|meltdown)\b"
 )
 #: No softer word for a risk that is high or critical: that it is small, that it passes by itself, that it waits, that nobody need act.
 _SOFT = re.compile(
