@@ -16,10 +16,13 @@ from vim_pipelines.reasoning.gates.base import Audience
 from vim_pipelines.reasoning.gates.commitments import (
     BURDEN,
     ELLIPSES,
+    FAVOURS,
     IDIOMS,
     INSIDE,
     INTERNAL,
     INTERNAL_COMMON,
+    INTERNAL_OF_THEIRS,
+    INTERNAL_VIEW,
     LEGAL,
     LIBERTY,
     OBEYS,
@@ -52,6 +55,11 @@ _LEGAL_PROMISE = re.compile(
 )
 #: Harmless turns that hold a word of the lists.
 _HARMLESS = re.compile(
+    r"\b(?:shorten|extend|cap|cut|waive|move|release) (?:the |each |a |your |this )?(?:course|session|training|meeting|call|workshop|group|groups|homework|list|agenda|minutes|introduction|interview|text|form|attendance\w*|text|lesson|lessons|film|guide|pictures?)\b|\bundertake to bring\b|\bfree to leave the (?:session|meeting|training|course)s?\b|\b(?:homework|sandwiches|canteen|photographer)\b|"
+    r"\b(?:price|discount|refund|liability|warranty|penalty|credit|uptime|sla|fee|payment|cap|competitor|index) (?:clause|question|conversation|paragraph|section|procedure|topic|annex|appendix|definition|report)s?\b|\berror[- ]free (?:orders?|deliver\w+|invoices?|reports?|runs?)\b|\bbook\w* (?:system|record)s?\b|\byour developers\b|\bcost of (?:a|an|the|long|late|wrong|every|each)\b|\bis what you want to shorten\b|\bwithin my gift\b|\bclause \w+, on \w+\b|\b(?:has changed|changed) since\b|"
+    r"\bassure (?:the|your) colleagues\b|\bguarantee anonymity\b|\bnothing more than an? (?:invitation|click)\b|\bpaid for all the same\b|\bseat (?:that|which) nobody uses costs\b|\bhave the price list\b|\bhas the price list\b|\bdata protection\b|\bmigration (?:from|of) (?:the|your) (?:previous|old)\b|\bwe would leave\b|\byour health (?:score|check)\b|\bon the list of participants\b|\binternal (?:news|comments?|audit\w*|control\w*|guide\w*|training\w*|portal|page|wiki|newsletter|team|users?|customers?|processes?|rules?|reporting)\b|"
+    r"\bpromise to keep\b|\b(?:taken|comes?|take) off (?:the (?:intranet|list|agenda|page|wall|screen)|your list)\b|\b(?:promised|owed) (?:you )?(?:notes|at the workshop|in the (?:meeting|training))\b|\bnumber purchase order\b|\bindex (?:was|has been|is) rebuilt\b|\bold index\b|\bshortened from\b|\bno great rise\b|\bchargers\b|\bprice (?:labels?|stickers?)\b|\bhalf price stickers?\b|\bpublic holidays? in\b|\bshort of\b|"
+    r"\bgermination guarantee\b|\bwent live and has been\b|\bwhen (?:the|your) \w+ \w+ went live\b|\byou can always ask\b|\bbefore noon\b(?=\.)|\bforget the rest\b|\bdeadline (?:is|are) still open\b|\bcredits at the end\b|\bapi credits\b|\ba great deal\b|\ba good deal (?:of|more|less|faster)\b|\bstatement of work\b|"
     r"\bnight shifts?\b|\bdone when\b|\bfirst (?:page|question|team|milestone|session|result|training|group|step|course|meeting|call|report|month|week|time|name|reply|one)s?\b|\b(?:priority|severity) (?:one|two|three|four|slot|levels?)\b|\blast night\b|\bmaintenance windows?\b|\b(?:in|from|of) the (?:last|past) quarter\b|\bquarter of an hour\b|"
     r"\b(?:bank|craft) guarantees?\b|\bguarantee (?:claims?|letters?|cards?|nothing|seal|periods?)\b|\bseal of guarantee\b|\bwarranty (?:cases?|claims?|period|cards?|form|repairs?|module)\b|\bunder warranty\b|\bpromise to (?:read|ask|call|listen|write|answer|keep it short)\b|\brest assured\b|\bassured? that nobody\b|\bswears? by\b|\bpromising\b|"
     r"\b(?:price|invoice|credit|discount|refund|fee|rate|cost|payment|penalty|quote|cap|tariff|charge|bill|billing|expense|contract|term|liability|compensation|bonus|waiver) (?:tags?|fields?|forms?|templates?|tables?|checks?|risk|registers?|scor\w+|certificates?|columns?|approvals?|match\w*|requests?|screens?|sheets?|views?|reports?|module|workflow|letters?|limits? of your|insurance|types?|codes?|centres?|centers?|letter|note|notes|library|import|export|data|number|numbers|history)\b|"
@@ -166,6 +174,14 @@ def _committed(text: str, audience: Audience) -> Iterator[tuple[str, str]]:
     sentences = [part for part in _SENTENCE.split(plain) if part.strip()]
     spoken_of = False
     for number, sentence in enumerate(sentences):
+        if (
+            sentence.rstrip().rstrip("\"')").endswith("?")
+            and number + 1 < len(sentences)
+            and _LEFT_OPEN.search(sentences[number + 1])
+            and not _GIVES.search(sentences[number + 1])
+        ):
+            spoken_of = True
+            continue
         for clause in _CLAUSE.split(sentence):
             found = _promise_in(clause, audience, spoken_of)
             if found is not None:
@@ -185,7 +201,11 @@ def _speaks_of(sentence: str) -> bool:
 
 
 def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
-    if refuses(clause) or (ASKED.search(clause) is not None and _ANSWERED.search(clause) is None):
+    if (
+        refuses(clause)
+        or (_LEFT_TO.search(clause) is not None and _GIVES.search(clause) is None)
+        or (ASKED.search(clause) is not None and _ANSWERED.search(clause) is None)
+    ):
         return None
     if audience == "internal":  # inside the house people speak of terms, prices and dates; a plan may not tell anybody to give them away
         match = INSIDE.search(clause)
@@ -210,6 +230,11 @@ def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
             and not (quoted and category in ("term_change", "sla_penalty", "price_lock_cap", "legal_warranty") and grants(clause) is None)
         ):
             return f"the phrase {match[0].strip()!r} ({category})"
+    if not (trade or asked or quoted):
+        for category, pattern in FAVOURS:
+            match = pattern.search(clause)
+            if match is not None and match[0].strip():
+                return f"the phrase {match[0].strip()!r} ({category})"
     strong = STRONG.search(clause)
     if strong is not None and not trade and not asked:
         granted = grants(clause)
@@ -271,6 +296,19 @@ def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
     return None
 
 
+#: Who answers for terms and prices, and that the matter is theirs.
+_OTHERS = r"(?:account executives?|account managers?|legal team|legal contacts?|(?:someone|somebody|people) (?:from|in) (?:legal|billing|contracts|sales|finance)|billing|contracts? (?:desk|team)|counsel|lawyers?|procurement|sales (?:team|department|colleagues?)|commercial team|their department|finance)"
+_LEFT_TO = re.compile(
+    rf"\b(?:ask|put|take|raise|send|write|forward(?:ed)?|pass(?:ed)?|hand(?:ed)?|keep|bring|direct|belongs?|questions?|goes|left|leave|copying|talk|speak|discuss\w*|conversation)\b[^.]{{0,80}}\b{_OTHERS}\b|\b{_OTHERS}\b[^.]{{0,40}}\b(?:answers?|repl(?:y|ies)|look at|looks at|tell you|knows?|explains?|discuss\w*|talks?|speaks?|where to ask|to ask|decides?|needs|judge)\b|"
+    rf"\bdone between\b|\bsettled between\b|\bnegotiat(?:ed|ions?) (?:between|take)\b|\bjudged by the people who\b|\bfrom your counsel\b|\bnoting it isn't\b"
+)
+_GIVES = re.compile(
+    r"\b(?:waiv|grant|guarant|refund|reimburs|credited|approv|agreed|reduc|lower(?:s|ed|ing)\b|cut\b|free\b|confirm(?:s|ed)? (?:the|your|that|a)|has (?:been )?(?:arranged|settled|prepared|added|set)|will (?:be )?(?:add|cover|give|match|arrange|knock|take|hold|lock|cap|drop|remove|sort|honou?r|extend|waive|fix|see to|make)|already|for you\b|yes\b|gladly|happy to|better|on us|no problem|of course|consider it)\w*"
+)
+#: The answer to a question that promises nothing: no, or somebody else's.
+_LEFT_OPEN = re.compile(
+    rf"^\W*(?:(?:sadly|unfortunately),? )?(?:no\b|not\b|neither|none\b|nobody|that (?:is|would be) (?:a (?:fair )?(?:question|matter|negotiation)|not|for|between|something)|this (?:is|would be) (?:not|a question)|we (?:can't|cannot|couldn't|do not|don't|are not|aren't|have no)|i (?:can't|cannot|couldn't|do not|don't|am not|have no)|it (?:won't|is not|isn't|can't)|{_OTHERS}|your {_OTHERS}|slot (?:can|will|knows|is)|please ask|ask\b|it depends|only)\b"
+)
 #: A rule for the future; a description of today has none of these.
 _FROM_NOW_ON = re.compile(
     r"\b(?:will|shall|'ll|gets?|always|never|can|from now on|from slot|until slot|no longer|any more|guaranteed|for you|to you|your own|yours|you (?:are|have)|once|as soon as|when you|if you)\b"
@@ -324,7 +362,7 @@ def _internal(folded: str) -> Iterator[tuple[str, str]]:
     for reading in dict.fromkeys((lower, *words.variants(lower), *words.undisguised(lower))):
         for clause in _CLAUSE.split(reading):
             trade = OWN_TRADE.search(clause) is not None
-            match = INTERNAL.search(clause) or (None if trade else INTERNAL_COMMON.search(clause))
+            match = INTERNAL.search(clause) or INTERNAL_VIEW.search(clause) or (None if trade else INTERNAL_COMMON.search(INTERNAL_OF_THEIRS.sub(" ", clause)))
             if match is not None and not trade:
                 yield "internal_word", f"the internal word {match[0]!r}"
                 return
