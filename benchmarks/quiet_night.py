@@ -1,8 +1,10 @@
 """`python -m benchmarks.quiet_night`: what a night costs in calls to a language model when the book has not changed, and what a draft costs this machine.
 
-Two audited nights of the sandbox, the second a day later, are repeated under keys of their own until there are 10,000 accounts. Nobody
-touched the second night: it has a day's use and tickets more, and whatever a day changes. The first night writes what it calls for; the
-second counts the calls it would make. Capacity is lifted, because a cap of 25 documents a week would meet the bar by itself.
+The newest two audited nights of a sandbox are read, a day apart, within a week. Accounts in which something happened that day (a risk that
+came or went, a phase, an action of the queue, a name, a date of a meeting or a contract) are counted apart; the others, in which only
+counts moved and the calendar went on, are the unchanged book: repeated under keys of their own until there are 10,000. The first night
+writes what it calls for; the second counts the calls it would make. Capacity is lifted, because a cap of 25 documents a week would meet
+the bar by itself.
 
 Beside it stands the same flow as a LangGraph graph with a SQLite checkpointer, each in a process of its own: facts, key, draft, gates,
 text, store. Both write with the offline drafter, so that the figure is the flow's and not a model's.
@@ -36,8 +38,22 @@ TABLES = (
 )  # fmt: skip
 
 
-def repeat_nights(home: Path, target: Path, accounts: int) -> tuple[date, date]:
-    """The newest two nights of the audited warehouse of `home`, repeated up to `accounts` accounts, as a warehouse at `target`; their as-of dates."""
+#: What an account is that night besides its counts: one text for each. Days to a date are the calendar's, the last day with use is a count's.
+_EVENTS = """
+    select account_key, 'risk ' || rule_id || ' ' || severity as happened from source.marts.fct_risks where as_of_date = '{day}' and risk_status = 'open'
+    union all select account_key, 'phase ' || phase || ' ' || coalesce(open_overlays, '') from source.computed.account_state where as_of_date = '{day}'
+    union all select account_key, 'action ' || requirement_id || ' ' || is_in_capacity || ' ' || (account_rank = 1)
+        from source.computed.next_best_actions where as_of_date = '{day}' and status in ('open', 'cut')
+    union all select account_key, metric || ' ' || scope || ' ' || status || ' ' || coalesce(value_text, '') from source.marts.fct_account_facts
+        where as_of_date = '{day}' and metric not in ('last_activity_date', 'unused_feature_names', 'next_action_why') and unit in ('text', 'date')
+"""
+
+
+def repeat_nights(home: Path, target: Path, accounts: int, *, unchanged: bool = True) -> tuple[date, date, dict[str, int]]:
+    """The newest two nights of the audited warehouse of `home`, repeated up to `accounts` accounts, as a warehouse at `target`.
+
+    Returns their as-of dates, and how many accounts there are and in how many something happened; those are left out if `unchanged`.
+    """
     from vim_pipelines.settings import Settings
     from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
 
@@ -47,10 +63,18 @@ def repeat_nights(home: Path, target: Path, accounts: int) -> tuple[date, date]:
             raise SystemExit(f"{home} holds one night; run `vimotion sandbox advance` and `vimotion audit` once more")
         second, first = days
         known = session.scalar("select count(*) from source.marts.fct_account_signals where as_of_date = ?", [first])
-        session.execute(f"create temp table copies as select range as copy from range({-(-accounts // known)})")
+        for name, day in (("before", first), ("after", second)):
+            session.execute(f"create temp table {name} as {_EVENTS.format(day=day)}")
+        session.execute(
+            "create temp table changed as select distinct account_key from "
+            "((from before except from after) union all (from after except from before)) as different"
+        )
+        changed = session.scalar("select count(*) from changed")
+        left_out = "and account_key not in (from changed)" if unchanged else ""
+        session.execute(f"create temp table copies as select range as copy from range({-(-accounts // max(known - changed if unchanged else known, 1))})")
         session.execute(
             "create temp table keys as select account_key as old_key, account_key || '#' || copy as account_key from "
-            f"(select account_key from source.marts.fct_account_signals where as_of_date = ?), copies order by copy, old_key limit {accounts}",
+            f"(select account_key from source.marts.fct_account_signals where as_of_date = ? {left_out}), copies order by copy, old_key limit {accounts}",
             [first],
         )
         for schema in ("marts", "computed"):
@@ -61,7 +85,7 @@ def repeat_nights(home: Path, target: Path, accounts: int) -> tuple[date, date]:
                 "inner join keys on keys.old_key = rows.account_key where as_of_date in (?, ?)",
                 [first, second],
             )
-    return first, second
+    return first, second, {"accounts_of_the_sandbox": known, "in_which_something_happened": changed}
 
 
 @dataclass
@@ -91,10 +115,10 @@ def nights(home: Path, accounts: int, folder: Path) -> dict[str, Any]:
     from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
 
     path = folder / "bench.duckdb"
-    first, second = repeat_nights(home, path, accounts)
+    first, second, book = repeat_nights(home, path, accounts)
     settings = Settings(home=folder, weekly_capacity=10 * accounts, drafter="offline", batch_from=10**9)
     store, warehouse = open_store(settings), DuckDBWarehouse(path)
-    found: dict[str, Any] = {"accounts": accounts}
+    found: dict[str, Any] = {"accounts": accounts, "nights": [str(first), str(second)], **book}
     for name, day in (("first_night", first), ("quiet_night", second)):
         writer = CountingDrafter()
         with warehouse.session() as session:  # the night before stands alone while it is the newest
@@ -166,10 +190,11 @@ def main() -> None:
 
 
 def two_nights(home: Path) -> Path:
-    """Audit the sandbox, let a day pass, audit it again."""
+    """Audit the sandbox of 1,000 accounts, let a day pass, audit it again, and once more."""
     command = [sys.executable, "-W", "ignore", "-m", "vim_pipelines.cli", "--home", str(home)]
-    for words in (["audit"], ["sandbox", "advance"], ["audit"]):
-        measured([*command, *words], dict(os.environ), HERE.parent)
+    advance = ["sandbox", "advance"]
+    for words in (["audit"], advance, ["audit"], advance, ["audit"]):  # the first one is a Sunday, and on Monday the queues begin anew
+        measured([*command, *words], os.environ | {"VIMOTION_SANDBOX_ACCOUNTS": "1000", "VIMOTION_DUCKDB_MEMORY_LIMIT": "4GB"}, HERE.parent)
     return home
 
 

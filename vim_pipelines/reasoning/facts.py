@@ -22,7 +22,7 @@ from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.core.money import format_money
 from vim_pipelines.core.severities import SEVERITIES
 
-Step = Literal["exact", "count", "load", "measure", "money", "names", "ratio", "days", "score", "volatile"]
+Step = Literal["exact", "count", "following", "load", "measure", "money", "names", "ratio", "days", "score", "volatile"]
 Relation = Literal["below", "equal", "above"]
 
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
@@ -92,8 +92,8 @@ ACCOUNT_METRICS: tuple[Metric, ...] = (
     Metric("utilization_28d", "Seats in use", "ratio", True, says=_IN_USE),
     Metric("shelfware_seats", "Right-size gap with headroom", "count", False, _SEATS, _GAP),
     Metric("right_size_seats", "Right size with headroom", "count", False, _SEATS, _RIGHT_SIZE),
-    Metric("unused_value_annual", "Unused seats at net price, a year", "money", says=_UNUSED),
-    Metric("waste_annual", "Right-size gap with headroom at net price, a year", "money", says=_GAP),
+    Metric("unused_value_annual", "Unused seats at net price, a year", "following", says=_UNUSED),
+    Metric("waste_annual", "Right-size gap with headroom at net price, a year", "following", says=_GAP),
     Metric("weekly_active_recent", "Weekly active users, recent weeks", "count", True, _USERS, _WEEKLY),
     Metric("weekly_active_prior", "Weekly active users, weeks before", "count", True, _USERS, _WEEKLY),
     Metric(
@@ -120,8 +120,8 @@ GROUP_METRICS: tuple[Metric, ...] = (
     Metric("active_users_28d", "Active users", "count", True, _USERS, _ACTIVE),
     Metric("unused_seats", "Unused seats", "count", True, _SEATS, _UNUSED),
     Metric("shelfware_seats", "Right-size gap with headroom", "count", False, _SEATS, _GAP),
-    Metric("unused_value_annual", "Unused seats at net price, a year", "money", says=_UNUSED),
-    Metric("waste_annual", "Right-size gap with headroom at net price, a year", "money", says=_GAP),
+    Metric("unused_value_annual", "Unused seats at net price, a year", "following", says=_UNUSED),
+    Metric("waste_annual", "Right-size gap with headroom at net price, a year", "following", says=_GAP),
     Metric("net_unit_price_annual", "Net price of a seat, a year", "money", True, says=("price", "a seat", "each", "per seat", "cost")),
     Metric("unused_feature_names", "Value features not used", "names", True),
 )
@@ -211,7 +211,7 @@ METRIC_OF_HANDLE: dict[str, Metric] = (
     | {handles[metric.name]: metric for handles in GROUP_HANDLES for metric in GROUP_METRICS}
 )
 METRIC_NAMES: frozenset[str] = frozenset(metric.name for metric in METRIC_OF_HANDLE.values())
-MONEY_METRICS: frozenset[str] = frozenset(metric.name for metric in METRIC_OF_HANDLE.values() if metric.step == "money")
+MONEY_METRICS: frozenset[str] = frozenset(metric.name for metric in METRIC_OF_HANDLE.values() if metric.step in ("money", "following"))
 
 #: The closed taxonomy of risks in words that fit into a sentence.
 RISK_WORDS: dict[str, str] = {
@@ -491,10 +491,12 @@ def _bound(by_key: Mapping[tuple[str, str], Mapping[str, Any]], metric: str, sco
 
 
 def _group_order(group: Mapping[str, Fact], *, by_money: bool) -> tuple[Any, ...]:
-    money, seats = group.get("unused_value_annual"), group.get("unused_seats")
-    amount = money.value_number if by_money and money is not None and money.is_known else None
-    unused = seats.value_number if seats is not None and seats.is_known else None
-    return (-(amount or Decimal(0)), -(unused or Decimal(0)), group["product_name"].scope)
+    """Most unused first, by orders of magnitude (eightfold), then the larger one: products of about the same waste would else change places, and handles, with every user."""
+    money = group.get("unused_value_annual" if by_money else "unused_seats")
+    amount = money.value_number if money is not None and money.is_known else None
+    contracted = group.get("seats_contracted")
+    seats = contracted.value_number if contracted is not None and contracted.is_known else None
+    return (-(int(amount or 0).bit_length() // 3), -(seats or Decimal(0)), group["product_name"].scope)
 
 
 def _pool(groups: Sequence[Mapping[str, Fact]]) -> dict[str, Fact]:

@@ -8,7 +8,7 @@ Days to a date count in bands, which time crosses once.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -16,12 +16,15 @@ from typing import Any
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.reasoning.facts import METRIC_OF_HANDLE, Fact, FactSheet
 
-#: Upper ends of the bands of days: where the nearness of a deadline changes (METRICS.md section 4), before that they call for nothing. With a
-#: finer grain the calendar alone would rewrite half a percent of a book every night.
-DAY_BANDS = (0, 30, 90, 180)
-SCORE_STEP = Decimal(5)
-RATIO_STEP = Decimal("0.05")
+#: Upper ends of the bands of days: where the sentences of the prompt files change with the nearness of a deadline, and where the roadmap's time ends.
+#: Each edge that a date passes writes every document anew that shows it: with seven a year the calendar alone rewrote half a percent of a book a night.
+DAY_BANDS = (0, 60, 180)
+SCORE_STEP = Decimal(10)
+#: A tenth: in an account of ten seats that is one person.
+RATIO_STEP = Decimal("0.1")
 SMALLEST_COUNT_STEP = Decimal(2)
+#: Money that follows a count of seats, whose own step says when it matters: one seat of five is a fifth of the amount, and no news.
+FOLLOWING_WIDTHS = 4
 #: Tickets come and go: one that is open tonight is no news (a surge, an old critical one or missed targets are risks, and those count exactly).
 SMALLEST_LOAD_STEP = Decimal(5)
 #: A list of names stays the same while no more than this many came or went: a feature that somebody opened once is no other list.
@@ -82,28 +85,33 @@ def _step(fact: Fact, previous: Mapping[str, Any] | None) -> str | None:
         return fact.value_text if value is None else format(value.normalize(), "f")
     if kind == "days":
         return str(next((index for index, end in enumerate(DAY_BANDS) if value <= end), len(DAY_BANDS)))
-    smallest = {
-        "count": SMALLEST_COUNT_STEP,
-        "load": SMALLEST_LOAD_STEP,
-        "measure": SMALLEST_MEASURE_STEP,
-        "money": Decimal(100),
-        "ratio": RATIO_STEP,
-        "score": SCORE_STEP,
-    }[kind]
-    has_fixed_width = kind in ("ratio", "score")
+    size_at = _SIZES[kind]
     last = _last_step(fact, previous)
-    none_is_special = kind != "load"
-    if (
-        last is not None
-        and ((value == 0) == (last == 0) or not none_is_special)
-        and abs(value - last) < HOLD * (smallest if has_fixed_width else width(last, smallest))
-    ):
+    is_kept = last is not None and abs(value - last) < HOLD * size_at(last)
+    if last is not None and is_kept and not (_none_is_special(kind, value, size_at(last)) and (value == 0) != (last == 0)):
         return format(last.normalize(), "f")
-    size = smallest if has_fixed_width else width(value, smallest)
+    size = size_at(value)
     rounded = (value / size).to_integral_value(ROUND_HALF_UP) * size
-    if rounded == 0 and value != 0 and none_is_special:
-        rounded = size.copy_sign(value)  # none and some are never the same step
+    if rounded == 0 and value != 0 and _none_is_special(kind, value, size):
+        rounded = size.copy_sign(value)
     return format(rounded.normalize(), "f")
+
+
+#: How wide a step is at a value, by the kind of the metric.
+_SIZES: Mapping[str, Callable[[Decimal], Decimal]] = {
+    "count": lambda value: width(value, SMALLEST_COUNT_STEP),
+    "following": lambda value: FOLLOWING_WIDTHS * width(value, Decimal(100)),
+    "load": lambda value: width(value, SMALLEST_LOAD_STEP),
+    "measure": lambda value: width(value, SMALLEST_MEASURE_STEP),
+    "money": lambda value: width(value, Decimal(100)),
+    "ratio": lambda _: RATIO_STEP,
+    "score": lambda _: SCORE_STEP,
+}
+
+
+def _none_is_special(kind: str, value: Decimal, size: Decimal) -> bool:
+    """Whether none and some are never the same step. One seat is as good as none; of tickets and of the score more is."""
+    return kind not in ("load", "score") and (value == 0 or abs(value) >= size)
 
 
 def _names_step(fact: Fact, previous: Mapping[str, Any] | None) -> str | None:
