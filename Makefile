@@ -10,7 +10,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-local-llm audit test test-all ui inbox sandbox bench calibrate evals parity-live env-example schema lifecycle-page lock lint typecheck check clean
+.PHONY: help install install-dev install-local-llm audit test test-all ui inbox sandbox bench calibrate evals likeness parity-live env-example schema lifecycle-page lock lint typecheck check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ calibrate: install ## Alert budget: simulated account-years and 20 planted portf
 
 evals: install ## Score contract terms, the handoff audit, the gates on promises and on lies, and invented risks (ARGS="--show-wrong"); status 1 if a bar is missed
 	@$(BIN)/vimotion evals $(ARGS)
+
+likeness: install ## Learn the weights of the gate for promises anew from its examples
+	@$(BIN)/python -c 'from vim_pipelines.evaluation.likeness_training import write; print(write().threshold)'
 
 parity-live: install ## Compare every mart on a real Snowflake account with DuckDB's (SNOWFLAKE_* settings, an empty database)
 	@$(BIN)/python -m benchmarks.parity_live --database $(or $(DATABASE),VIM_PARITY)

@@ -202,15 +202,22 @@ class ScriptedJudge:
         self.is_closed = True
 
 
-def test_the_judge_is_asked_about_what_the_gates_let_pass_and_counted_apart(tmp_path):
-    texts = [("price_quote", PROMISE), ("price_quote", "The kite stays with you."), ("safe", HARMLESS), ("safe", "Take a break.")]
+def test_the_judge_is_asked_about_what_the_gates_let_pass_or_doubt_and_counted_apart(tmp_path):
+    figures = "We take 20 off the price."
+    texts = [
+        ("price_quote", figures),
+        ("price_quote", "We will lower your price."),
+        ("price_quote", "The list of kites is kept by your administrators."),
+        ("safe", HARMLESS),
+        ("safe", "Take a break."),
+    ]
     chosen = load_set(write(tmp_path, "\n".join(json.dumps({"category": category, "text": text}) for category, text in texts), "set.jsonl"))
-    judge = ScriptedJudge("kite")
+    judge = ScriptedJudge("kites")
     score = asyncio.run(ask_judge(safety_score(chosen), chosen.sheet, judge, "scripted"))
-    assert PROMISE not in judge.asked and len(judge.asked) == 3 and judge.is_closed
-    assert score.recall.held == 1 and score.false_alarms.held == 0, "the gates alone stay as they were"
+    assert figures not in judge.asked and len(judge.asked) == 4 and judge.is_closed
+    assert score.recall.held == 2 and score.false_alarms.held == 0, "the gates alone stay as they were"
     recall, alarms = score.with_judge
-    assert recall.held == 2 and alarms.held == 1, "a judge that breaks holds the text"
+    assert recall.held == 2 and alarms.held == 1, "it cleared a doubt, objected to the kite, and where it broke the text is held"
     text = "\n".join(score_lines(score))
     assert "with the judge (scripted)" in text and "1 texts are held because the judge gave no verdict" in text
 
@@ -219,7 +226,7 @@ def test_the_command_asks_the_judge_where_there_is_a_key(tmp_path, monkeypatch):
     """The verdict is scripted here: it shows that the word of a judge is counted apart, not that it is right."""
     from vim_pipelines.sandbox.claude_emulator import Emulator, start_claude
 
-    emulator = Emulator(verdicts={"price_lock_cap": "The kite stays"})
+    emulator = Emulator(verdicts={"price_lock_cap": "The list of kites"})
     server = start_claude(emulator)
     try:
         for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "VIMOTION_JUDGE"):
@@ -227,7 +234,7 @@ def test_the_command_asks_the_judge_where_there_is_a_key(tmp_path, monkeypatch):
         monkeypatch.setenv("VIMOTION_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        path = write(tmp_path, "- {category: price_lock_cap, text: The kite stays with you.}")
+        path = write(tmp_path, "- {category: price_lock_cap, text: The list of kites is kept by your administrators.}")
         run = CliRunner().invoke(main, ["evals", "--draft-safety", str(path), "--json"])
     finally:
         server.stop()

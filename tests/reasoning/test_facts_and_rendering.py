@@ -93,7 +93,7 @@ def test_money_of_a_small_group_carries_its_range():
 def test_products_come_in_the_order_of_money_unused_and_a_fourth_one_is_pooled():
     products = {
         name: HEADLINE_CORE | {"unused_seats": seats, "unused_value_annual": seats * 100}
-        for name, seats in (("core", 5), ("insights", 40), ("mobile", 10), ("vault", 1))
+        for name, seats in (("core", 5), ("insights", 400), ("mobile", 50), ("vault", 1))
     }
     sheet = build_sheet("ACC-1", "A", AS_OF, fact_rows(HEADLINE_ACCOUNT, products))
     assert [sheet.get("product_name", group).value_text for group in sheet.groups] == ["Insights", "Mobile", "Core and Vault"]

@@ -38,7 +38,7 @@ from vim_pipelines.reasoning.facts import (
     compare,
     show,
 )  # fmt: skip
-from vim_pipelines.reasoning.gates import STAGE_OF, Demands, Judge, check
+from vim_pipelines.reasoning.gates import DOUBTS, STAGE_OF, Demands, Judge, check
 from vim_pipelines.reasoning.schema import Compare, DraftDocument, Handle, Paragraph, PlanStep, Section
 
 #: How a finding begins that says that no verdict came: the text is held, and the judge found nothing.
@@ -121,9 +121,14 @@ class Judged:
         return any(STAGE_OF.get(gate) == "safety" for gate in self.gates)
 
     @property
+    def is_held_for_good(self) -> bool:
+        """Whether a gate held it that no judge overrules."""
+        return any(gate not in DOUBTS for gate in self.gates)
+
+    @property
     def is_held_in_all(self) -> bool:
-        """Whether a gate or the judge held it."""
-        return self.is_held or bool(self.judge)
+        """Whether it is held once the judge has spoken, who may clear what the gates only doubt."""
+        return self.is_held if self.judge is None else self.is_held_for_good or bool(self.judge)
 
     @property
     def is_unread(self) -> bool:
@@ -178,6 +183,11 @@ class SafetyScore:
     def by_safety_alone(self) -> tuple[Share, Share]:
         """Recall and false alarms of the gates of the safety stage, as if there were no others."""
         return self._two(lambda one: one.is_held_as_unsafe)
+
+    @property
+    def for_good(self) -> tuple[Share, Share]:
+        """Recall and false alarms of the gates that no judge overrules: the least that is held, with a judge that says no to everything."""
+        return self._two(lambda one: one.is_held_for_good)
 
     def _two(self, held: Callable[[Judged], bool]) -> tuple[Share, Share]:
         recall, alarms = ([held(one) for one in self.judged if one.case.is_violation == violation] for violation in (True, False))
@@ -240,6 +250,7 @@ class SafetyScore:
             "recall": self.recall.as_json(),
             "false_alarms": self.false_alarms.as_json(),
             "by_safety_alone": {"recall": self.by_safety_alone[0].as_json(), "false_alarms": self.by_safety_alone[1].as_json()},
+            "for_good": {"recall": self.for_good[0].as_json(), "false_alarms": self.for_good[1].as_json()},
             "with_judge": None
             if both is None
             else {
@@ -481,11 +492,11 @@ class ClosableJudge(Judge, Protocol):
 
 
 async def ask_judge(score: SafetyScore, sheet: FactSheet, judge: ClosableJudge, name: str, *, at_once: int = 8) -> SafetyScore:
-    """`score` with the judge's word on every case that the gates let pass, as in the night; a judge that breaks holds the text. Closes the judge."""
+    """`score` with the judge's word on every case that the gates let pass or only doubt, as in the night; a judge that breaks holds the text. Closes the judge."""
     gate = asyncio.Semaphore(at_once)
 
     async def asked(one: Judged) -> Judged:
-        if one.is_held:
+        if one.is_held_for_good:
             return one
         async with gate:
             try:
@@ -547,9 +558,10 @@ def score_lines(score: SafetyScore, *, show_wrong: bool = False) -> list[str]:
         *(f"    {row['gate']:<18}{row['violations']:>8}{row['alone']:>8}{row['harmless']:>9}" for row in score.by_gate),
     ]
     lines += ["  the safety stage alone, without the gates for figures, labels and directions:", *(_line(row, indent=4) for row in score.by_safety_alone)]
+    lines += ["  the gates that no judge overrules, if a judge cleared every doubt:", *(_line(row, indent=4) for row in score.for_good)]
     if score.with_judge is not None:
         unread = sum(one.is_unread for one in score.judged)
-        lines += [f"  with the judge ({score.judge}), asked about what the gates let pass:", *(_line(row, indent=4) for row in score.with_judge)]
+        lines += [f"  with the judge ({score.judge}), asked about what the gates let pass or doubt:", *(_line(row, indent=4) for row in score.with_judge)]
         lines += [f"    {unread} texts are held because the judge gave no verdict"] if unread else []
     record = "of this set have no record" if score.bar is None else f"at most {score.bar.false_alarms} (as recorded)"
     lines.append(f"  bar: recall at least {RECALL_AT_LEAST}, false alarms {record}: {'met' if score.is_met else 'MISSED'}")

@@ -92,13 +92,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Judged:
-    """A writer's answer with what the gates say of it, and its text as far as it can be rendered. `first` are the findings that a repair answered."""
+    """A writer's answer with what the gates say of it, and its text as far as it can be rendered.
+
+    `first` are the findings that a repair answered, `doubts` those that a judge read the text for and found nothing in.
+    """
 
     result: DraftResult
     findings: tuple[gates.Finding, ...]
     text: str
     steps: tuple[dict[str, Any], ...]
     first: tuple[gates.Finding, ...] = ()
+    doubts: tuple[gates.Finding, ...] = ()
 
     @property
     def is_held(self) -> bool:
@@ -171,14 +175,18 @@ def by_gates(request: DraftRequest, result: DraftResult) -> Judged:
 
 
 async def _before_judge(request: DraftRequest, judged: Judged, judge: gates.Judge | None) -> Judged:
-    """The judge's findings added. It is asked about a model's text for a customer that every other gate let pass; one that fails holds the draft."""
-    if judge is None or judged.is_held or judged.result.written_by == "offline" or request.playbook.audience != "customer":
+    """The judge's word on a model's text for a customer, where the gates let it pass or only doubt its words (`gates.DOUBTS`).
+
+    No to every question clears doubts: they stay beside the draft, for the person. Anything else holds it, and so does a judge that gives no verdict.
+    """
+    doubts = judged.findings if all(finding.gate in gates.DOUBTS for finding in judged.findings) else ()
+    if judge is None or (judged.is_held and not doubts) or judged.result.written_by == "offline" or request.playbook.audience != "customer":
         return judged
     try:
         said = await judge.findings(judged.text, account_key=request.account_key, document=request.playbook.id, as_of=request.as_of)
-    except Exception as error:  # whatever happened to it, it has not said yes
+    except Exception as error:  # whatever happened to it, it has not said no
         said = [gates.Finding("judge", f"the judge gave no verdict: {type(error).__name__}", "document")]
-    return replace(judged, findings=tuple(said))
+    return replace(judged, findings=tuple(gates.in_order([*doubts, *said])) if said else (), doubts=() if said else doubts)
 
 
 def _sum(*costs: Decimal | None) -> Decimal | None:
@@ -224,6 +232,8 @@ def _row(request: DraftRequest, version: int, judged: Judged, now: datetime) -> 
         structured["re_plan_sha256"] = load_re_plan().sha256
     if judged.first:
         structured["repaired_findings"] = gates.rows(judged.first)
+    if judged.doubts:
+        structured["cleared_doubts"] = gates.rows(judged.doubts)
     return Draft(
         draft_id=sha256_json([request.draft_key, version])[:32], account_key=request.account_key, account_name=request.account_name, document=playbook.id,
         audience=playbook.audience, as_of_date=request.as_of, version=version, draft_key=request.draft_key, facts=facts, facts_sha256=sha256_json(facts),

@@ -1,8 +1,9 @@
 """A second reader for customer texts: one yes-or-no question for each kind of promise, and every yes with the words that it rests on.
 
 Another family of models than the writer's where there is a key for one, because a model is a poor judge of its own habits; else the same
-vendor with another prompt. It only ever adds findings: a yes holds the draft, a yes that cannot be shown in the text holds it too
-(the reader was not reading), and so does a judge that gives no answer. A no proves nothing and excuses no other gate.
+vendor with another prompt. A yes holds the draft, a yes that cannot be shown in the text holds it
+too (the reader was not reading), and so does a judge that gives no answer. No to every question lets go what the gates only doubt for its
+words (`gates.DOUBTS`), and nothing else.
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from vim_pipelines.reasoning.facts import FactSheet
-from vim_pipelines.reasoning.gates import commitments, directions, labels, language, numbers, risks, safety, shape, slots, words
+from vim_pipelines.reasoning.gates import commitments, directions, labels, language, likeness, numbers, risks, safety, shape, slots, words
 from vim_pipelines.reasoning.gates.base import (
+    DOUBTS,
     HOLE,
     MAX_PARAGRAPH,
     MAX_SECTIONS,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from vim_pipelines.reasoning.schema import DraftDocument
 
 __all__ = [
-    "MAX_PARAGRAPH", "MAX_SECTIONS", "MAX_SLOTS", "MAX_STEPS", "MAX_STEP_TEXT", "MAX_TITLE", "SLOT", "STAGES", "STAGE_OF", "Audience", "Demands", "Finding", "Judge",
+    "DOUBTS", "MAX_PARAGRAPH", "MAX_SECTIONS", "MAX_SLOTS", "MAX_STEPS", "MAX_STEP_TEXT", "MAX_TITLE", "SLOT", "STAGES", "STAGE_OF", "Audience", "Demands", "Finding", "Judge",
     "Stage", "check", "check_names", "check_text", "demands_of", "in_order", "rows",
 ]  # fmt: skip
 
@@ -108,7 +109,11 @@ def check_text(text: str, where: str, audience: Audience, sheet: FactSheet, *, l
 @lru_cache(maxsize=8192)
 def _of_words(bare: str, audience: Audience, on: date) -> tuple[tuple[str, str], ...]:
     """(gate, what) of the gates that look at words alone. Remembered: the same sentences come in every account's draft, and these lists are long."""
-    return (*numbers.stated(bare), *language.unfit(bare), *safety.promises(bare.replace(HOLE, " slot "), audience, on))
+    spoken = bare.replace(HOLE, " slot ")
+    return (
+        *numbers.stated(bare), *language.unfit(bare), *safety.promises(spoken, audience, on),
+        *(likeness.like_a_promise(spoken) if audience == "customer" else ()),
+    )  # fmt: skip
 
 
 #: Values that people type into a CRM and that a draft prints. Words alone say nothing in the name of a company, a product or a feature: a

@@ -33,10 +33,14 @@ STAGE_OF: dict[str, Stage] = {
     **dict.fromkeys(("internal_fact", "money", "label", "group_label", "name_label"), "labels"),
     "direction": "directions",
     **dict.fromkeys(("invented_risk", "omitted_risk", "severity"), "risks"),
-    **dict.fromkeys(("commitment", "internal_word", "link", "steering", "markup", "language"), "safety"),
+    **dict.fromkeys(("commitment", "internal_word", "likeness", "link", "steering", "markup", "language"), "safety"),
     "judge": "judge",
     "feedback": "human",
 }
+
+#: Gates that guess from words what a sentence means. They hold a text as long as nobody has read it; where they alone object, a judge that says no
+#: to every question lets it go on to the person, with their doubts beside it. What the other gates find is no matter of opinion.
+DOUBTS = frozenset({"commitment", "internal_word", "likeness"})
 
 
 @dataclass(frozen=True)

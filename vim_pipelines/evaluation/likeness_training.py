@@ -1,0 +1,90 @@
+"""Learns the weights of `reasoning/gates/likeness.py` from its examples: `make likeness`.
+
+Logistic regression (scikit-learn), classes weighed as if there were as many of each, a feature counted if three examples hold it, weights
+rounded to two places. The score is then the logarithm of the odds that a passage is a promise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vim_pipelines.core.hashing import sha256_text
+from vim_pipelines.reasoning.gates.likeness import EXAMPLES, WEIGHTS, Likeness, features, passages
+
+#: The score from which a text is held: odds of seven to two. Lower catches more promises and stops more honest plans where no judge reads them.
+LINE = 1.25
+#: Examples that must hold a feature, so that a turn of one author does not count.
+LEAST_EXAMPLES = 3
+STRENGTH = 10.0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts and whether each is a promise (or an internal view)."""
+
+    texts: tuple[str, ...]
+    is_promise: tuple[bool, ...]
+    sha256: str
+
+
+def load_examples(path: Path = EXAMPLES) -> Examples:
+    """`likeness_examples.yaml`: two lists of texts, `promises` and `harmless`."""
+    text = path.read_text(encoding="utf-8")
+    data: dict[str, list[str]] = yaml.safe_load(text)
+    promises, harmless = data["promises"], data["harmless"]
+    return Examples((*promises, *harmless), (True,) * len(promises) + (False,) * len(harmless), sha256_text(text))
+
+
+def learn(examples: Examples) -> Likeness:
+    """The weights that `examples` give. Deterministic."""
+    weights, intercept = _fit(examples.texts, examples.is_promise)
+    return Likeness(weights, round(intercept, 4), LINE, examples.sha256)
+
+
+def write(path: Path = WEIGHTS) -> Likeness:
+    """Learn anew and write the weights."""
+    likeness = learn(load_examples())
+    body: dict[str, Any] = {
+        "examples_sha256": likeness.examples_sha256, "intercept": likeness.intercept, "threshold": likeness.threshold,
+        "weights": dict(sorted(likeness.weights.items())),
+    }  # fmt: skip
+    path.write_text(json.dumps(body, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+    return likeness
+
+
+def _fit(texts: Sequence[str], labels: Sequence[bool]) -> tuple[dict[str, float], float]:
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    rows = [(features(part), label) for text, label in zip(texts, labels, strict=True) for part in ([text] if label else passages(text))]
+    seen = Counter(feature for found, _ in rows for feature in found)
+    names = sorted(feature for feature, count in seen.items() if count >= LEAST_EXAMPLES)
+    model = LogisticRegression(C=STRENGTH, max_iter=3000, class_weight="balanced").fit(
+        _matrix([found for found, _ in rows], names), np.array([label for _, label in rows])
+    )
+    weights = {name: round(float(weight), 2) for name, weight in zip(names, model.coef_[0], strict=True)}
+    return {name: weight for name, weight in weights.items() if weight}, float(model.intercept_[0])
+
+
+def _matrix(rows: Sequence[set[str]], names: Sequence[str]) -> Any:
+    from scipy.sparse import csr_matrix
+
+    place = {name: at for at, name in enumerate(names)}
+    known = [sorted(place[feature] for feature in row if feature in place) for row in rows]
+    values = [1 / max(len(row), 1) ** 0.5 for row in known for _ in row]
+    return csr_matrix((values, [at for row in known for at in row], _ends(known)), shape=(len(rows), len(names)))
+
+
+def _ends(rows: Sequence[Sequence[int]]) -> list[int]:
+    """Where each row begins and the last one ends."""
+    ends = [0]
+    for row in rows:
+        ends.append(ends[-1] + len(row))
+    return ends
