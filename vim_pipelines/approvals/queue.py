@@ -131,6 +131,8 @@ class RequestDetail(Request):
     events: tuple[EventView, ...]
     writes: tuple[WriteView, ...]
     breaks: tuple[str, ...]
+    #: What gates that guess from words doubted and a judge cleared: for the eyes of whoever decides.
+    doubts: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -574,6 +576,7 @@ def show_request(store: Store, request_id: str) -> RequestDetail:
             evidence=request.payload["evidence"],
             actions=request.payload["actions"],
             left_to_you=request.payload.get("left_to_you", []),
+            doubts=tuple((draft.structured or {}).get("cleared_doubts", ())),
             criteria=request.payload.get("criteria", []),  # a request of an earlier version has none
             written_by=draft.written_by,
             previous_text=previous.payload["text"] if previous else None,

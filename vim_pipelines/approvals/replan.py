@@ -122,7 +122,7 @@ def _died_too_often(store: Store, request_id: str) -> bool:
 def _ask_again(store: Store, request_id: str, new_draft_id: str, now: datetime, approval_hours: int, policy: Policy) -> ReplanReport:
     with store.session() as session:
         draft = session.get(Draft, new_draft_id)
-        refused = "the new draft was not stored" if draft is None else "a gate held the new draft back" if draft.status != "written" else ""
+        refused = "the new draft was not stored" if draft is None else _why_held(draft) if draft.status != "written" else ""
     if refused:  # the same note on the same facts gives the same draft again: trying once more would change nothing
         return _failed(store, request_id, now, policy, refused, is_final=True)
     with chained(store) as session:
@@ -160,3 +160,11 @@ def _redraft(store: Store, settings: Settings, now: datetime) -> Redraft:
         return redraft(store, settings, draft_id, note, now)
 
     return by_reasoning
+
+
+def _why_held(draft: Draft) -> str:
+    """Why the new version cannot be asked for, in words for whoever wrote the note."""
+    if any(finding.get("gate") == "feedback" for finding in draft.gate_findings):
+        return "without a language model this note cannot be followed in full, so a person must write the text (vimotion inbox list), or set ANTHROPIC_API_KEY"
+    gates = ", ".join(dict.fromkeys(str(finding.get("gate")) for finding in draft.gate_findings))
+    return f"a gate held the new draft back ({gates}): a person must write the text (vimotion inbox list)"

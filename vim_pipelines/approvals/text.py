@@ -53,19 +53,24 @@ def request_lines(request: RequestDetail, *, with_facts: bool) -> list[str]:
     """The request as a reviewer reads it: what it is, the text, what approval will do, what happened so far."""
     lines = [
         f"{load_policy().title(request.document)} for {request.account_name} ({request.account_key})",
-        f"Request {request.request_id}, version {request.version}, {request.state}; to be decided by a {request.approver_role} until {request.expires_at:%Y-%m-%d %H:%M} UTC",
+        f"Request {request.request_id}, version {request.version}, "
+        + (
+            f"{request.state}; to be decided by a {request.approver_role} until {request.expires_at:%Y-%m-%d %H:%M} UTC"
+            if request.actions
+            else "a person must write this"
+        ),
         f"ARR {format_money(request.arr_amount, request.currency)}, risk {request.risk_band or 'unknown'}, facts as of {request.as_of_date}, written by {request.written_by}",
         f"Text and facts sha256 {request.payload_sha256}",
         *[f"! {broken}" for broken in request.breaks],
+        *[f"? a gate doubted it, a second model found nothing: {doubt['what']} ({doubt['where']})" for doubt in request.doubts],
         "-" * 100,
         request.text.rstrip(),
         "-" * 100,
-        "Approval will:",
-        *[f"  {_action(action)}" for action in request.actions],
+        *(["Approval will:", *[f"  {_action(action)}" for action in request.actions]] if request.actions else []),
         *(["Left to you, by hand:", *[f"  {_by_hand(action)}" for action in request.left_to_you]] if request.left_to_you else []),
         *(["It has worked when:", *[f"  {_criterion(row)}" for row in request.criteria]] if request.criteria else []),
     ]
-    if with_facts:
+    if with_facts or not request.actions:  # who must write it by hand needs the facts
         lines += ["", "Facts:", *[f"  {_fact(fact)}" for fact in request.facts]]
     lines += [
         "",
@@ -113,9 +118,11 @@ _BY_HAND = {
 def _by_hand(action: dict[str, Any]) -> str:
     """One line: what to do and with which values. The text itself stands above, so it is not said again."""
     fields = "; ".join(
-        f"{name}: {' '.join(str(value).split())[:80]}" for name, value in action["fields"].items() if name.lower() not in ("body", "text") and value
+        f"{name}: {' '.join(str(value).split())[:80]}"
+        for name, value in action["fields"].items()
+        if name.lower() not in ("body", "text", "note", "steps", "sha256") and value
     )
-    return f"{_BY_HAND.get(action['action'], action['action'])} ({action['target']} is not connected): {fields}"
+    return f"{_BY_HAND.get(action['action'], action['action'])} ({action['target']} is not connected), with the text above; {fields}"
 
 
 def _criterion(row: dict[str, Any]) -> str:

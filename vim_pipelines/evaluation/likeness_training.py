@@ -18,8 +18,8 @@ import yaml
 from vim_pipelines.core.hashing import sha256_text
 from vim_pipelines.reasoning.gates.likeness import EXAMPLES, WEIGHTS, Likeness, features, passages
 
-#: The score from which a text is held: odds of seven to two. Lower catches more promises and stops more honest plans where no judge reads them.
-LINE = 1.25
+#: The score from which a text is held: odds of nine to two. Lower catches more promises and stops more honest plans where no judge reads them.
+LINE = 1.5
 #: Examples that must hold a feature, so that a turn of one author does not count.
 LEAST_EXAMPLES = 3
 STRENGTH = 10.0

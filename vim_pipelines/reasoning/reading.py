@@ -212,6 +212,8 @@ def read_phases(session: Session, as_of: date) -> dict[str, frozenset[int]]:
 
 def newest_as_of(session: Session) -> date | None:
     """The newest as-of date that the marts hold: only that one may be drafted (DESIGN.md section 3)."""
+    if not session.table_exists("marts.fct_account_signals"):
+        return None  # the first night is still running, or ended half-way
     value = session.scalar("select max(as_of_date) from marts.fct_account_signals")
     return value if value is None or isinstance(value, date) else date.fromisoformat(str(value)[:10])
 
