@@ -158,7 +158,8 @@ FAVOURS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (category, re.compile(pattern))
     for category, pattern in (
         ("legal_warranty",
-         r"\b(?:the )?(?:customer|vendor|parties|party|provider|licensor|supplier)\b[^.;]{0,60}(?<!\bwe )(?<!\bi )\b(?:shall(?! (?:we|i)\b)|may (?:give|claim|rely|terminate|withdraw|deduct|withhold|reduce|cancel|end|set off)|undertakes?|is entitled|assumes?|accepts?|waives?|hereby|are agreed|have (?:fixed|agreed)|has (?:fixed|agreed|resolved))\b|"
+         r"\bcustomer\b[^.;]{0,60}\b(?:shall|may (?:give|claim|rely|terminate|withdraw|deduct|withhold|reduce|cancel|end|set off)|undertakes?|is entitled|waives?|hereby)\b|"
+         r"\b(?:the )?(?:vendor|parties|party|provider|licensor|supplier)\b[^.;]{0,60}(?<!\bwe )(?<!\bi )\b(?:shall(?! (?:we|i)\b)|may (?:give|claim|rely|terminate|withdraw|deduct|withhold|reduce|cancel|end|set off)|undertakes?|is entitled|assumes?|accepts?|waives?|hereby|are agreed|have (?:fixed|agreed)|has (?:fixed|agreed|resolved))\b|"
          r"\b(?:contract|agreement|term|fee|price|charge|notice|amount|sum|clause|expenses?|obligations?|customer's|claims?|application|data|seats?|licences?|allowance|adjustment|rights?|plan|errors?|functions?|modules?|reports?|support|service)\b[^.;]{0,60}(?<!\bwe )(?<!\bi )\bshall\b(?! (?:we|i)\b)|"
          r"\bnotwithstanding\b|\bfor the avoidance of doubt\b|\bshall be deemed\b|\bherewith\b|\btime being of the essence\b|\bin respect of\b|\bas against\b|\bfailing which\b|\bretroactive\w*|\bdischarging\b"),
         ("price_quote",
