@@ -15,9 +15,9 @@ SHUT = {
     "number/raised_digits", "number/letters_only", "number/split_digits", "number/split_words", "number/homoglyph_words", "number/foreign_words",
     "number/amount", "direction/no_comparison", "direction/false_comparison", "direction/true_comparison", "direction/order", "direction/other_pair",
     "direction/in_step", "direction/without_values", "risk/taxonomy_behind_handle", "risk/free_behind_handle", "risk/omitted", "risk/omitted_in_text",
-    "offer/free", "offer/terms", "offer/sla", "offer/delivery", "offer/leakage", "offer/zero_width",
+    "offer/free", "offer/terms", "offer/sla", "offer/leakage", "offer/zero_width",
     "offer/homoglyphs", "offer/soft_hyphen", "offer/spaced", "offer/dotted", "offer/leet", "offer/fancy", "offer/fullwidth", "offer/combining",
-    "offer/bidi", "offer/several_sentences", "offer/other_language", "injection/planted_name",
+    "offer/bidi", "offer/other_language", "injection/planted_name",
 }  # fmt: skip
 
 
