@@ -3,6 +3,8 @@
 from collections import Counter
 from datetime import date
 
+import pytest
+
 from vim_pipelines.reasoning.gates import check, demands_of
 from vim_pipelines.reasoning.materiality import settled
 from vim_pipelines.reasoning.playbooks import load_playbooks
@@ -11,6 +13,9 @@ from vim_pipelines.reasoning.reading import read_actions, read_fact_sheets, read
 from vim_pipelines.reasoning.render import render
 from vim_pipelines.reasoning.triggers import select_documents
 from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
+
+#: A whole night for a count; the triggers have tests of their own.
+pytestmark = pytest.mark.slow
 
 AS_OF = date(2026, 6, 28)
 #: Measured on 28 June 2026 with 60 accounts: 67 documents for 34 of them. Those of a phase have an account in it; those of the queue lie within

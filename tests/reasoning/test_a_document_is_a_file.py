@@ -179,7 +179,10 @@ def test_what_no_target_is_connected_for_is_left_to_the_person_who_approves(play
     detail = show_request(store, asked.requested[0])
     assert [(action["action"], action["target"], action["fields"]["to"]) for action in detail.left_to_you] == [("slack_internal", "slack", "Ada Lindqvist")]
     page = "\n".join(request_lines(detail, with_facts=False))
-    assert "Left to you, by hand:" in page and "post inside the house (slack is not connected), with the text above; channel: customer-success; subject: Quiet" in page
+    assert (
+        "Left to you, by hand:" in page
+        and "post inside the house (slack is not connected), with the text above; channel: customer-success; subject: Quiet" in page
+    )
     payload = {"actions": detail.actions, "text": detail.text, "left_to_you": detail.left_to_you}
     writes = intended_writes(detail.request_id, payload, "h", approved_by="Ada", approved_at=NOW + timedelta(hours=1))
     assert [item.action for item in writes] == ["crm_note"] and all(item.action in OBJECT_OF for item in writes)
