@@ -171,7 +171,7 @@ def test_every_write_of_an_approval_has_a_precondition_a_key_and_an_undo():
 
 def signal(account="ACC-1", **values):
     row = {"account_key": account, "days_to_renewal": 240, "days_to_opt_out": 180, "risk_band": "yellow", "waste_annual": 43500, "unused_value_annual": 45000}
-    return row | {"arr_amount": 60000, "lean_risk": 64.0} | values
+    return row | {"arr_amount": 60000, "lean_risk": 64.0, "contract_status": "ok"} | values
 
 
 def documents(row, *risks):
