@@ -9,7 +9,7 @@ from reasoning_cases import AS_OF, NOW, headline, part_for
 from sqlalchemy import select
 
 from vim_pipelines.reasoning.gates import check, demands_of
-from vim_pipelines.reasoning.ledger import LOST, Ledger
+from vim_pipelines.reasoning.ledger import LOST, Ledger, new_call
 from vim_pipelines.reasoning.pricing import Usage, load_models
 from vim_pipelines.reasoning.providers.base import DraftRequest, draft_all
 from vim_pipelines.reasoning.providers.budget import Budget
@@ -179,9 +179,10 @@ def test_a_paid_answer_is_used_again_and_a_refusal_is_final(drafter, claude_sett
 
 
 def test_a_call_that_was_started_and_never_finished_is_closed_as_lost(drafter, store, claude):
-    Ledger(store).start(
+    left = new_call(
         draft_key="key-1", account_key="A", document="d", provider="anthropic", model="m", prompt_sha256="p", as_of=AS_OF, now=NOW - timedelta(days=1)
     )
+    asyncio.run(Ledger(store).start_soon(left))
     assert run(drafter, request())[0].outcome == "ok"
     lost, done = calls(store)
     assert (lost.status, lost.error, lost.attempt, done.status, done.attempt) == ("error", LOST, 1, "ok", 2)

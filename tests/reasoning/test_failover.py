@@ -11,13 +11,13 @@ from pydantic import SecretStr
 from reasoning_cases import AS_OF, NOW
 from test_openai_provider import calls, make, request, run
 
-from vim_pipelines.reasoning.ledger import Ledger
+from vim_pipelines.reasoning.ledger import Ledger, ended_call, new_call
 from vim_pipelines.reasoning.pricing import Usage, load_models
 from vim_pipelines.reasoning.providers.calls import FAILURES_IN_A_ROW
 from vim_pipelines.reasoning.providers.make import make_budget, make_drafter, make_runner, make_vendors
 from vim_pipelines.reasoning.providers.offline import OfflineDrafter
 from vim_pipelines.sandbox.model_answers import Fault
-from vim_pipelines.store.switches import LLM, LlmSwitch, read_switch, switch_is_on, turn
+from vim_pipelines.store.switches import LLM, LlmSwitch, read_switch, turn
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -120,12 +120,12 @@ def test_a_server_that_takes_the_request_and_hangs_up_may_have_billed_it(both_se
 
 
 def test_a_switch_that_nobody_turned_is_on_and_every_turn_stays_on_record(store):
-    assert switch_is_on(store, LLM) and read_switch(store, LLM).actor is None
+    assert read_switch(store, LLM).is_on and read_switch(store, LLM).actor is None
     turn(store, LLM, on=False, actor="dana", role="director", note="odd drafts", now=NOW)
     state = read_switch(store, LLM)
     assert (state.is_on, state.actor, state.role, state.note, state.at) == (False, "dana", "director", "odd drafts", NOW)
     turn(store, LLM, on=True, actor="ada", role="admin", note="fixed", now=NOW)
-    assert switch_is_on(store, LLM) and switch_is_on(store, "another")
+    assert read_switch(store, LLM).is_on and read_switch(store, "another").is_on
 
 
 def test_the_switch_turned_in_the_middle_of_a_run_stops_the_calls_that_are_not_yet_made(both_settings, store, claude, openai):
@@ -166,11 +166,10 @@ def test_a_retry_is_a_call_too(both_settings, store, claude, openai, monkeypatch
 
 def ledgered(store, *, key, model="claude-haiku-5-5", at=NOW, as_of=AS_OF, cost=None, usage=None, status="ok", purpose="draft"):
     ledger = Ledger(store)
-    call = ledger.start(
-        draft_key=key, account_key="A", document="d", provider="anthropic", model=model, prompt_sha256="p", as_of=as_of, now=at, purpose=purpose
-    )
+    row = new_call(draft_key=key, account_key="A", document="d", provider="anthropic", model=model, prompt_sha256="p", as_of=as_of, now=at, purpose=purpose)
+    call = asyncio.run(ledger.start_soon(row))
     if status != "started":
-        ledger.finish(call, status=status, usage=usage, cost_usd=cost)
+        ledger.finish_all([ended_call(call, status=status, usage=usage, cost_usd=cost)])
 
 
 def test_a_month_is_counted_by_when_calls_were_made_whatever_they_were_for(settings, store):

@@ -6,6 +6,7 @@ Used by the drafts, the command line and the pages, so that $43,500 reads the sa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -15,6 +16,16 @@ SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 def to_cents(amount: Decimal | int | str) -> Decimal:
     """`amount` rounded to two places, half away from zero."""
     return Decimal(amount).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+def known_sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """The sum of `amounts`, 0 of none; None if one of them is not known."""
+    total = Decimal(0)
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
 
 
 @dataclass(frozen=True)

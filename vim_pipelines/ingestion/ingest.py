@@ -35,13 +35,11 @@ from vim_pipelines.ingestion.versions import Known, Version, ended_versions, new
 from vim_pipelines.portfolio.entities import ENTITIES, Entity
 from vim_pipelines.portfolio.model import FILE_KINDS, USAGE, Portfolio
 from vim_pipelines.warehouse import Work, open_warehouse
+from vim_pipelines.warehouse.base import KEYS_PER_QUERY, chunks
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
     from vim_pipelines.warehouse import Session, Warehouse
-
-#: Keys per `in (...)` list; above it the whole key column is read.
-KEYS_PER_QUERY = 500
 
 
 @dataclass(frozen=True)
@@ -316,7 +314,7 @@ class _Night:
 
 
 def known_versions(session: Session, entity: Entity, keys_wanted: Set[str] | None) -> dict[str, list[Known]]:
-    """The versions that raw holds of `keys_wanted` (None: of all keys), oldest first."""
+    """The versions that raw holds of `keys_wanted` (None: of all keys), oldest first; of more keys than a query lists the whole column is read."""
     if keys_wanted is not None and not keys_wanted:
         return {}
     keys = sorted(keys_wanted) if keys_wanted is not None else None
@@ -336,8 +334,7 @@ def _newest_rows(session: Session, entity: Entity, keys: Sequence[str]) -> dict[
     """The newest content of `keys`, to end them with a version of the same content that says deleted."""
     names = ", ".join(column.name for column in entity.columns)
     newest: dict[str, Row] = {}
-    for start in range(0, len(keys), KEYS_PER_QUERY):
-        part = keys[start : start + KEYS_PER_QUERY]
+    for part in chunks(keys, KEYS_PER_QUERY):
         for row in session.rows(
             f"select {names}, content_hash from raw.{entity.table} where {entity.key} in ({', '.join('?' * len(part))}) order by known_at, captured_at, load_id",
             list(part),

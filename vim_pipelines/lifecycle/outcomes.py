@@ -368,13 +368,9 @@ def read_plans(store: Store, as_of: date) -> list[Plan]:
         ]  # fmt: skip
 
 
-#: Accounts in one query: Snowflake takes at most 16,384 values in a list, and long lists are slow to plan.
-KEYS_PER_QUERY = 500
-
-
 def read_readings(session: Session, plans: Sequence[Plan], as_of: date) -> dict[tuple[str, str], list[Reading]]:
     """Every known value of the plans' measures, by (account, measure), on the nights from an approval to the plan's last date, and up to `as_of`."""
-    from vim_pipelines.warehouse.base import chunks
+    from vim_pipelines.warehouse.base import KEYS_PER_QUERY, chunks
 
     found: dict[tuple[str, str], list[Reading]] = defaultdict(list)
     measures = sorted({promise.measure for plan in plans for promise in plan.promises})

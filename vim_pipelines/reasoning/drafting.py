@@ -17,6 +17,7 @@ from sqlalchemy import delete
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import canonical_json, sha256_json, sha256_text
+from vim_pipelines.core.money import known_sum
 from vim_pipelines.reasoning import gates
 from vim_pipelines.reasoning.excerpts import rows_of
 from vim_pipelines.reasoning.playbooks import Playbook, load_re_plan
@@ -162,7 +163,7 @@ async def judged_and_repaired(writer: Drafter, request: DraftRequest, result: Dr
     if answer.written_by == "offline":
         return judged
     second = await _before_judge(request, by_gates(request, answer), judge)
-    return replace(second, result=replace(second.result, cost_usd=_sum(result.cost_usd, answer.cost_usd)), first=judged.findings)
+    return replace(second, result=replace(second.result, cost_usd=known_sum((result.cost_usd, answer.cost_usd))), first=judged.findings)
 
 
 def by_gates(request: DraftRequest, result: DraftResult) -> Judged:
@@ -187,11 +188,6 @@ async def _before_judge(request: DraftRequest, judged: Judged, judge: gates.Judg
     except Exception as error:  # whatever happened to it, it has not said no
         said = [gates.Finding("judge", f"the judge gave no verdict: {type(error).__name__}", "document")]
     return replace(judged, findings=tuple(gates.in_order([*doubts, *said])) if said else (), doubts=() if said else doubts)
-
-
-def _sum(*costs: Decimal | None) -> Decimal | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known, Decimal(0)) if len(known) == len(costs) else None
 
 
 def keep_draft(job: Job, result: DraftResult, store: Store, now: datetime, report: DraftReport, *, judged: Judged | None = None) -> None:

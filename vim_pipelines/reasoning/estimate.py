@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.money import known_sum
 from vim_pipelines.reasoning.judge import OTHER_FAMILY, load_questions, make_judge
 from vim_pipelines.reasoning.ledger import Ledger
 from vim_pipelines.reasoning.playbooks import Playbook
@@ -73,12 +74,12 @@ class Estimate:
     @property
     def cost_low_usd(self) -> Decimal | None:
         """All lines; None where one is not known."""
-        return _sum([line.cost_low_usd for line in self.lines])
+        return known_sum(line.cost_low_usd for line in self.lines)
 
     @property
     def cost_high_usd(self) -> Decimal | None:
         """All lines; None where one is not known."""
-        return _sum([line.cost_high_usd for line in self.lines])
+        return known_sum(line.cost_high_usd for line in self.lines)
 
 
 def estimate(
@@ -257,8 +258,3 @@ def estimate_lines(night: NightEstimate) -> list[str]:
 
 def _range(low: Decimal | None, high: Decimal | None) -> str:
     return "unknown" if low is None or high is None else f"{low:.4f}-{high:.4f}"
-
-
-def _sum(costs: Sequence[Decimal | None]) -> Decimal | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known, Decimal(0)) if len(known) == len(costs) else None

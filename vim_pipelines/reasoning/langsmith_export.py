@@ -20,7 +20,7 @@ from sqlalchemy import select, update
 from vim_pipelines.reasoning import traces
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Draft, LlmCall, TraceExport
-from vim_pipelines.warehouse.base import chunks
+from vim_pipelines.warehouse.base import KEYS_PER_QUERY, chunks
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 DEFAULT_ENDPOINT = "https://api.smith.langchain.com"
 #: Drafts in one post; each brings its calls and its gates, some ten runs.
 BATCH_DRAFTS = 25
-KEYS_PER_QUERY = 500
 PROBE_SECONDS = 3.0
 #: A finished call that no draft came of is shown alone after so long: until then its draft may still be on its way (a batch has a day).
 ALONE_AFTER = timedelta(days=2)

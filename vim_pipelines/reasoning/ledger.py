@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sqlalchemy import Table, bindparam, func, insert, select, update
 
+from vim_pipelines.core.money import known_sum
 from vim_pipelines.reasoning.pricing import ModelCatalogue, Provider, Usage, load_models
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import LlmCall
-from vim_pipelines.warehouse.base import chunks
+from vim_pipelines.warehouse.base import KEYS_PER_QUERY, chunks
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 #: End states after which a draft key is never sent again: answered, or refused for good.
 FINAL = ("ok", "refusal")
-#: Tokens of a prompt whose size is not known any more; the largest of the sandbox's have some 8,000.
-KEYS_PER_QUERY = 500
 #: How long rows are gathered before they are committed together: alone a start costs 1.3 ms of CPU, among sixteen 0.1.
 GATHER_SECONDS = 0.01
+#: Tokens of a prompt whose size is not known any more; the largest of the sandbox's have some 8,000.
 LARGE_PROMPT_TOKENS = 12_000
 LOST = "the process ended during the call; it may have been billed"
 
@@ -75,10 +75,11 @@ def new_call(
     now: datetime,
     purpose: str = "draft",
     batch_id: str | None = None,
+    call_id: str | None = None,
 ) -> dict[str, Any]:
-    """The row of a call that is about to be made; its attempt is numbered when it is written."""
+    """The row of a call that is about to be made; its attempt is numbered when it is written. `call_id`: its name, where another one must find it again."""
     return {
-        "call_id": uuid.uuid4().hex, "draft_key": draft_key, "account_key": account_key, "document": document, "provider": provider, "model": model,
+        "call_id": call_id or uuid.uuid4().hex, "draft_key": draft_key, "account_key": account_key, "document": document, "provider": provider, "model": model,
         "prompt_sha256": prompt_sha256, "status": "started", "as_of_date": as_of, "created_at": now, "purpose": purpose, "batch_id": batch_id,
     }  # fmt: skip
 
@@ -155,11 +156,11 @@ class Ledger:
         self._together = _Together(self._carry_out)
 
     async def start_soon(self, row: dict[str, Any]) -> str:
-        """`start` for a row made by `new_call`."""
+        """Write the row of a call that is about to be made, made by `new_call`; rows for the same key that never finished are closed as lost. Returns its id."""
         return str(await self._together.ask("start", row))
 
     async def finish_soon(self, row: dict[str, Any]) -> None:
-        """`finish` for a row made by `ended_call`."""
+        """Close a row with how its call ended, made by `ended_call`."""
         await self._together.ask("finish", row)
 
     def _carry_out(self, asked: list[tuple[Kind, Any]]) -> list[Any]:
@@ -185,52 +186,6 @@ class Ledger:
                     served: Provider = "openai" if provider == "openai" else "anthropic"
                     best = FinishedCall(call_id, served, model, status, str((response or {}).get("text", "")), stop_reason, cost)
         return best
-
-    def start(
-        self,
-        *,
-        draft_key: str,
-        account_key: str,
-        document: str,
-        provider: str,
-        model: str,
-        prompt_sha256: str,
-        as_of: date,
-        now: datetime,
-        purpose: str = "draft",
-        batch_id: str | None = None,
-    ) -> str:
-        """Write the row of a call that is about to be made; rows for the same key that never finished are closed as lost. Returns its id."""
-        row = new_call(
-            draft_key=draft_key, account_key=account_key, document=document, provider=provider, model=model, prompt_sha256=prompt_sha256, as_of=as_of, now=now,
-            purpose=purpose, batch_id=batch_id,
-        )  # fmt: skip
-        with self.store.session() as session:
-            return _start(session, [row])[0]
-
-    def finish(
-        self,
-        call_id: str,
-        *,
-        status: str,
-        usage: Usage | None = None,
-        cost_usd: Decimal | None = None,
-        price_date: date | None = None,
-        request_id: str | None = None,
-        stop_reason: str | None = None,
-        response: dict[str, Any] | None = None,
-        error: str | None = None,
-        latency_ms: int | None = None,
-    ) -> None:
-        """Close the row with how the call ended."""
-        self.finish_all(
-            [
-                ended_call(
-                    call_id, status=status, usage=usage, cost_usd=cost_usd, price_date=price_date, request_id=request_id, stop_reason=stop_reason,
-                    response=response, error=error, latency_ms=latency_ms,
-                )
-            ]
-        )  # fmt: skip
 
     def finish_all(self, rows: list[dict[str, Any]]) -> None:
         """Close many rows, each made by `ended_call`."""
@@ -271,8 +226,7 @@ class Ledger:
         """US dollars paid for one draft over all attempts; None when there was no call or a price is unknown."""
         with self.store.session() as session:
             costs = session.scalars(select(LlmCall.cost_usd).where(LlmCall.draft_key == draft_key, LlmCall.output_tokens.is_not(None))).all()
-        known = [cost for cost in costs if cost is not None]
-        return sum(known, Decimal(0)) if known and len(known) == len(costs) else None
+        return known_sum(costs) if costs else None
 
 
 def _most(
@@ -286,16 +240,22 @@ def _most(
     return catalogue.most(model, usage, at.date(), is_batch=batch_id is not None)
 
 
-def _start(session: Session, rows: list[dict[str, Any]]) -> list[str]:
+def number_attempts(session: Session, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Set `attempt` in rows made by `new_call`, from 1 on for each draft key. Returns the keys that have been tried before."""
     attempts: dict[str, int] = {}
     for keys in chunks(list(dict.fromkeys(str(row["draft_key"]) for row in rows)), KEYS_PER_QUERY):
         last = select(LlmCall.draft_key, func.max(LlmCall.attempt)).where(LlmCall.draft_key.in_(keys)).group_by(LlmCall.draft_key)
         attempts.update({key: number for key, number in session.execute(last).all()})
-    for keys in chunks(list(attempts), KEYS_PER_QUERY):
-        lost = update(_TABLE).where(_TABLE.c.draft_key.in_(keys), _TABLE.c.status == "started").values(status="error", error=LOST)
-        session.execute(lost)
+    before = list(attempts)
     for row in rows:
         row["attempt"] = attempts[row["draft_key"]] = attempts.get(row["draft_key"], 0) + 1
+    return before
+
+
+def _start(session: Session, rows: list[dict[str, Any]]) -> list[str]:
+    for keys in chunks(number_attempts(session, rows), KEYS_PER_QUERY):
+        lost = update(_TABLE).where(_TABLE.c.draft_key.in_(keys), _TABLE.c.status == "started").values(status="error", error=LOST)
+        session.execute(lost)
     session.execute(insert(_TABLE), rows)
     return [str(row["call_id"]) for row in rows]
 

@@ -15,11 +15,9 @@ from typing import Any
 from vim_pipelines.core.dates import as_day
 from vim_pipelines.reasoning.excerpts import MAX_READ, RawText
 from vim_pipelines.reasoning.facts import ExcerptKind, FactSheet, build_sheet
-from vim_pipelines.warehouse.base import Session, chunks
+from vim_pipelines.warehouse.base import KEYS_PER_QUERY, Session, chunks
 
 MAX_EVIDENCE_ROWS = 50
-#: Accounts in one query: Snowflake takes at most 16,384 values in a list, and long lists are slow to plan.
-KEYS_PER_QUERY = 500
 
 _FACT_COLUMNS = "account_key, metric, scope, value_number, value_text, unit, currency, window_label, status, sensitivity, fact_class, source_table, source_key"
 

@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
+from vim_pipelines.core.money import known_sum
 from vim_pipelines.reasoning.batches.submit import Sender, write_or_submit
 from vim_pipelines.reasoning.batches.waiting import waiting_places, wall_clock
 from vim_pipelines.reasoning.drafting import DraftReport, Job, draft_and_store
@@ -29,7 +29,6 @@ from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest
 from vim_pipelines.reasoning.providers.make import make_drafter
 from vim_pipelines.reasoning.providers.request import contract_sha256
 from vim_pipelines.reasoning.reading import (
-    KEYS_PER_QUERY,
     Texts,
     newest_as_of,
     read_actions,
@@ -42,7 +41,7 @@ from vim_pipelines.reasoning.reading import (
 from vim_pipelines.reasoning.triggers import select_documents
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import Draft
-from vim_pipelines.warehouse.base import chunks
+from vim_pipelines.warehouse.base import KEYS_PER_QUERY, chunks
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
@@ -80,8 +79,7 @@ def write_drafts(
     jobs, report = plan_drafts(warehouse, store, settings, as_of, writer, accounts=accounts, playbooks=playbooks)
     judge = make_judge(settings, store, as_of, now, drafter=writer)
     results = write_or_submit(Sender(writer, store, settings, now, report, judge=judge), jobs) if jobs else []
-    costs = [result.cost_usd for result in results if result.written_by != "offline" or result.cost_usd is not None]
-    report.cost_usd = None if any(cost is None for cost in costs) else sum((cost for cost in costs if cost is not None), Decimal(0))
+    report.cost_usd = known_sum(result.cost_usd for result in results if result.written_by != "offline" or result.cost_usd is not None)
     return report
 
 

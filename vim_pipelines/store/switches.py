@@ -42,11 +42,6 @@ def read_switch(store: Store, name: str) -> SwitchState:
     return SwitchState(name, True) if row is None else SwitchState(name, row.is_on, row.actor, row.role, row.note, row.at)
 
 
-def switch_is_on(store: Store, name: str) -> bool:
-    """Whether the switch `name` is on."""
-    return read_switch(store, name).is_on
-
-
 def turn(store: Store, name: str, *, on: bool, actor: str, role: str, note: str, now: datetime) -> SwitchState:
     """Turn a switch; turning it to where it stands is recorded too, because somebody said so."""
     with store.session() as session:

@@ -26,6 +26,8 @@ Step = Literal["ingestion", "transform", "signals", "lifecycle", "operations", "
 
 #: The schemas of the warehouse, in the order in which the data flows through them.
 SCHEMAS = ("raw", "base", "computed", "marts", "ops")
+#: Values in the list of one query, of the warehouse or of the store: Snowflake takes at most 16,384, SQLite 32,766, and long lists are slow to plan.
+KEYS_PER_QUERY = 500
 
 
 @dataclass(frozen=True)

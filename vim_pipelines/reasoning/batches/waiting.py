@@ -8,7 +8,7 @@ compared, does not stand still.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.reasoning.drafting import Job
-from vim_pipelines.reasoning.facts import Excerpt, FactSheet, fact_from_row
-from vim_pipelines.reasoning.ledger import LOST
+from vim_pipelines.reasoning.excerpts import excerpts_from_rows, rows_of
+from vim_pipelines.reasoning.facts import sheet_from_rows
+from vim_pipelines.reasoning.ledger import LOST, new_call, number_attempts
 from vim_pipelines.reasoning.playbooks import Playbook
 from vim_pipelines.reasoning.providers.base import DraftRequest
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import Draft, LlmBatch, LlmCall, PendingDraft
-from vim_pipelines.warehouse.base import chunks
+from vim_pipelines.warehouse.base import KEYS_PER_QUERY, chunks
 
 #: States in which a batch still has something to be done for.
 OPEN_STATES = ("intended", "submitted", "ended")
@@ -31,7 +32,6 @@ OPEN_STATES = ("intended", "submitted", "ended")
 LONGEST_WAIT = timedelta(hours=48)
 #: How often the same draft key may come back without an answer before the offline drafter writes it.
 MOST_ATTEMPTS = 3
-KEYS_PER_QUERY = 500
 ROWS_PER_INSERT = 100
 
 #: The wall clock, naive UTC.
@@ -188,10 +188,6 @@ def write_intent(store: Store, batch_id: str, jobs: Sequence[tuple[Job, str]], *
     """
     keys = [job.request.draft_key for job, _ in jobs]
     with store.session() as session:
-        last: dict[str, int] = {}
-        for part in chunks(keys, KEYS_PER_QUERY):
-            counted = select(LlmCall.draft_key, func.max(LlmCall.attempt)).where(LlmCall.draft_key.in_(part)).group_by(LlmCall.draft_key)
-            last |= {key: highest for key, highest in session.execute(counted)}
         session.add(
             LlmBatch(
                 batch_id=batch_id, provider="anthropic", state="intended", as_of_date=jobs[0][0].request.as_of, request_count=len(jobs),
@@ -203,7 +199,9 @@ def write_intent(store: Store, batch_id: str, jobs: Sequence[tuple[Job, str]], *
             session.execute(delete(PendingDraft).where(PendingDraft.draft_key.in_(part)))
         for part in chunks(jobs, ROWS_PER_INSERT):  # plain rows: 5,000 objects of the mapper would take 200 MB more
             session.execute(insert(PendingDraft), [_row(job, model, batch_id, at) for job, model in part])
-            session.execute(insert(LlmCall), [_started(job, model, batch_id, now, last.get(job.request.draft_key, 0) + 1) for job, model in part])
+            calls = [_call(job, model, batch_id, now) for job, model in part]
+            number_attempts(session, calls)
+            session.execute(insert(LlmCall), calls)
 
 
 def set_batch(store: Store, batch_id: str, **values: Any) -> None:
@@ -242,8 +240,7 @@ def _row(job: Job, model: str, batch_id: str, at: datetime) -> dict[str, Any]:
     request = job.request
     kept = {
         "account_name": request.account_name, "facts": request.sheet.rows(), "evidence": [dict(entry) for entry in request.sheet.evidence],
-        "excerpts": [asdict(excerpt) | {"said_on": excerpt.said_on.isoformat() if excerpt.said_on else None} for excerpt in request.sheet.excerpts],
-        "version": job.version, "prompt_sha256": request.playbook.sha256,
+        "excerpts": rows_of(request.sheet.excerpts), "version": job.version, "prompt_sha256": request.playbook.sha256,
     }  # fmt: skip
     return {
         "draft_key": request.draft_key, "batch_id": batch_id, "account_key": request.account_key, "document": request.playbook.id, "model": model,
@@ -251,18 +248,16 @@ def _row(job: Job, model: str, batch_id: str, at: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _started(job: Job, model: str, batch_id: str, now: datetime, attempt: int) -> dict[str, Any]:
+def _call(job: Job, model: str, batch_id: str, now: datetime) -> dict[str, Any]:
     request = job.request
-    return {
-        "call_id": call_id(request.draft_key, batch_id), "draft_key": request.draft_key, "attempt": attempt, "account_key": request.account_key,
-        "document": request.playbook.id, "provider": "anthropic", "model": model, "prompt_sha256": request.playbook.sha256, "status": "started",
-        "as_of_date": request.as_of, "created_at": now, "purpose": "draft", "batch_id": batch_id,
-    }  # fmt: skip
+    return new_call(
+        draft_key=request.draft_key, account_key=request.account_key, document=request.playbook.id, provider="anthropic", model=model,
+        prompt_sha256=request.playbook.sha256, as_of=request.as_of, now=now, batch_id=batch_id, call_id=call_id(request.draft_key, batch_id),
+    )  # fmt: skip
 
 
 def _request(row: PendingDraft, playbook: Playbook) -> DraftRequest:
     kept = row.request
-    excerpts = tuple(Excerpt(**{**item, "said_on": date.fromisoformat(item["said_on"]) if item["said_on"] else None}) for item in kept["excerpts"])
-    facts = {str(fact["handle"]): fact_from_row(fact) for fact in kept["facts"]}
-    sheet = FactSheet(row.account_key, kept["account_name"], row.as_of_date, facts, tuple(kept["evidence"]), excerpts)
+    sheet = sheet_from_rows(row.account_key, kept["account_name"], row.as_of_date, kept["facts"], kept["evidence"])
+    sheet = replace(sheet, excerpts=excerpts_from_rows(kept["excerpts"]))
     return DraftRequest(row.draft_key, row.account_key, kept["account_name"], row.as_of_date, playbook, sheet)

@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from vim_pipelines.core.money import known_sum
 from vim_pipelines.reasoning.ledger import Ledger, ended_call, new_call
 from vim_pipelines.reasoning.pricing import ModelCatalogue, ModelSpec, Provider, Usage, load_models
 from vim_pipelines.reasoning.providers.base import Outcome
@@ -141,8 +142,7 @@ class Asked:
     def cost_usd(self) -> Decimal | None:
         """What all attempts cost; None when none was sent or the cost of one is unknown."""
         costs = [answer.cost_usd for answer in self.answers if answer.was_sent]
-        known = [cost for cost in costs if cost is not None]
-        return sum(known, Decimal(0)) if costs and len(known) == len(costs) else None
+        return known_sum(costs) if costs else None
 
 
 class Vendor(Protocol):
