@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vim_pipelines.approvals.policy import Actor, load_policy
 from vim_pipelines.core.hashing import sha256_json, sha256_text
 from vim_pipelines.evaluation.parity import Difference, Mart, compare, marts_of
 from vim_pipelines.evaluation.plan_effect import follow_effects
@@ -122,8 +123,8 @@ def silently_empty(counts: Mapping[str, int], reasons: Mapping[str, str] | None 
 
 def fill_store(home: Path, account_keys: Sequence[str], as_of: date) -> Store:
     """An operations store (SQLite) with one of everything: drafts written, held and re-drafted; requests approved, rejected and open; writes; model calls."""
-    from vim_pipelines.approvals.policy import load_policy
-    from vim_pipelines.approvals.queue import decide, list_requests, request_approvals
+    from vim_pipelines.approvals.deciding import decide
+    from vim_pipelines.approvals.queue import list_requests, request_approvals
     from vim_pipelines.store.models import Draft, LlmCall, OutboxEntry
 
     store = open_store(Settings(home=home, store_url=f"sqlite:///{home.resolve() / 'parity-operations.db'}"))  # type: ignore[call-arg]
@@ -158,12 +159,11 @@ def fill_store(home: Path, account_keys: Sequence[str], as_of: date) -> Store:
                 store,
                 request.request_id,
                 verdict,
-                actor="dora",
-                role="director",
-                channel="cli",
+                person=Actor("dora", "director", "cli"),
                 version=request.version,
                 note=note,
                 now=now + timedelta(minutes=90),
+                policy=load_policy(),
             )
     with store.session() as session:
         for attempt, (status, cost) in enumerate((("ok", "0.0125"), ("error", None)), start=1):

@@ -22,6 +22,7 @@ from vim_pipelines import __version__
 from vim_pipelines.core.crms import CRMS
 
 if TYPE_CHECKING:
+    from vim_pipelines.approvals.policy import Actor
     from vim_pipelines.evaluation.draft_safety import CaseSet, SafetyScore
     from vim_pipelines.settings import Settings
 
@@ -126,15 +127,14 @@ def _word(name: str, kind: str, summary: str, *arguments: Any, until: str | None
     """A command that records a person's word. `arguments` are click parameters; those that are columns of the word carry its content."""
 
     def command(state: dict[str, Any], /, account_key: str, note: str, acting_as: str | None, **values: Any) -> None:
-        from vim_pipelines.approvals.actors import resolve_actor
         from vim_pipelines.night import say_word
 
         settings = _load(state)
-        actor, role = resolve_actor(settings, acting_as=acting_as)
+        person = _person(state, acting_as)
         last_day = values.pop("until", None)
-        word, held = say_word(settings, kind, account_key, actor=actor, role=role, note=note, **values, **({"expires_on": last_day.date()} if last_day else {}))
+        word, held = say_word(settings, kind, account_key, person=person, note=note, **values, **({"expires_on": last_day.date()} if last_day else {}))
         until_text = f" until {word['expires_on']}" if word["expires_on"] else ""
-        click.echo(f"{word['override_id'][:12]} {account_key}: {name}{until_text}, by {actor} ({role}). It counts from the next audit on.")
+        click.echo(f"{word['override_id'][:12]} {account_key}: {name}{until_text}, by {person.name} ({person.role}). It counts from the next audit on.")
         for request_id in held:
             click.echo(f"Held: {request_id} rests on {word['fact']}; the next audit drafts it again without.")
 
@@ -345,17 +345,20 @@ def _decision(name: str, decision: str, summary: str, *, note_needed: bool) -> N
     @click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
     @click.pass_obj
     def command(state: dict[str, Any], request_id: str, note: str | None, version: int | None, acting_as: str | None) -> None:
-        from vim_pipelines.approvals.actors import resolve_actor
-        from vim_pipelines.approvals.queue import decide, show_request
+        from vim_pipelines.approvals.deciding import decide
+        from vim_pipelines.approvals.policy import policy_of
+        from vim_pipelines.approvals.queue import show_request
 
         settings = _load(state)
         store = _store(state)
-        actor, role = resolve_actor(settings, acting_as=acting_as)
+        person = _person(state, acting_as)
         current = show_request(store, request_id)
         decided = decide(
-            store, current.request_id, decision, actor=actor, role=role, channel="cli", version=version or current.version, note=note, now=settings.now()
+            store, current.request_id, decision, person=person, version=version or current.version, note=note, now=settings.now(), policy=policy_of(settings)
         )
-        click.echo(f"{decided.request_id} {decided.account_name}, {decided.document}: {decided.state} by {actor} ({role})")
+        click.echo(f"{decided.request_id} {decided.account_name}, {decided.document}: {decided.state} by {person.name} ({person.role})")
+        if decision == "approve" and decided.state == "pending":
+            click.echo("One of two approvals is on record; another person's is needed.")
         if decided.state == "approved":
             click.echo("Next: vimotion write-back run")
         elif decided.state in ("rejected", "changes_requested"):
@@ -404,12 +407,11 @@ def write_back_list(state: dict[str, Any], as_json: bool) -> None:
 @click.pass_obj
 def write_back_undo(state: dict[str, Any], request_id: str, note: str | None, acting_as: str | None) -> None:
     """Put back what one request changed."""
-    from vim_pipelines.approvals.actors import resolve_actor
     from vim_pipelines.night import undo_write_back
 
+    person = _person(state, acting_as)
     with _settings(state["overrides"]) as settings:
-        name, role = resolve_actor(settings, acting_as=acting_as)
-        click.echo("\n".join(undo_write_back(settings, request_id, name=name, role=role, note=note)))
+        click.echo("\n".join(undo_write_back(settings, request_id, person=person, note=note)))
 
 
 @write_back.command("sign")
@@ -417,14 +419,13 @@ def write_back_undo(state: dict[str, Any], request_id: str, note: str | None, ac
 @click.pass_obj
 def write_back_sign(state: dict[str, Any], acting_as: str | None) -> None:
     """Sign the standing approval for the project's own fields on the CRM's accounts (phase, band, score, waste)."""
-    from vim_pipelines.approvals.actors import resolve_actor
-    from vim_pipelines.approvals.policy import load_policy
+    from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.writeback.mirror import sign_standing_approval
 
-    settings, policy = _load(state), load_policy()
-    name, role = resolve_actor(settings, acting_as=acting_as)
-    sign_standing_approval(_store(state), policy, actor=name, role=role, now=settings.now())
-    click.echo(f"{name} ({role}) allows writing {', '.join(policy.mirror.fields)}. Next: vimotion write-back mirror")
+    settings, person = _load(state), _person(state, acting_as)
+    policy = policy_of(settings)
+    sign_standing_approval(_store(state), policy, actor=person.name, role=person.role, now=settings.now())
+    click.echo(f"{person.name} ({person.role}) allows writing {', '.join(policy.mirror.fields)}. Next: vimotion write-back mirror")
 
 
 @write_back.command("mirror")
@@ -480,7 +481,7 @@ def audit_trail() -> None:
 @click.pass_obj
 def audit_trail_verify(state: dict[str, Any]) -> None:
     """Check the hash chain of all decisions; exit status 1 if any row was edited."""
-    from vim_pipelines.approvals.queue import verify_chain
+    from vim_pipelines.approvals.events import verify_chain
 
     broken = verify_chain(_store(state))
     click.echo("\n".join(broken) if broken else "The chain of decisions is whole.")
@@ -590,14 +591,13 @@ def _turn(name: str, *, on: bool, summary: str) -> None:
     @click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
     @click.pass_obj
     def command(state: dict[str, Any], note: str, acting_as: str | None) -> None:
-        from vim_pipelines.approvals.actors import resolve_actor
         from vim_pipelines.store.switches import LLM, turn
 
         settings = _load(state)
-        actor, role = resolve_actor(settings, acting_as=acting_as)
-        turn(_store(state), LLM, on=on, actor=actor, role=role, note=note, now=settings.now())
+        person = _person(state, acting_as)
+        turn(_store(state), LLM, on=on, actor=person.name, role=person.role, note=note, now=settings.now())
         rest = "Runs under way notice it before their next call." if not on else "The next call may be made."
-        click.echo(f"Language models are {name}, by {actor} ({role}). {rest}")
+        click.echo(f"Language models are {name}, by {person.name} ({person.role}). {rest}")
 
 
 _turn("off", on=False, summary="No language model is called from now on; the offline drafter writes.")
@@ -688,6 +688,14 @@ def _store(state: dict[str, Any]) -> Any:
 
         raise VimError("VIM-E024", f"No audit has run in {settings.home}", fix="Run vimotion audit first, or name the home folder with --home")
     return open_store(settings)
+
+
+def _person(state: dict[str, Any], acting_as: str | None) -> Actor:
+    from vim_pipelines.approvals.people import resolve_actor
+    from vim_pipelines.approvals.policy import policy_of
+
+    settings = _load(state)
+    return resolve_actor(settings, _store(state), policy_of(settings), acting_as=acting_as)
 
 
 @contextmanager

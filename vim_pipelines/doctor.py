@@ -215,14 +215,14 @@ def _write_back(area: str, kind: str, client: Any, settings: Settings) -> Iterat
         yield Finding(area, name, "ok" if mode == "off" else "warn", text, "Set VIMOTION_WRITE_MODE=off")
         return
     yield Finding(area, name, "ok", f"VIMOTION_WRITE_MODE={mode}")
-    from vim_pipelines.approvals.policy import load_policy
+    from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.writeback.actions import WRITABLE
     from vim_pipelines.writeback.records import KEY, LINK
 
     wanted = {
         "VIM_Draft__c": (True, {*WRITABLE["VIM_Draft__c"], KEY, LINK}),
         "Task": (True, WRITABLE["Task"] - {"OwnerId"}),
-        "Account": (False, set(load_policy().mirror.fields)),
+        "Account": (False, set(policy_of(settings).mirror.fields)),
     }
     bad: Status = "warn" if mode == "off" else "fail"
     for object_name, (creates, fields) in wanted.items():

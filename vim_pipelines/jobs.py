@@ -51,7 +51,7 @@ def replan_request(context: dg.OpExecutionContext, config: RequestConfig) -> Non
 @dg.op(required_resource_keys={"settings", "store"})
 def sweep_requests(context: dg.OpExecutionContext) -> None:
     """Expire what nobody decided in time (expiry never approves), then finish writes that a dead process left open."""
-    from vim_pipelines.approvals.queue import expire
+    from vim_pipelines.approvals.deciding import expire
 
     settings = context.resources.settings
     context.add_output_metadata({"expired": expire(context.resources.store, settings.now())})

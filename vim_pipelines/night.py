@@ -18,6 +18,7 @@ from vim_pipelines.core.errors import VimError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vim_pipelines.approvals.policy import Actor
     from vim_pipelines.evaluation.backtest_card import CalibrationCard
     from vim_pipelines.reasoning.batches.collect import CollectReport
     from vim_pipelines.reporting.summary import NightSummary
@@ -102,15 +103,13 @@ def run_write_backs(settings: Settings) -> tuple[list[str], list[VimError]]:
     return lines, failures
 
 
-def say_word(
-    settings: Settings, kind: str, account_key: str, *, actor: str, role: str, note: str, channel: str = "cli", **values: Any
-) -> tuple[dict[str, Any], list[str]]:
+def say_word(settings: Settings, kind: str, account_key: str, *, person: Actor, note: str, **values: Any) -> tuple[dict[str, Any], list[str]]:
     """Record a person's word about an account; returns its row, and the ids of the requests that a dispute took out of the queue.
 
     `kind` and `values` are those of `store.models.LifecycleOverride`. Raises VIM-E024 if nothing was audited, VIM-E043, VIM-E045 or VIM-E047 for a
     word that may not be said.
     """
-    from vim_pipelines.approvals.queue import hold_disputed
+    from vim_pipelines.approvals.deciding import hold_disputed
     from vim_pipelines.lifecycle.phases import load_map
     from vim_pipelines.lifecycle.words import make_word
     from vim_pipelines.store import open_store
@@ -121,11 +120,11 @@ def say_word(
     if kind == "dispute":
         values = {"seen_on": seen_on, **values}
         _check_fact(settings, account_key, str(values["fact"]), facts)
-    word = make_word(load_map(), account_key, kind, actor=actor, role=role, note=note, now=now, words=read_overrides(store, account_key), **values)
+    word = make_word(load_map(), account_key, kind, actor=person.name, role=person.role, note=note, now=now, words=read_overrides(store, account_key), **values)
     add_override(store, word)
     if kind != "dispute":
         return word, []
-    return word, hold_disputed(store, account_key, str(word["fact"]), actor=actor, role=role, channel=channel, note=word["note"], now=now)
+    return word, hold_disputed(store, account_key, str(word["fact"]), person=person, note=word["note"], now=now)
 
 
 def _audited_facts(settings: Settings, account_key: str) -> tuple[set[str], date]:
@@ -165,7 +164,7 @@ def _check_fact(settings: Settings, account_key: str, fact: str, printed: set[st
 
 def run_mirror(settings: Settings) -> MirrorReport:
     """Write the newest night's phase, band, score and waste to the CRM's accounts. VIM-E044 unless a person signed the standing approval."""
-    from vim_pipelines.approvals.policy import load_policy
+    from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.store import open_store
     from vim_pipelines.vendors.salesforce import client_from_settings
     from vim_pipelines.warehouse import open_warehouse
@@ -176,7 +175,7 @@ def run_mirror(settings: Settings) -> MirrorReport:
     if as_of is None:
         raise VimError("VIM-E024", "There is no finished audit", fix="Run vimotion audit first")
     with client_from_settings(settings) as client:
-        return write_mirror(open_store(settings), client, rows, load_policy(), as_of=as_of, settings=settings, now=settings.now())
+        return write_mirror(open_store(settings), client, rows, policy_of(settings), as_of=as_of, settings=settings, now=settings.now())
 
 
 def run_collection(settings: Settings, store: Store | None = None) -> CollectReport:
@@ -186,6 +185,7 @@ def run_collection(settings: Settings, store: Store | None = None) -> CollectRep
     published nothing is asked; the batch stays open and the next round asks.
     """
     from vim_pipelines.approvals.asking import ask, unasked_drafts
+    from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.reasoning.batches.collect import collect
     from vim_pipelines.store import open_store
 
@@ -201,7 +201,10 @@ def run_collection(settings: Settings, store: Store | None = None) -> CollectRep
                 return None
             draft_ids = unasked_drafts(store, as_of)
             disputed = _disputed(store, now)
-            report = ask(session, store, as_of, now, approval_hours=settings.approval_hours, seen_on=seen_on, draft_ids=draft_ids, disputed=disputed)
+            report = ask(
+                session, store, as_of, now, policy=policy_of(settings), approval_hours=settings.approval_hours, seen_on=seen_on, draft_ids=draft_ids,
+                disputed=disputed,
+            )  # fmt: skip
         return len(report.requested)
 
     return collect(store, settings, now, ask=ask_for)
@@ -230,15 +233,14 @@ def _disputed(store: Store, now: datetime) -> dict[str, set[str]]:
     return {account_key: facts for account_key, said in words.items() if (facts := set(standing(said, now.date()).disputes))}
 
 
-def undo_write_back(settings: Settings, request_id: str, *, name: str, role: str, note: str | None) -> list[str]:
+def undo_write_back(settings: Settings, request_id: str, *, person: Actor, note: str | None) -> list[str]:
     """Put back what one request changed, in the name of the person who asks."""
-    from vim_pipelines.approvals.policy import Actor
     from vim_pipelines.store import open_store
     from vim_pipelines.vendors.salesforce import client_from_settings
     from vim_pipelines.writeback.apply import undo
 
     with client_from_settings(settings) as client:
-        return undo(open_store(settings), client, request_id, settings=settings, now=settings.now(), actor=Actor(name, role, "cli"), note=note).lines()
+        return undo(open_store(settings), client, request_id, settings=settings, now=settings.now(), actor=person, note=note).lines()
 
 
 def run_replans(settings: Settings) -> list[str]:

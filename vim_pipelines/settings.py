@@ -74,6 +74,9 @@ class Settings(BaseSettings):
         default=200, ge=1, description="From so many pending drafts on they go to Claude's Message Batches, at half the price and within a day."
     )
     approval_hours: int = Field(default=72, gt=0, description="Hours until an undecided approval request expires.")
+    policy: Path | None = Field(
+        default=None, description="Approval policy file. Not set: the one that is shipped (vim_pipelines/approvals/policy.yaml), which shows every entry."
+    )
     weekly_capacity: int = Field(default=25, gt=0, description="Drafts that the team can review in a week; what is cut stays listed.")
 
     sandbox_accounts: int = Field(default=200, ge=20, le=20_000, description="Accounts of the simulated portfolio.")

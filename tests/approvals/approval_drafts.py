@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from vim_pipelines.approvals.policy import load_policy
-from vim_pipelines.approvals.queue import decide, request_approvals, show_request
+from vim_pipelines.approvals.deciding import decide
+from vim_pipelines.approvals.policy import Actor, load_policy
+from vim_pipelines.approvals.queue import request_approvals, show_request
 from vim_pipelines.core.hashing import sha256_json, sha256_text
 from vim_pipelines.store.models import Draft
 
@@ -67,5 +68,5 @@ def ask_and_approve(store, account="ACC-1", *, actor="dora", document="license_o
     report = request_approvals(store, load_policy(), AS_OF, NOW, approval_hours=72, draft_ids=[draft_id], signals=signals)
     (request_id,) = report.requested
     request = show_request(store, request_id)
-    decide(store, request_id, "approve", actor=actor, role="director", channel="cli", version=request.version, note=None, now=NOW)
+    decide(store, request_id, "approve", person=Actor(actor, "director", "cli"), version=request.version, note=None, now=NOW, policy=load_policy())
     return request_id

@@ -10,8 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reasoning"))
 
 from reasoning_cases import AS_OF, NOW, headline, part_for
 
-from vim_pipelines.approvals.policy import load_policy
-from vim_pipelines.approvals.queue import decide, list_requests, request_approvals, show_request, to_write, verify_chain
+from vim_pipelines.approvals.deciding import decide
+from vim_pipelines.approvals.events import verify_chain
+from vim_pipelines.approvals.policy import Actor, load_policy
+from vim_pipelines.approvals.queue import list_requests, request_approvals, show_request, to_write
 from vim_pipelines.approvals.text import to_write_lines
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.reasoning import drafting
@@ -76,7 +78,7 @@ def test_it_cannot_be_approved_and_a_dismissal_with_a_note_closes_it(store, monk
     lie(monkeypatch)
     kept(store, request())
     [request_id] = ask(store).must_write
-    person = {"actor": "dora", "role": "director", "channel": "cli", "version": 1, "now": NOW + timedelta(days=9)}
+    person = {"person": Actor("dora", "director", "cli"), "policy": load_policy(), "version": 1, "now": NOW + timedelta(days=9)}
     for decision in ("approve", "reject", "request_changes"):
         with pytest.raises(VimError, match="VIM-E042"):
             decide(store, request_id, decision, note="because", **person)

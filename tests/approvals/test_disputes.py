@@ -7,7 +7,10 @@ from datetime import timedelta
 import pytest
 from approval_drafts import AS_OF, NOW, make_draft
 
-from vim_pipelines.approvals.queue import decide, hold_disputed, list_requests, request_approvals, show_request, verify_chain
+from vim_pipelines.approvals.deciding import decide, hold_disputed
+from vim_pipelines.approvals.events import verify_chain
+from vim_pipelines.approvals.policy import Actor, load_policy
+from vim_pipelines.approvals.queue import list_requests, request_approvals, show_request
 from vim_pipelines.core.errors import VimError
 
 NEXT, LATER = AS_OF + timedelta(days=1), AS_OF + timedelta(days=40)
@@ -21,7 +24,7 @@ def pending(store, policy, signals) -> str:
 
 
 def dispute(store, fact="unused_seats"):
-    return hold_disputed(store, "ACC-1", fact, actor="cem", role="csm", channel="cli", note="half of them are test users", now=NOW)
+    return hold_disputed(store, "ACC-1", fact, person=Actor("cem", "csm", "cli"), note="half of them are test users", now=NOW)
 
 
 def ask(store, policy, as_of, **options):
@@ -35,7 +38,7 @@ def test_a_pending_question_that_rests_on_the_fact_leaves_the_queue_with_name_an
     assert (last.action, last.actor, last.to_state, last.note) == ("dispute", "cem", "superseded", "unused_seats is disputed: half of them are test users")
     assert verify_chain(store) == []
     with pytest.raises(VimError, match="VIM-E041"):
-        decide(store, pending, "approve", actor="dora", role="director", channel="cli", version=1, note=None, now=NOW)
+        decide(store, pending, "approve", person=Actor("dora", "director", "cli"), version=1, note=None, now=NOW, policy=load_policy())
 
 
 def test_a_question_about_something_else_stays(store, pending) -> None:
@@ -44,7 +47,7 @@ def test_a_question_about_something_else_stays(store, pending) -> None:
 
 
 def test_an_approval_that_is_not_carried_out_yet_is_held_too(store, pending) -> None:
-    decide(store, pending, "approve", actor="dora", role="director", channel="cli", version=1, note=None, now=NOW)
+    decide(store, pending, "approve", person=Actor("dora", "director", "cli"), version=1, note=None, now=NOW, policy=load_policy())
     assert dispute(store) == [pending]
     assert verify_chain(store) == []
 

@@ -12,17 +12,10 @@ import pytest
 from approval_drafts import AS_OF, NOW, ask_and_approve, make_draft
 from sqlalchemy import text
 
-from vim_pipelines.approvals.queue import (
-    approved_ready,
-    count_requests,
-    decide,
-    expire,
-    list_requests,
-    request_approvals,
-    show_request,
-    to_replan,
-    verify_chain,
-)
+from vim_pipelines.approvals.deciding import decide, expire
+from vim_pipelines.approvals.events import verify_chain
+from vim_pipelines.approvals.policy import Actor, load_policy
+from vim_pipelines.approvals.queue import approved_ready, count_requests, list_requests, request_approvals, show_request, to_replan
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest
@@ -33,7 +26,7 @@ def ask(store, policy, signals=None, *, ids=None, now=NOW):
 
 
 def say(store, request_id, decision, *, role="director", actor="dora", version=1, note="because", now=NOW):
-    return decide(store, request_id, decision, actor=actor, role=role, channel="cli", version=version, note=note, now=now)
+    return decide(store, request_id, decision, person=Actor(actor, role, "cli"), version=version, note=note, now=now, policy=load_policy())
 
 
 @pytest.fixture
@@ -138,7 +131,7 @@ def test_money_risk_and_not_knowing_ask_for_the_higher_role(store, policy, row, 
 
 def test_the_role_is_checked(store, policy) -> None:
     make_draft(store)
-    (request_id,) = ask(store, policy, {"ACC-1": {"arr_amount": 500000, "currency": "USD", "risk_band": "green"}}).requested
+    (request_id,) = ask(store, policy, {"ACC-1": {"arr_amount": 400000, "currency": "USD", "risk_band": "green"}}).requested
     for role in ("csm", "analyst", "", "system", "Director"):
         with pytest.raises(VimError, match="VIM-E043"):
             say(store, request_id, "approve", role=role)
@@ -149,7 +142,7 @@ def test_the_role_is_checked(store, policy) -> None:
 def test_a_stricter_policy_holds_for_questions_that_were_asked_before(store, policy, signals, pending) -> None:
     stricter = policy.model_copy(update={"escalation": policy.escalation.model_copy(update={"arr_limits": {"USD": Decimal(1)}})})
     with pytest.raises(VimError, match="VIM-E043"):
-        decide(store, pending, "approve", actor="carl", role="csm", channel="cli", version=1, note=None, now=NOW, policy=stricter)
+        decide(store, pending, "approve", person=Actor("carl", "csm", "cli"), version=1, note=None, now=NOW, policy=stricter)
 
 
 # --- deciding

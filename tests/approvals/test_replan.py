@@ -7,7 +7,10 @@ from types import SimpleNamespace
 import pytest
 from approval_drafts import AS_OF, NOW, make_draft
 
-from vim_pipelines.approvals.queue import decide, list_requests, request_approvals, show_request, to_replan, verify_chain
+from vim_pipelines.approvals.deciding import decide
+from vim_pipelines.approvals.events import verify_chain
+from vim_pipelines.approvals.policy import Actor, load_policy
+from vim_pipelines.approvals.queue import list_requests, request_approvals, show_request, to_replan
 from vim_pipelines.approvals.replan import begin_replan, replan
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.store.locks import exclusive
@@ -31,7 +34,9 @@ def drafted(store, policy, signals):
 
 def no(store, note="too long", decision="reject"):
     (request,) = list_requests(store)
-    return decide(store, request.request_id, decision, actor="dora", role="director", channel="cli", version=request.version, note=note, now=NOW)
+    return decide(
+        store, request.request_id, decision, person=Actor("dora", "director", "cli"), version=request.version, note=note, now=NOW, policy=load_policy()
+    )
 
 
 @pytest.mark.parametrize("decision", ["reject", "request_changes"])

@@ -17,9 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "store"))
 
 from stores import settings_for
 
+from vim_pipelines.approvals.deciding import decide, expire, retry
 from vim_pipelines.approvals.events import SYSTEM, chained, step, verify_chain
-from vim_pipelines.approvals.policy import load_policy
-from vim_pipelines.approvals.queue import decide, expire, request_approvals, retry, show_request
+from vim_pipelines.approvals.policy import Actor, load_policy
+from vim_pipelines.approvals.queue import request_approvals, show_request
 from vim_pipelines.approvals.replan import replan
 from vim_pipelines.approvals.states import DECISIONS, TERMINAL, TRANSITIONS, allowed
 from vim_pipelines.core.errors import VimError
@@ -100,7 +101,7 @@ class RequestLife(RuleBasedStateMachine):
         row = rows[-1] if place > 10 else rows[place % len(rows)]
         version = row.version - 1 if late else row.version
         try:
-            decided = decide(self.store, row.request_id, decision, actor="p", role=role, channel="cli", version=version, note=note, now=self.now, policy=POLICY)
+            decided = decide(self.store, row.request_id, decision, person=Actor("p", role, "cli"), version=version, note=note, now=self.now, policy=POLICY)
         except VimError as error:
             assert error.code in ("VIM-E041", "VIM-E042", "VIM-E043", "VIM-E045")
             return
@@ -145,7 +146,7 @@ class RequestLife(RuleBasedStateMachine):
     def somebody_retries(self, role: str) -> None:
         row = self.requests()[-1]
         try:
-            retry(self.store, row.request_id, actor="p", role=role, channel="cli", note="again", now=self.now, policy=POLICY)
+            retry(self.store, row.request_id, person=Actor("p", role, "cli"), note="again", now=self.now, policy=POLICY)
         except VimError:
             return
         assert row.state in ("failed", "conflicted") and role != "analyst"

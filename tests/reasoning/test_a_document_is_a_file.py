@@ -10,8 +10,9 @@ import pytest
 from reasoning_cases import AS_OF, HEADLINE_ACCOUNT, HEADLINE_CORE, NOW, fact_row, fact_rows, headline, risk
 
 import vim_pipelines
-from vim_pipelines.approvals.policy import load_policy
-from vim_pipelines.approvals.queue import decide, request_approvals, show_request
+from vim_pipelines.approvals.deciding import decide
+from vim_pipelines.approvals.policy import Actor, load_policy
+from vim_pipelines.approvals.queue import request_approvals, show_request
 from vim_pipelines.approvals.text import request_lines
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.reasoning.drafting import DraftReport, Job, draft_and_store
@@ -163,8 +164,10 @@ def test_the_file_is_the_document(playbooks, store):
     assert detail.approver_role == "director", "nobody has said who may decide on it: the stricter role"
     assert [action["action"] for action in detail.actions] == ["crm_note"] and detail.criteria[0]["baseline"] == "0.25"
     with pytest.raises(VimError, match="VIM-E043"):
-        decide(store, detail.request_id, "approve", actor="Ada", role="csm", channel="cli", version=detail.version, note=None, now=NOW)
-    decided = decide(store, detail.request_id, "approve", actor="Olga", role="director", channel="cli", version=detail.version, note=None, now=NOW)
+        decide(store, detail.request_id, "approve", person=Actor("Ada", "csm", "cli"), version=detail.version, note=None, now=NOW, policy=load_policy())
+    decided = decide(
+        store, detail.request_id, "approve", person=Actor("Olga", "director", "cli"), version=detail.version, note=None, now=NOW, policy=load_policy()
+    )
     assert decided.state == "approved" and decided.approved_sha256 == detail.payload_sha256
 
 

@@ -15,8 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "approvals"))
 
 from approval_drafts import make_draft
 
-from vim_pipelines.approvals.policy import load_policy
-from vim_pipelines.approvals.queue import decide, expire, list_requests, request_approvals
+from vim_pipelines.approvals.deciding import decide, expire
+from vim_pipelines.approvals.policy import Actor, load_policy
+from vim_pipelines.approvals.queue import list_requests, request_approvals
 from vim_pipelines.reasoning import traces
 from vim_pipelines.reasoning.langsmith_export import export_traces
 from vim_pipelines.reasoning.run import write_drafts
@@ -139,7 +140,9 @@ def test_with_content_names_and_addresses_are_replaced_by_what_they_are(store, t
 def rejected(store, note="too vague"):
     request_approvals(store, load_policy(), AS_OF, NOW, approval_hours=72)
     (request,) = list_requests(store)
-    decide(store, request.request_id, "reject", actor="dora", role="director", channel="cli", version=1, note=note, now=NOW + timedelta(hours=1))
+    decide(
+        store, request.request_id, "reject", person=Actor("dora", "director", "cli"), version=1, note=note, now=NOW + timedelta(hours=1), policy=load_policy()
+    )
     return request
 
 
@@ -163,7 +166,9 @@ def test_an_approval_is_good_news_and_an_expiry_is_nobodys_word(store, traced, l
     put_draft(store, account="ACC-2")
     request_approvals(store, load_policy(), AS_OF, NOW, approval_hours=72)
     approved = next(request for request in list_requests(store) if request.account_key == "ACC-1")
-    decide(store, approved.request_id, "approve", actor="dora", role="director", channel="cli", version=1, note=None, now=NOW + timedelta(hours=1))
+    decide(
+        store, approved.request_id, "approve", person=Actor("dora", "director", "cli"), version=1, note=None, now=NOW + timedelta(hours=1), policy=load_policy()
+    )
     assert expire(store, NOW + timedelta(days=9)) == 1
     export_traces(store, traced, NOW + timedelta(days=10))
     assert [(row["value"], row["score"]) for row in langsmith.feedback.values()] == [("approve", 1.0)] and not langsmith.examples

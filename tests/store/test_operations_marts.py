@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "approvals"))
 from approval_drafts import AS_OF, NOW, ask_and_approve, make_draft
 from stores import settings_for
 
-from vim_pipelines.approvals.policy import load_policy
-from vim_pipelines.approvals.queue import decide, list_requests, request_approvals
+from vim_pipelines.approvals.deciding import decide
+from vim_pipelines.approvals.policy import Actor, load_policy
+from vim_pipelines.approvals.queue import list_requests, request_approvals
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.evaluation.plan_effect import follow_effects
 from vim_pipelines.lifecycle.outcomes import follow_plans
@@ -58,7 +59,7 @@ def test_an_empty_store_builds_empty_marts_and_a_full_one_shows_every_decision_c
     rejected_draft = make_draft(store, account="ACC-3")
     request_approvals(store, load_policy(), AS_OF, NOW, approval_hours=72)
     (rejected,) = [request.request_id for request in list_requests(store, account_key="ACC-3")]
-    decide(store, rejected, "reject", actor="dora", role="director", channel="cli", version=1, note="not now", now=NOW + timedelta(minutes=90))
+    decide(store, rejected, "reject", person=Actor("dora", "director", "cli"), version=1, note="not now", now=NOW + timedelta(minutes=90), policy=load_policy())
     with store.session() as session:
         for call_id, account, document, cost in (
             ("call-1", "ACC-1", "d", "0.0125"),

@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from vim_pipelines.approvals.policy import Actor
-from vim_pipelines.approvals.queue import retry, show_request, verify_chain
+from vim_pipelines.approvals.deciding import retry
+from vim_pipelines.approvals.events import verify_chain
+from vim_pipelines.approvals.policy import Actor, load_policy
+from vim_pipelines.approvals.queue import show_request
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.vendors.http import VendorError
 from vim_pipelines.writeback.apply import reconcile, undo, write_back
@@ -148,8 +150,9 @@ def test_an_outbox_row_that_was_edited_after_a_crash_is_not_sent(store, client, 
 def test_only_an_approved_request_is_carried_out(store, client, settings, account, org, now, state) -> None:
     from approval_drafts import AS_OF, NOW, make_draft
 
+    from vim_pipelines.approvals.deciding import decide, expire
     from vim_pipelines.approvals.policy import load_policy
-    from vim_pipelines.approvals.queue import decide, expire, request_approvals
+    from vim_pipelines.approvals.queue import request_approvals
 
     def ask(version):
         ids = [make_draft(store, account=account, version=version, facts=str(version))]
@@ -158,7 +161,7 @@ def test_only_an_approved_request_is_carried_out(store, client, settings, accoun
     request_id = ask(1)
     if state in ("rejected", "dismissed"):
         decision = {"rejected": "reject", "dismissed": "dismiss"}[state]
-        decide(store, request_id, decision, actor="dora", role="director", channel="cli", version=1, note="no", now=NOW)
+        decide(store, request_id, decision, person=Actor("dora", "director", "cli"), version=1, note="no", now=NOW, policy=load_policy())
     elif state == "expired":
         assert expire(store, NOW + timedelta(hours=73)) == 1
     elif state == "superseded":
@@ -221,7 +224,7 @@ def test_an_unreachable_crm_gives_the_request_back_and_a_person_after_several_at
         request = show_request(store, approved)
         assert (request.state, request.attempt) == ("approved" if attempt < 5 else "failed", attempt)
     org.clear_faults()
-    retry(store, approved, actor="dora", role="director", channel="cli", note="the CRM is up again", now=now)
+    retry(store, approved, person=Actor("dora", "director", "cli"), note="the CRM is up again", now=now, policy=load_policy())
     assert write_back(store, client, approved, settings=settings, now=now).state == "verified"
     assert verify_chain(store) == []
 

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import pytest
 from approval_drafts import NOW, ask_and_approve
 
-from vim_pipelines.approvals.queue import show_request, verify_chain
+from vim_pipelines.approvals.events import verify_chain
+from vim_pipelines.approvals.queue import show_request
 
 WORKER = Path(__file__).with_name("kill_worker.py")
 SIGKILLED = -9

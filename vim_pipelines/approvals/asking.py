@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
-from vim_pipelines.approvals.policy import load_policy
+from vim_pipelines.approvals.context import read_signals
 from vim_pipelines.approvals.queue import Report, request_approvals
 from vim_pipelines.store.models import ApprovalRequest, Draft
 
 if TYPE_CHECKING:
+    from vim_pipelines.approvals.policy import Policy
     from vim_pipelines.store.engine import Store
     from vim_pipelines.warehouse.base import Session
-
-#: What a request shows beside the draft: how much is at stake, and who gets the task.
-ASKED_WITH = ("account_key", "arr_amount", "currency", "risk_band", "csm_email")
 
 
 def ask(
@@ -27,6 +25,7 @@ def ask(
     as_of: date,
     now: datetime,
     *,
+    policy: Policy,
     approval_hours: int,
     seen_on: date | None = None,
     draft_ids: Collection[str] | None = None,
@@ -37,19 +36,18 @@ def ask(
     `session` reads the marts. `disputed` adds facts by account to those that the marts of that date know to be disputed.
     """
     day = seen_on or as_of
-    rows = session.rows(f"select {', '.join(ASKED_WITH)} from marts.fct_account_signals where as_of_date = ?", [day])
     state = "select account_key, disputed_facts from marts.fct_account_state where as_of_date = ? and disputed_facts is not null"
     in_dispute = {row["account_key"]: set(row["disputed_facts"].split(", ")) for row in session.rows(state, [day])}
     for account_key, facts in (disputed or {}).items():
         in_dispute[account_key] = in_dispute.get(account_key, set()) | set(facts)
     return request_approvals(
         store,
-        load_policy(),
+        policy,
         as_of,
         now,
         approval_hours=approval_hours,
         draft_ids=draft_ids,
-        signals={row["account_key"]: row for row in rows},
+        signals=read_signals(session, day),
         disputed=in_dispute,
     )
 

@@ -28,13 +28,14 @@ MIRRORED = {
 def approval_requests(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
     """Ask for a decision on each draft that passed its gates, then copy the operations store into the warehouse."""
     from vim_pipelines.approvals.asking import ask
+    from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.store.mirror import mirror_store
     from vim_pipelines.warehouse import Work, open_warehouse
 
     settings, store, as_of = context.resources.settings, context.resources.store, as_of_date(context)
     warehouse = open_warehouse(settings, Work("operations", as_of, context.run_id))
     with warehouse.session(read_only=True) as session:
-        report = ask(session, store, as_of, settings.now(), approval_hours=settings.approval_hours)
+        report = ask(session, store, as_of, settings.now(), policy=policy_of(settings), approval_hours=settings.approval_hours)
     context.log.info("approval requests: %s", report.metadata())
     with warehouse.session() as session:
         rows = mirror_store(store, session)

@@ -15,7 +15,7 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from vim_pipelines.approvals.policy import Policy
+from vim_pipelines.approvals.policy import Policy, Stakes
 from vim_pipelines.core.hashing import canonical_json, sha256_json, sha256_text
 from vim_pipelines.store.models import Draft
 
@@ -27,29 +27,41 @@ CONNECTED_ACTIONS = ("crm_note", "crm_task")
 
 @dataclass(frozen=True)
 class AccountInfo:
-    """What the policy wants to know about an account. None is unknown, and asks for the higher role."""
+    """What the policy and the CRM want to know about an account."""
 
-    arr_amount: Decimal | None = None
-    currency: str | None = None
-    risk_band: str | None = None
+    stakes: Stakes = Stakes()
     csm_email: str | None = None
 
 
 def account_info(draft: Draft, signals: Mapping[str, Any] | None) -> AccountInfo:
-    """From tonight's row of `marts.fct_account_signals` where there is one, else from the draft's own facts."""
+    """From tonight's row of `marts.fct_account_signals` where there is one, else from the draft's own facts.
+
+    The amount at stake is the one that the draft's playbook names (waste, value of unused seats), in the portfolio's currency; where that is
+    the ARR there is no other.
+    """
     row = signals or {}
     arr, currency = _amount(row.get("arr_amount")), row.get("currency")
     if arr is None:
-        fact = next(
-            (
-                fact
-                for fact in draft.facts
-                if fact.get("metric") == "arr_amount" and fact.get("scope", "account") == "account" and fact.get("status", "ok") == "ok"
-            ),
-            {},
-        )
-        arr, currency = _amount(fact.get("value_number")), fact.get("currency")
-    return AccountInfo(arr, _text(currency), _text(row.get("risk_band")), _text(row.get("csm_email")))
+        arr, currency = _known_amount(draft, "arr_amount")
+    stake = _stake_of(draft)
+    amount = None if stake is None or stake == "arr_amount" else _amount(row.get(stake))
+    stake_currency = _text(row.get("portfolio_currency")) if amount is not None else None
+    stakes = Stakes(arr, _text(currency), _text(row.get("risk_band")), _text(row.get("segment")), amount, stake_currency)
+    return AccountInfo(stakes, _text(row.get("csm_email")))
+
+
+def _stake_of(draft: Draft) -> str | None:
+    from vim_pipelines.reasoning.playbooks import load_playbooks
+
+    playbook = load_playbooks().get(draft.document)
+    return playbook.trigger.stake if playbook is not None else None
+
+
+def _known_amount(draft: Draft, metric: str) -> tuple[Decimal | None, str | None]:
+    for fact in draft.facts:
+        if fact.get("metric") == metric and fact.get("scope", "account") == "account" and fact.get("status", "ok") == "ok":
+            return _amount(fact.get("value_number")), fact.get("currency")
+    return None, None
 
 
 def request_id_of(draft_id: str, version: int) -> str:

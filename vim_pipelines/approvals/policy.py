@@ -6,18 +6,43 @@ under one rule could be sent under another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
 
+if TYPE_CHECKING:
+    from vim_pipelines.settings import Settings
+
 POLICY_FILE = Path(__file__).with_name("policy.yaml")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who decides, in which role, through which door, and for which segments' accounts (empty: all)."""
+
+    name: str
+    role: str
+    channel: str = "cli"
+    segments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stakes:
+    """What the policy looks at besides the kind of document. None is unknown. `arr_amount` is in `currency`, `amount_at_stake` in `stake_currency`."""
+
+    arr_amount: Decimal | None = None
+    currency: str | None = None
+    risk_band: str | None = None
+    segment: str | None = None
+    amount_at_stake: Decimal | None = None
+    stake_currency: str | None = None
 
 
 class _Strict(BaseModel):
@@ -47,12 +72,46 @@ class DocumentRule(_Strict):
         return self
 
 
-class Escalation(_Strict):
+class Limits(_Strict):
+    """Amounts by currency, from which on (inclusive) a rule holds: ARR of the account, and the amount that the document is about."""
+
+    arr_limits: dict[str, Decimal] = Field(default_factory=dict)
+    stake_limits: dict[str, Decimal] = Field(default_factory=dict)
+
+    def reached(self, stakes: Stakes) -> bool:
+        """Whether a known amount reaches its limit. An amount without a limit in its currency does not."""
+        return _reaches(stakes.arr_amount, self.arr_limits.get(stakes.currency or "")) or _reaches(
+            stakes.amount_at_stake, self.stake_limits.get(stakes.stake_currency or "")
+        )
+
+
+class Escalation(Limits):
     """What lifts a request to a higher role."""
 
     role: str
     risk_bands: tuple[str, ...] = ()
-    arr_limits: dict[str, Decimal] = Field(default_factory=dict)
+    segments: tuple[str, ...] = ()
+
+
+class TwoPeople(Limits):
+    """When two different people must approve the same text."""
+
+    documents: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
+
+
+class Deadlines(_Strict):
+    """When the sweep says something, as shares of the time between asking and expiry. Nothing in here ever approves."""
+
+    remind_at: float = Field(gt=0, lt=1)
+    escalate_at: float = Field(gt=0, lt=1)
+    escalate_to: str
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Deadlines:
+        if self.remind_at >= self.escalate_at:
+            raise ValueError("remind_at comes before escalate_at")
+        return self
 
 
 class MirrorRule(_Strict):
@@ -68,10 +127,11 @@ class Policy(_Strict):
     """The approval policy. Roles are ordered: a later one may decide whatever an earlier one may."""
 
     roles: tuple[str, ...] = Field(min_length=1)
-    people: dict[str, str] = Field(default_factory=dict)
     default: DocumentRule
     documents: dict[str, DocumentRule] = Field(default_factory=dict)
     escalation: Escalation
+    two_people: TwoPeople
+    deadlines: Deadlines
     max_replan_rounds: int = Field(ge=0)
     dismiss_cooldown_days: int = Field(ge=0)
     evidence_rows_per_fact: int = Field(ge=0, le=50)
@@ -82,22 +142,25 @@ class Policy(_Strict):
         named = {rule.approver_role for rule in (self.default, *self.documents.values())} | {
             self.escalation.role,
             self.mirror.approver_role,
-            *self.people.values(),
+            self.deadlines.escalate_to,
         }
         unknown = sorted(named - set(self.roles))
         if unknown:
             raise ValueError(f"role {', '.join(unknown)} is not in the list of roles ({', '.join(self.roles)})")
         if self.mirror.stamp not in self.mirror.fields:
             raise ValueError(f"mirror.stamp {self.mirror.stamp} is not one of mirror.fields")
+        strange = sorted(set(self.two_people.documents) - set(self.documents))
+        if strange:
+            raise ValueError(f"two_people.documents names {', '.join(strange)}, which is not under documents")
         return self
 
     @property
     def version(self) -> str:
-        """Hex sha256 of the rules. People are left out: hiring someone does not change what was agreed.
+        """Hex sha256 of the rules.
 
         Computed each time (50 microseconds): a cached one would be copied by `model_copy` along with changed rules.
         """
-        return sha256_json(self.model_dump(mode="json", exclude={"people"}))
+        return sha256_json(self.model_dump(mode="json"))
 
     def rule(self, document: str) -> DocumentRule:
         """The rule for a kind of document."""
@@ -111,26 +174,41 @@ class Policy(_Strict):
         """Place of `role` in the order of roles; -1 for one that does not exist, which therefore may nothing."""
         return self.roles.index(role) if role in self.roles else -1
 
-    def approver_role(self, document: str, *, arr_amount: Decimal | None, currency: str | None, risk_band: str | None) -> str:
+    def approver_role(self, document: str, stakes: Stakes) -> str:
         """The lowest role that may decide. What is unknown about the account lifts the request, it never lowers it."""
-        role = self.rule(document).approver_role
-        limit = self.escalation.arr_limits.get(currency or "")
-        is_large = arr_amount is None or limit is None or arr_amount >= limit
-        if is_large or risk_band is None or risk_band in self.escalation.risk_bands:
-            return max(role, self.escalation.role, key=self.rank)
+        role, lift = self.rule(document).approver_role, self.escalation
+        is_unknown = stakes.arr_amount is None or stakes.risk_band is None or (stakes.currency or "") not in lift.arr_limits
+        if is_unknown or lift.reached(stakes) or stakes.risk_band in lift.risk_bands or stakes.segment in lift.segments:
+            return max(role, lift.role, key=self.rank)
         return role
+
+    def approvals_needed(self, document: str, stakes: Stakes) -> int:
+        """How many different people must approve the same text: 1 or 2."""
+        two = self.two_people
+        return 2 if document in two.documents or stakes.segment in two.segments or two.reached(stakes) else 1
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The policy of this installation: the file that VIMOTION_POLICY names, else the one that is shipped. Raises VIM-E046."""
+    return load_policy(settings.policy)
 
 
 def load_policy(path: Path | None = None) -> Policy:
     """The policy of the YAML file at `path`, or the one that is shipped. Raises VIM-E046 that names the entry that is wrong."""
+    path = path or POLICY_FILE
+    try:
+        return _read_policy(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise VimError("VIM-E046", f"The approval policy {path} cannot be read", why=error.strerror or "", fix="Correct VIMOTION_POLICY") from None
+
+
+@lru_cache(maxsize=8)
+def _read_policy(path: Path, _modified_ns: int) -> Policy:
     import yaml
 
-    path = path or POLICY_FILE
     fix = f"Correct {path.name}; the file that is shipped shows every entry"
     try:
         return Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise VimError("VIM-E046", f"The approval policy {path} cannot be read", why=error.strerror or "", fix=fix) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
@@ -143,35 +221,5 @@ def load_policy(path: Path | None = None) -> Policy:
         raise VimError("VIM-E046", f"The approval policy {path.name} is wrong", why="; ".join(wrong), fix=fix) from None
 
 
-@dataclass(frozen=True)
-class Actor:
-    """Who decides, in which role, through which door."""
-
-    name: str
-    role: str
-    channel: str = "cli"
-
-
-def resolve_actor(os_user: str, policy: Policy, *, act_as: str | None = None, is_sandbox: bool, roles: Mapping[str, str] | None = None) -> Actor:
-    """The person at the command line and the role the policy (or the tenant's own `roles` map, which wins) gives to them.
-
-    `act_as` is the value of `--as`: a role, or `NAME:ROLE`. It is accepted in the sandbox only (VIM-E043 elsewhere), and the event
-    names both, so that a sandbox decision never reads as somebody else's. An unlisted user has no role: VIM-E043.
-    """
-    if act_as is not None:
-        if not is_sandbox:
-            raise VimError("VIM-E043", "--as is refused here", why="Only the sandbox lets one person play another", fix="Decide under your own login")
-        name, _, role = act_as.rpartition(":")
-        _known_role(policy, role)
-        return Actor(f"{name or role} (played by {os_user})", role)
-    role = {**policy.people, **(roles or {})}.get(os_user, "")
-    if not role:
-        fix = f"In the sandbox, add --as {policy.roles[-1]}" if is_sandbox else f"Add '{os_user}: {policy.roles[0]}' under people in the approval policy"
-        raise VimError("VIM-E043", f"The user {os_user} has no role", why="Every decision is bound to a named person with a role", fix=fix)
-    _known_role(policy, role)
-    return Actor(os_user, role)
-
-
-def _known_role(policy: Policy, role: str) -> None:
-    if policy.rank(role) < 0:
-        raise VimError("VIM-E043", f"There is no role '{role}'", fix=f"The roles are {', '.join(policy.roles)}")
+def _reaches(amount: Decimal | None, limit: Decimal | None) -> bool:
+    return amount is not None and limit is not None and amount >= limit

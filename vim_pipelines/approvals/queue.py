@@ -1,7 +1,6 @@
-"""The approval queue: asking, deciding, expiring, and what is ready to be carried out. Every channel calls these functions.
+"""The approval queue: asking, what waits for whom, and what is ready to be carried out. Every door reads these functions.
 
-No Dagster and no HTTP: the command line, the inbox, a sensor and a test all see the same rules. Each change of a request is one
-transaction with a compare-and-swap and an event of the hash chain, so that of two people who press at once exactly one decides.
+No Dagster and no HTTP: the command line, the inbox, a sensor and a test all see the same rows. Answers are given in `deciding`.
 """
 
 from __future__ import annotations
@@ -17,32 +16,24 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, aliased, defer
 
 from vim_pipelines.approvals import events
-from vim_pipelines.approvals.events import SYSTEM, append, chained, step, verify_chain
-from vim_pipelines.approvals.payload import account_info, build_payload, note_to_write, payload_sha256, planned_actions, planned_criteria, request_id_of
-from vim_pipelines.approvals.policy import Actor, Policy, load_policy
-from vim_pipelines.approvals.states import DECISIONS, NOTE_NEEDED
+from vim_pipelines.approvals.context import shown_context
+from vim_pipelines.approvals.events import SYSTEM, append, chained, step
+from vim_pipelines.approvals.payload import (
+    AccountInfo,
+    account_info,
+    build_payload,
+    note_to_write,
+    payload_sha256,
+    planned_actions,
+    planned_criteria,
+    request_id_of,
+)
+from vim_pipelines.approvals.policy import Policy, Stakes, load_policy
 from vim_pipelines.core.dates import end_of_day
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.locks import is_free
 from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Draft, OutboxEntry
-
-__all__ = [
-    "Report",
-    "Request",
-    "RequestDetail",
-    "approved_ready",
-    "decide",
-    "expire",
-    "hold_disputed",
-    "list_requests",
-    "request_approvals",
-    "retry",
-    "show_request",
-    "to_replan",
-    "to_write",
-    "verify_chain",
-]
 
 View = TypeVar("View")
 
@@ -81,12 +72,22 @@ class Request:
     created_at: datetime
     expires_at: datetime
     updated_at: datetime
+    context: dict[str, Any] | None
+    segment: str | None
+    amount_at_stake: Decimal | None
+    approvals_needed: int
+    edited_by: str | None
+    reminded_at: datetime | None
+    escalated_at: datetime | None
+    opened_by: str | None
+    opened_until: datetime | None
 
 
 @dataclass(frozen=True)
 class EventView:
     """One step in a request's life."""
 
+    event_number: int
     at: datetime
     actor: str
     role: str
@@ -94,6 +95,9 @@ class EventView:
     action: str
     from_state: str | None
     to_state: str
+    version: int
+    payload_sha256: str
+    event_sha256: str
     note: str | None
 
 
@@ -127,10 +131,15 @@ class RequestDetail(Request):
     left_to_you: list[dict[str, Any]]
     criteria: list[dict[str, Any]]
     written_by: str
+    model: str | None
+    prompt_sha256: str
+    cost_usd: Decimal | None
     previous_text: str | None
     events: tuple[EventView, ...]
     writes: tuple[WriteView, ...]
     breaks: tuple[str, ...]
+    #: Who has approved exactly this text already, where two people are needed.
+    endorsed_by: tuple[str, ...] = ()
     #: What gates that guess from words doubted and a judge cleared: for the eyes of whoever decides.
     doubts: tuple[dict[str, Any], ...] = ()
 
@@ -146,6 +155,7 @@ class Report:
     cooling_down: int = 0
     replan_open: int = 0
     disputed: int = 0
+    opened: int = 0
     must_write: tuple[str, ...] = ()
 
     def metadata(self) -> dict[str, int]:
@@ -158,6 +168,7 @@ class Report:
             "cooling_down": self.cooling_down,
             "replan_open": self.replan_open,
             "disputed": self.disputed,
+            "opened": self.opened,
             "must_write": len(self.must_write),
         }
 
@@ -178,8 +189,9 @@ def request_approvals(
 ) -> Report:
     """Ask for a decision on each draft: those of `draft_ids`, or all that were written for `as_of`.
 
-    `signals` maps account keys to rows of `marts.fct_account_signals` (arr_amount, currency, risk_band, csm_email). A draft held by a
-    gate is never asked for; where no other draft took its place, the request says that a person must write, and holds no text of the draft. A new draft supersedes a pending request only if its `draft_key` differs (a material change); the same
+    `signals` maps account keys to rows of `context.read_signals`. A draft held by a
+    gate is never asked for; where no other draft took its place, the request says that a person must write, and holds no text of the draft.
+    A new draft supersedes a pending request only if its `draft_key` differs (a material change), and not while somebody has it open; the same
     drafts again change nothing. After a dismissal nothing is asked for the policy's cool-down; while a re-plan is open, the
     re-planned draft is waited for. An expired question is asked again when its draft is handed in again.
 
@@ -200,7 +212,7 @@ def request_approvals(
     requested: list[str] = []
     superseded: list[str] = []
     must_write: list[str] = []
-    counts = dict.fromkeys(("unchanged", "held", "cooling_down", "replan_open", "disputed"), 0)
+    counts = dict.fromkeys(("unchanged", "held", "cooling_down", "replan_open", "disputed", "opened"), 0)
     for start in range(0, len(groups), DRAFTS_A_TRANSACTION):
         ids = [draft_id for group in groups[start : start + DRAFTS_A_TRANSACTION] for draft_id in group]  # all versions of one document together
         with chained(store) as session:
@@ -238,10 +250,8 @@ def insert_request(
     Pending, or, for a draft that a gate held back, one that only says that a person must write: nothing of the draft can be approved or seen in it.
     """
     version = latest.version + 1 if latest is not None else 1
-    known: dict[str, Any] = {}
-    if latest is not None:
-        known = {"arr_amount": latest.arr_amount, "currency": latest.currency, "risk_band": latest.risk_band, "csm_email": _task_owner(latest)}
-    info = account_info(draft, signals if signals is not None else known)
+    info = _as_before(latest) if signals is None and latest is not None else account_info(draft, signals)
+    stakes = info.stakes
     request_id = request_id_of(draft.draft_id, version)
     is_held = draft.status != "written"
     payload = (
@@ -261,10 +271,16 @@ def insert_request(
         payload=payload,
         payload_sha256=payload_sha256(payload),
         policy_version=policy.version,
-        approver_role=policy.approver_role(draft.document, arr_amount=info.arr_amount, currency=info.currency, risk_band=info.risk_band),
-        risk_band=info.risk_band,
-        arr_amount=info.arr_amount,
-        currency=info.currency,
+        approver_role=policy.approver_role(draft.document, stakes),
+        approvals_needed=policy.approvals_needed(draft.document, stakes),
+        risk_band=stakes.risk_band,
+        arr_amount=stakes.arr_amount,
+        currency=stakes.currency,
+        segment=stakes.segment,
+        amount_at_stake=stakes.amount_at_stake,
+        stake_currency=stakes.stake_currency,
+        context=shown_context(signals) if signals is not None else latest.context if latest is not None else None,
+        edited_by=draft.edited_by,
         as_of_date=draft.as_of_date,
         replan_round=replan_round,
         attempt=attempt,
@@ -304,7 +320,8 @@ def _outcome(session: Session, latest: ApprovalRequest | None, draft: Draft, pol
         return "replan_open"
     if _basis_key(session, latest) == draft.draft_key:
         return "request" if latest.state == "expired" or _was_disputed_before(session, latest, as_of) else "unchanged"
-    return "request"
+    is_open = latest.state == "pending" and latest.opened_until is not None and now < latest.opened_until
+    return "opened" if is_open else "request"
 
 
 def rests_on(facts: Sequence[Mapping[str, Any]], names: Collection[str]) -> bool:
@@ -355,159 +372,17 @@ def _latest(session: Session, account_key: str, document: str) -> ApprovalReques
     return session.scalar(statement.order_by(ApprovalRequest.version.desc()).limit(1))
 
 
+def stakes_of(request: ApprovalRequest) -> Stakes:
+    """What the policy decides by, as it was when the question was asked."""
+    return Stakes(request.arr_amount, request.currency, request.risk_band, request.segment, request.amount_at_stake, request.stake_currency)
+
+
+def _as_before(latest: ApprovalRequest) -> AccountInfo:
+    return AccountInfo(stakes_of(latest), _task_owner(latest))
+
+
 def _task_owner(request: ApprovalRequest) -> str | None:
     return next((action["fields"].get("Owner_Email__c") for action in request.payload["actions"] if action["action"] == "crm_task"), None)
-
-
-# --- deciding -------------------------------------------------------------------------------------------------------
-
-
-def decide(
-    store: Store,
-    request_id: str,
-    decision: str,
-    *,
-    actor: str,
-    role: str,
-    channel: str,
-    version: int,
-    note: str | None,
-    now: datetime,
-    policy: Policy | None = None,
-) -> Request:
-    """Record one person's decision: approve, reject, request_changes or dismiss. The first decision wins.
-
-    `version` is the version that the person read. Raises VIM-E040 (no such request), E041 (a newer version exists), E042 (decided,
-    or its time is over), E043 (role), E044 (the stored text was edited), E045 (a note is needed).
-    """
-    policy = policy or load_policy()
-    note = (note or "").replace("\x00", "").strip() or None
-    if decision not in DECISIONS:
-        raise VimError("VIM-E042", f"'{decision}' is not a decision", fix=f"Use one of {', '.join(DECISIONS)}")
-    if decision in NOTE_NEEDED and note is None:
-        raise VimError(
-            "VIM-E045",
-            f"A note is needed to {decision.replace('_', ' ')}",
-            why="The next draft, and whoever asks later, needs the reason",
-            fix="Add --note 'why'",
-        )
-    person = Actor(actor, role, channel)
-    refusal: VimError | None = None
-    with chained(store) as session:
-        request = find_request(session, request_id)
-        _may_decide(request, person, policy, version, decision)
-        if request.state == "pending" and now >= request.expires_at:
-            step(session, request, "expire", actor=SYSTEM, now=now)
-            refusal = VimError(
-                "VIM-E042",
-                f"The request {request.request_id} expired on {request.expires_at:%Y-%m-%d %H:%M} UTC",
-                why="Silence is never consent",
-                fix="The next night asks again",
-            )
-        else:
-            values: dict[str, Any] = {"decided_by": actor, "decided_role": role, "decided_channel": channel, "decided_at": now, "note": note}
-            if decision == "approve":
-                _refuse_broken(session, request)
-                values["approved_sha256"] = request.payload_sha256
-            step(session, request, decision, actor=person, now=now, note=note, values=values)
-            if request.state in ("rejected", "changes_requested") and request.replan_round >= policy.max_replan_rounds:
-                step(
-                    session,
-                    request,
-                    "human_must_write",
-                    actor=SYSTEM,
-                    now=now,
-                    note=f"{policy.max_replan_rounds} rounds of re-planning are used up: a person must write this document",
-                )
-        decided = _view(Request, request)
-    if refusal is not None:  # after the commit: the expiry is a fact, whatever this call was for
-        raise refusal
-    return decided
-
-
-def _may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version: int, decision: str) -> None:
-    fix = f"Read it again: vimotion inbox show {request.request_id}"
-    if request.version != version or request.state == "superseded":
-        raise VimError(
-            "VIM-E041",
-            f"You decided on version {version} of {request.document} for {request.account_name}",
-            why="A newer draft took its place",
-            fix=fix.replace(request.request_id, "ID"),
-        )
-    if request.state != "pending" and not (decision == "dismiss" and _is_for_a_person(request, policy)):
-        who = f" by {request.decided_by}" if request.decided_by else ""
-        raise VimError("VIM-E042", f"The request {request.request_id} is {request.state}{who}", why="The first decision stands", fix=fix)
-    today = policy.approver_role(request.document, arr_amount=request.arr_amount, currency=request.currency, risk_band=request.risk_band)
-    needed = max(request.approver_role, today, key=policy.rank)  # a role that the policy no longer knows ranks lowest, so today's rule holds
-    if policy.rank(person.role) < max(policy.rank(needed), 0):
-        raise VimError(
-            "VIM-E043", f"{person.name} ({person.role}) may not decide on {request.request_id}", why=f"It needs the role {needed}", fix=f"Ask a {needed}"
-        )
-
-
-def _is_for_a_person(request: ApprovalRequest, policy: Policy) -> bool:
-    """Whether nobody but a person will write it: no round or no attempt is left, or there never was a draft that could be shown."""
-    return request.state == "rejected" and (request.attempt >= MAX_REPLAN_ATTEMPTS or request.replan_round >= policy.max_replan_rounds)
-
-
-def hold_disputed(store: Store, account_key: str, fact: str, *, actor: str, role: str, channel: str, note: str, now: datetime) -> list[str]:
-    """Take every question and every unsent approval of the account that rests on `fact` out of the queue; returns the ids of the requests.
-
-    What is being carried out already is not stopped half-way; it can be undone.
-    """
-    held = []
-    with chained(store) as session:
-        open_ones = select(ApprovalRequest).where(ApprovalRequest.account_key == account_key, ApprovalRequest.state.in_(("pending", "approved")))
-        for request in session.scalars(open_ones.order_by(ApprovalRequest.request_id)).all():
-            if rests_on(request.payload["facts"], (fact,)):
-                step(session, request, "dispute", actor=Actor(actor, role, channel), now=now, note=f"{fact} is disputed: {note}")
-                held.append(request.request_id)
-    return held
-
-
-def _refuse_broken(session: Session, request: ApprovalRequest) -> None:
-    broken = events.verify_request(session, request)
-    if broken:
-        raise VimError(
-            "VIM-E044",
-            f"The request {request.request_id} does not fit its record",
-            why="; ".join(broken),
-            fix="Find out who edited the operations store: vimotion audit-trail verify",
-        )
-
-
-def retry(store: Store, request_id: str, *, actor: str, role: str, channel: str, note: str | None, now: datetime, policy: Policy | None = None) -> Request:
-    """Let a failed or conflicted request be carried out again, by someone who may decide on it. The approval and its hash stay as they were."""
-    policy = policy or load_policy()
-    person = Actor(actor, role, channel)
-    with chained(store) as session:
-        request = find_request(session, request_id)
-        if policy.rank(role) < max(policy.rank(request.approver_role), 0):
-            raise VimError(
-                "VIM-E043",
-                f"{actor} ({role}) may not restart {request.request_id}",
-                why=f"It needs the role {request.approver_role}",
-                fix=f"Ask a {request.approver_role}",
-            )
-        if not (note or "").strip():
-            raise VimError("VIM-E045", "A note is needed to retry", fix="Add --note 'what was put right'")
-        _refuse_broken(session, request)
-        step(session, request, "retry", actor=person, now=now, note=note)
-        return _view(Request, request)
-
-
-def expire(store: Store, now: datetime) -> int:
-    """End every pending request whose time is over; returns their number. Expiry never approves."""
-    with store.session() as session:
-        ids = session.scalars(select(ApprovalRequest.request_id).where(ApprovalRequest.state == "pending", ApprovalRequest.expires_at <= now)).all()
-    expired = 0
-    for request_id in ids:
-        with chained(store) as session:
-            request = session.get(ApprovalRequest, request_id)
-            if request is not None and request.state == "pending" and request.expires_at <= now:
-                step(session, request, "expire", actor=SYSTEM, now=now)
-                expired += 1
-    return expired
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -518,8 +393,8 @@ def list_requests(store: Store, *, states: Sequence[str] = ("pending",), account
     statement = select(ApprovalRequest).options(defer(ApprovalRequest.payload)).where(ApprovalRequest.state.in_(states))
     if account_key is not None:
         statement = statement.where(ApprovalRequest.account_key == account_key)
-    with store.session() as session:
-        found = [_view(Request, request) for request in session.scalars(statement)]
+    with store.reading() as session:
+        found = [view(Request, request) for request in session.scalars(statement)]
     found.sort(key=lambda row: (BAND_URGENCY.get(row.risk_band or "unknown", 2), row.expires_at, -(row.arr_amount or 0), row.request_id))
     return found[:limit]
 
@@ -539,20 +414,33 @@ def to_write(store: Store, *, account_key: str | None = None, policy: Policy | N
     )
     if account_key is not None:
         statement = statement.where(ApprovalRequest.account_key == account_key)
-    with store.session() as session:
-        found = [_view(Request, request) for request in session.scalars(statement) if _is_for_a_person(request, policy)]
+    with store.reading() as session:
+        found = [view(Request, request) for request in session.scalars(statement) if is_for_a_person(request, policy)]
     return sorted(found, key=lambda row: (BAND_URGENCY.get(row.risk_band or "unknown", 2), -(row.arr_amount or 0), row.request_id))
+
+
+def is_for_a_person(request: ApprovalRequest, policy: Policy) -> bool:
+    """Whether nobody but a person will write it: no round or no attempt is left, or there never was a draft that could be shown."""
+    return request.state == "rejected" and (request.attempt >= MAX_REPLAN_ATTEMPTS or request.replan_round >= policy.max_replan_rounds)
+
+
+def endorsers(session: Session, request: ApprovalRequest) -> list[str]:
+    """Who has approved exactly this payload without being the last who was needed, in order."""
+    statement = select(ApprovalEvent.actor).where(
+        ApprovalEvent.request_id == request.request_id, ApprovalEvent.action == "endorse", ApprovalEvent.payload_sha256 == request.payload_sha256
+    )
+    return list(dict.fromkeys(session.scalars(statement.order_by(ApprovalEvent.event_number))))
 
 
 def count_requests(store: Store, state: str = "pending") -> int:
     """Number of requests in `state`: the badge and the list count the same rows."""
-    with store.session() as session:
+    with store.reading() as session:
         return session.scalar(select(func.count()).select_from(ApprovalRequest).where(ApprovalRequest.state == state)) or 0
 
 
 def show_request(store: Store, request_id: str) -> RequestDetail:
     """One request with all a decision needs; `request_id` may be its beginning. VIM-E040 if there is none, or more than one."""
-    with store.session() as session:
+    with store.reading() as session:
         request = find_request(session, request_id)
         draft = session.get_one(Draft, request.draft_id)
         history = session.scalars(select(ApprovalEvent).where(ApprovalEvent.request_id == request.request_id).order_by(ApprovalEvent.event_number))
@@ -568,7 +456,7 @@ def show_request(store: Store, request_id: str) -> RequestDetail:
             .order_by(ApprovalRequest.version.desc())
             .limit(1)
         )
-        return _view(
+        return view(
             RequestDetail,
             request,
             text=request.payload["text"],
@@ -579,9 +467,13 @@ def show_request(store: Store, request_id: str) -> RequestDetail:
             doubts=tuple((draft.structured or {}).get("cleared_doubts", ())),
             criteria=request.payload.get("criteria", []),  # a request of an earlier version has none
             written_by=draft.written_by,
+            model=draft.model,
+            prompt_sha256=draft.prompt_sha256,
+            cost_usd=draft.cost_usd,
+            endorsed_by=tuple(endorsers(session, request)),
             previous_text=previous.payload["text"] if previous else None,
-            events=tuple(_view(EventView, event) for event in history),
-            writes=tuple(_view(WriteView, entry) for entry in outbox),
+            events=tuple(view(EventView, event) for event in history),
+            writes=tuple(view(WriteView, entry) for entry in outbox),
             breaks=tuple(events.verify_request(session, request)),
         )
 
@@ -589,8 +481,8 @@ def show_request(store: Store, request_id: str) -> RequestDetail:
 def approved_ready(store: Store, limit: int = 25) -> list[Request]:
     """Approved requests that wait to be carried out, the oldest decision first. One query: a sensor calls this."""
     statement = select(ApprovalRequest).options(defer(ApprovalRequest.payload)).where(ApprovalRequest.state == "approved")
-    with store.session() as session:
-        return [_view(Request, request) for request in session.scalars(statement.order_by(ApprovalRequest.decided_at, ApprovalRequest.request_id).limit(limit))]
+    with store.reading() as session:
+        return [view(Request, request) for request in session.scalars(statement.order_by(ApprovalRequest.decided_at, ApprovalRequest.request_id).limit(limit))]
 
 
 def to_replan(store: Store, limit: int = 25, policy: Policy | None = None) -> list[Request]:
@@ -604,8 +496,8 @@ def to_replan(store: Store, limit: int = 25, policy: Policy | None = None) -> li
         .order_by(ApprovalRequest.decided_at, ApprovalRequest.request_id)
         .limit(limit)
     )
-    with store.session() as session:
-        found = [_view(Request, request) for request in session.scalars(statement)]
+    with store.reading() as session:
+        found = [view(Request, request) for request in session.scalars(statement)]
     return [request for request in found if request.state != "replanning" or is_free(store, f"replan:{request.request_id}")]
 
 
@@ -622,6 +514,7 @@ def find_request(session: Session, request_id: str) -> ApprovalRequest:
     raise VimError("VIM-E040", what, fix="See the list: vimotion inbox list")
 
 
-def _view(kind: type[View], row: Any, **extra: Any) -> View:
+def view(kind: type[View], row: Any, **extra: Any) -> View:
+    """A dataclass from a row's columns of the same names; `extra` are those that are not columns."""
     names = [field.name for field in fields(kind) if field.name not in extra]  # type: ignore[arg-type]
     return kind(**{name: getattr(row, name) for name in names}, **extra)

@@ -11,6 +11,8 @@ from vim_pipelines.core.errors import VimError
 TRANSITIONS: dict[tuple[str | None, str], str] = {
     (None, "request"): "pending",
     ("pending", "approve"): "approved",
+    # One of two people who are needed: it is on record, and nothing follows from it yet.
+    ("pending", "endorse"): "pending",
     ("pending", "reject"): "rejected",
     ("pending", "request_changes"): "changes_requested",
     ("pending", "dismiss"): "dismissed",

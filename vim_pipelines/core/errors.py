@@ -57,6 +57,7 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E045", "A note is needed", 7),
         ErrorCode("VIM-E046", "The approval policy is wrong", 2),
         ErrorCode("VIM-E047", "This word about an account means nothing", 7),
+        ErrorCode("VIM-E048", "This person cannot be recorded", 7),
         ErrorCode("VIM-E050", "Writing to the CRM is off", 8),
         ErrorCode("VIM-E051", "The CRM record changed since the proposal", 8),
         ErrorCode("VIM-E052", "Live writing is refused for this address", 8),

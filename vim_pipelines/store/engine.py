@@ -19,6 +19,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.settings import Settings
 
+READ_ONLY = "vim_read_only"
+READ_ONLY_OPTIONS: Any = {READ_ONLY: True, "postgresql_readonly": True}
+
 
 class Store:
     """The operations store. `session()` is one transaction: it commits at the end of the block, rolls back on an exception."""
@@ -31,6 +34,13 @@ class Store:
     def session(self) -> Iterator[Session]:
         """One transaction."""
         with self._sessions() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A view of one moment that writes nothing. On SQLite it waits for no writer, and no writer for it (a write in it is refused)."""
+        with self._sessions() as session:
+            session.connection(execution_options=READ_ONLY_OPTIONS)
             yield session
 
 
@@ -70,6 +80,8 @@ def _engine(url: Any) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        connection.exec_driver_sql("begin immediate")
+        is_read = connection.get_execution_options().get(READ_ONLY, False)
+        connection.exec_driver_sql(f"pragma query_only = {'on' if is_read else 'off'}")
+        connection.exec_driver_sql("begin deferred" if is_read else "begin immediate")
 
     return engine

@@ -72,7 +72,7 @@ TABLES: tuple[MirrorTable, ...] = (
             *_columns(
                 """draft_id varchar; account_key varchar; account_name varchar; document varchar; audience varchar; as_of_date date; version integer
                 draft_key varchar; facts_sha256 varchar; rendered_sha256 varchar; status varchar; written_by varchar; model varchar; prompt_sha256 varchar
-                cost_usd decimal(12, 6); created_at timestamp"""
+                cost_usd decimal(12, 6); created_at timestamp; edited_by varchar; edited_from varchar"""
             ),
             MirrorColumn("text_length", "integer", lambda draft: len(draft.rendered_text)),
             MirrorColumn("fact_count", "integer", lambda draft: len(draft.facts)),
@@ -89,9 +89,11 @@ TABLES: tuple[MirrorTable, ...] = (
             """request_id varchar; draft_id varchar; account_key varchar; account_name varchar; document varchar; version integer; state varchar
             payload_sha256 varchar; approved_sha256 varchar; policy_version varchar; approver_role varchar; risk_band varchar; arr_amount decimal(18, 2)
             currency varchar; as_of_date date; replan_round integer; attempt integer; last_run_id varchar; decided_by varchar; decided_role varchar
-            decided_channel varchar; decided_at timestamp; note varchar; created_at timestamp; expires_at timestamp; updated_at timestamp"""
+            decided_channel varchar; decided_at timestamp; note varchar; created_at timestamp; expires_at timestamp; updated_at timestamp
+            segment varchar; amount_at_stake decimal(18, 2); stake_currency varchar; approvals_needed integer; edited_by varchar
+            reminded_at timestamp; escalated_at timestamp"""
         ),
-        ("payload",),
+        ("payload", "context", "opened_by", "opened_until"),
     ),
     MirrorTable(
         "approval_events",

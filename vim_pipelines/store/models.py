@@ -33,6 +33,9 @@ APPROVAL_STATES = (
 #: States in which an approval holds: what was approved is on its way or has been carried out.
 HOLDING_STATES = ("approved", "executing", "applied", "verified")
 
+#: States of one message: `settled` when it shows how the question ended, `unknown` when the channel's answer never came.
+DELIVERY_STATES = ("planned", "sending", "sent", "unknown", "failed", "settled")
+
 #: States of one intended write. `unknown`: sent, no answer; the outside world must be read before anything is sent again.
 OUTBOX_STATES = ("planned", "sending", "sent", "unknown", "verified", "skipped", "failed", "conflicted", "undone")
 
@@ -61,7 +64,7 @@ class Draft(Base):
     structured: Mapped[dict[str, Any]]
     rendered_text: Mapped[str] = mapped_column(Text)
     rendered_sha256: Mapped[str] = mapped_column(String(64))
-    status: Mapped[str] = mapped_column(String(16))  # written | held
+    status: Mapped[str] = mapped_column(String(16))  # written | held | checking (edited by a person; the judge has not read it yet)
     gate_findings: Mapped[list[dict[str, Any]]]
     written_by: Mapped[str] = mapped_column(String(64))  # claude | openai | offline
     model: Mapped[str | None] = mapped_column(String(128))
@@ -69,6 +72,9 @@ class Draft(Base):
     cost_usd: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
     feedback: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime)
+    #: Login of the person who edited it, and the draft that was edited; None where a model or the offline drafter wrote it alone.
+    edited_by: Mapped[str | None] = mapped_column(String(255))
+    edited_from: Mapped[str | None] = mapped_column(String(64))
     __table_args__ = (UniqueConstraint("account_key", "document", "version", name="uq_draft_version"),)
 
 
@@ -199,7 +205,22 @@ class ApprovalRequest(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime)
     expires_at: Mapped[datetime] = mapped_column(DateTime)
     updated_at: Mapped[datetime] = mapped_column(DateTime)
-    __table_args__ = (UniqueConstraint("account_key", "document", "version", name="uq_request_version"),)
+    #: What a list and a page show beside the text (`approvals.context`): owner, dates, ten weeks of use. Not part of what is approved.
+    context: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    segment: Mapped[str | None] = mapped_column(String(64))
+    amount_at_stake: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    stake_currency: Mapped[str | None] = mapped_column(String(3))
+    approvals_needed: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    edited_by: Mapped[str | None] = mapped_column(String(255))
+    reminded_at: Mapped[datetime | None] = mapped_column(DateTime)
+    escalated_at: Mapped[datetime | None] = mapped_column(DateTime)
+    #: Who has it open, and until when that is believed: a nightly draft does not take a question out of somebody's hands.
+    opened_by: Mapped[str | None] = mapped_column(String(255))
+    opened_until: Mapped[datetime | None] = mapped_column(DateTime)
+    __table_args__ = (
+        UniqueConstraint("account_key", "document", "version", name="uq_request_version"),
+        Index("ix_approval_requests_state_expires", "state", "expires_at"),
+    )
 
 
 class ApprovalEvent(Base):
@@ -220,6 +241,88 @@ class ApprovalEvent(Base):
     note: Mapped[str | None] = mapped_column(Text)
     previous_sha256: Mapped[str] = mapped_column(String(64))
     event_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+
+
+class Person(Base):
+    """Somebody who may decide: one row for all doors. Each column of an identity (e-mail, Slack, operating system, CRM) belongs to one person at most.
+
+    `segments`: the segments whose accounts the person decides on; empty: all. `password_hash` None: no login to the inbox.
+    Sessions that began before `sessions_valid_from` are over.
+    """
+
+    __tablename__ = "people"
+    login: Mapped[str] = mapped_column(String(255), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(String(32))
+    segments: Mapped[list[str]]
+    email: Mapped[str | None] = mapped_column(String(255), unique=True)
+    slack_user_id: Mapped[str | None] = mapped_column(String(64), unique=True)
+    os_user: Mapped[str | None] = mapped_column(String(255), unique=True)
+    crm_user_id: Mapped[str | None] = mapped_column(String(64), unique=True)
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    is_active: Mapped[bool] = mapped_column(Boolean)
+    sessions_valid_from: Mapped[datetime] = mapped_column(DateTime)
+    created_at: Mapped[datetime] = mapped_column(DateTime)
+    created_by: Mapped[str] = mapped_column(String(255))
+
+
+class LoginAttempt(Base):
+    """One attempt to log in to the inbox, so that guessing is slowed down over all its processes."""
+
+    __tablename__ = "login_attempts"
+    attempt_number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    login: Mapped[str] = mapped_column(String(255))
+    at: Mapped[datetime] = mapped_column(DateTime)
+    succeeded: Mapped[bool] = mapped_column(Boolean)
+    __table_args__ = (Index("ix_login_attempts_login_at", "login", "at"),)
+
+
+class Alert(Base):
+    """What the Director is told at once, without being asked: one row for each episode of one kind at one account."""
+
+    __tablename__ = "alerts"
+    alert_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_key: Mapped[str] = mapped_column(String(255), index=True)
+    account_name: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(32))  # muri_crossing | notice_served | p1_near_opt_out
+    episode: Mapped[str] = mapped_column(String(64))
+    as_of_date: Mapped[date] = mapped_column(Date)
+    segment: Mapped[str | None] = mapped_column(String(64))
+    facts: Mapped[list[dict[str, Any]]]
+    text: Mapped[str] = mapped_column(Text)
+    text_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(DateTime)
+    acknowledged_by: Mapped[str | None] = mapped_column(String(255))
+    acknowledged_role: Mapped[str | None] = mapped_column(String(32))
+    acknowledged_channel: Mapped[str | None] = mapped_column(String(32))
+    acknowledged_at: Mapped[datetime | None] = mapped_column(DateTime)
+    note: Mapped[str | None] = mapped_column(Text)
+    __table_args__ = (UniqueConstraint("account_key", "kind", "episode", name="uq_alert_episode"),)
+
+
+class Delivery(Base):
+    """One message to one recipient through one channel, about a request or an alert. `delivery_key` is unique: a second run sends nothing twice.
+
+    `reference` is what the channel calls it (Slack: channel and ts; mail: Message-ID; CRM: task id), so that it can be changed when the
+    question is decided elsewhere. `shown_sha256`: the payload that it showed.
+    """
+
+    __tablename__ = "deliveries"
+    delivery_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    delivery_key: Mapped[str] = mapped_column(String(64), unique=True)
+    request_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    alert_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    channel: Mapped[str] = mapped_column(String(16))  # slack | mail | crm | gmail
+    recipient: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(16))  # ask | reminder | escalation | alert | draft | failure
+    state: Mapped[str] = mapped_column(String(16))
+    shown_sha256: Mapped[str | None] = mapped_column(String(64))
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    reference: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime)
+    updated_at: Mapped[datetime] = mapped_column(DateTime)
+    __table_args__ = (Index("ix_deliveries_state", "state", "created_at"),)
 
 
 class StandingApproval(Base):

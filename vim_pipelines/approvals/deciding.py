@@ -1,0 +1,185 @@
+"""Answering: the one function through which every door decides, and what follows from an answer or from none.
+
+Each change of a request is one transaction with a compare-and-swap and an event of the hash chain, so that of two people who press at once
+exactly one decides. Nothing here sends anything: an approval is carried out by `writeback`, which asks for the hash again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vim_pipelines.approvals import events
+from vim_pipelines.approvals.events import SYSTEM, chained, step
+from vim_pipelines.approvals.policy import Actor, Policy
+from vim_pipelines.approvals.queue import Request, endorsers, find_request, is_for_a_person, rests_on, stakes_of, view
+from vim_pipelines.approvals.states import DECISIONS, NOTE_NEEDED
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.store.engine import Store
+from vim_pipelines.store.models import ApprovalRequest
+
+
+def decide(
+    store: Store,
+    request_id: str,
+    decision: str,
+    *,
+    person: Actor,
+    version: int,
+    note: str | None,
+    now: datetime,
+    policy: Policy,
+) -> Request:
+    """Record one person's decision: approve, reject, request_changes or dismiss. The first decision wins.
+
+    Where two people must approve, the first approval leaves the request pending (event `endorse`), and a second person's carries. `version` is
+    the version that the person read. Raises VIM-E040 (no such request), E041 (a newer version exists), E042 (decided, or its time is over),
+    E043 (role, segment, own edit, the same person twice), E044 (the stored text was edited), E045 (a note is needed).
+    """
+    note = (note or "").replace("\x00", "").strip() or None
+    if decision not in DECISIONS:
+        raise VimError("VIM-E042", f"'{decision}' is not a decision", fix=f"Use one of {', '.join(DECISIONS)}")
+    if decision in NOTE_NEEDED and note is None:
+        raise VimError(
+            "VIM-E045",
+            f"A note is needed to {decision.replace('_', ' ')}",
+            why="The next draft, and whoever asks later, needs the reason",
+            fix="Add --note 'why'",
+        )
+    refusal: VimError | None = None
+    with chained(store) as session:
+        request = find_request(session, request_id)
+        _may_decide(request, person, policy, version, decision)
+        if request.state == "pending" and now >= request.expires_at:
+            step(session, request, "expire", actor=SYSTEM, now=now)
+            refusal = VimError(
+                "VIM-E042",
+                f"The request {request.request_id} expired on {request.expires_at:%Y-%m-%d %H:%M} UTC",
+                why="Silence is never consent",
+                fix="The next night asks again",
+            )
+        else:
+            values: dict[str, Any] = {
+                "decided_by": person.name,
+                "decided_role": person.role,
+                "decided_channel": person.channel,
+                "decided_at": now,
+                "note": note,
+            }
+            if decision == "approve":
+                _refuse_broken(session, request)
+                if _is_first_of_two(session, request, person, policy):
+                    step(session, request, "endorse", actor=person, now=now, note=note)
+                    return view(Request, request)
+                values["approved_sha256"] = request.payload_sha256
+            step(session, request, decision, actor=person, now=now, note=note, values=values)
+            if request.state in ("rejected", "changes_requested") and request.replan_round >= policy.max_replan_rounds:
+                step(
+                    session,
+                    request,
+                    "human_must_write",
+                    actor=SYSTEM,
+                    now=now,
+                    note=f"{policy.max_replan_rounds} rounds of re-planning are used up: a person must write this document",
+                )
+        decided = view(Request, request)
+    if refusal is not None:  # after the commit: the expiry is a fact, whatever this call was for
+        raise refusal
+    return decided
+
+
+def _may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version: int, decision: str) -> None:
+    fix = f"Read it again: vimotion inbox show {request.request_id}"
+    if request.version != version or request.state == "superseded":
+        raise VimError(
+            "VIM-E041",
+            f"You decided on version {version} of {request.document} for {request.account_name}",
+            why="A newer draft took its place",
+            fix=fix.replace(request.request_id, "ID"),
+        )
+    if request.state != "pending" and not (decision == "dismiss" and is_for_a_person(request, policy)):
+        who = f" by {request.decided_by}" if request.decided_by else ""
+        raise VimError("VIM-E042", f"The request {request.request_id} is {request.state}{who}", why="The first decision stands", fix=fix)
+    if person.segments and request.segment not in person.segments:
+        segment = request.segment or "no known segment"
+        raise VimError(
+            "VIM-E043", f"{person.name} may not decide on {request.request_id}", why=f"Its account is in {segment}", fix="Ask somebody who decides for it"
+        )
+    today = policy.approver_role(request.document, stakes_of(request))
+    needed = max(request.approver_role, today, key=policy.rank)  # a role that the policy no longer knows ranks lowest, so today's rule holds
+    if policy.rank(person.role) < max(policy.rank(needed), 0):
+        raise VimError(
+            "VIM-E043", f"{person.name} ({person.role}) may not decide on {request.request_id}", why=f"It needs the role {needed}", fix=f"Ask a {needed}"
+        )
+
+
+def _is_first_of_two(session: Session, request: ApprovalRequest, person: Actor, policy: Policy) -> bool:
+    """Whether this approval waits for another person's. Raises VIM-E043 for the editor of the text, and for who has approved it already."""
+    if request.edited_by is not None and request.edited_by == person.name:
+        raise VimError("VIM-E043", f"{person.name} edited this text", why="Nobody approves a text of his own editing", fix="Ask somebody else to approve it")
+    before = endorsers(session, request)
+    if person.name in before:
+        raise VimError("VIM-E043", f"{person.name} has approved {request.request_id} already", why="It needs two different people", fix="Ask a second person")
+    needed = max(request.approvals_needed, policy.approvals_needed(request.document, stakes_of(request)))
+    return len(before) + 1 < needed
+
+
+def hold_disputed(store: Store, account_key: str, fact: str, *, person: Actor, note: str, now: datetime) -> list[str]:
+    """Take every question and every unsent approval of the account that rests on `fact` out of the queue; returns the ids of the requests.
+
+    What is being carried out already is not stopped half-way; it can be undone.
+    """
+    held = []
+    with chained(store) as session:
+        open_ones = select(ApprovalRequest).where(ApprovalRequest.account_key == account_key, ApprovalRequest.state.in_(("pending", "approved")))
+        for request in session.scalars(open_ones.order_by(ApprovalRequest.request_id)).all():
+            if rests_on(request.payload["facts"], (fact,)):
+                step(session, request, "dispute", actor=person, now=now, note=f"{fact} is disputed: {note}")
+                held.append(request.request_id)
+    return held
+
+
+def _refuse_broken(session: Session, request: ApprovalRequest) -> None:
+    broken = events.verify_request(session, request)
+    if broken:
+        raise VimError(
+            "VIM-E044",
+            f"The request {request.request_id} does not fit its record",
+            why="; ".join(broken),
+            fix="Find out who edited the operations store: vimotion audit-trail verify",
+        )
+
+
+def retry(store: Store, request_id: str, *, person: Actor, note: str | None, now: datetime, policy: Policy) -> Request:
+    """Let a failed or conflicted request be carried out again, by someone who may decide on it. The approval and its hash stay as they were."""
+    with chained(store) as session:
+        request = find_request(session, request_id)
+        if policy.rank(person.role) < max(policy.rank(request.approver_role), 0):
+            raise VimError(
+                "VIM-E043",
+                f"{person.name} ({person.role}) may not restart {request.request_id}",
+                why=f"It needs the role {request.approver_role}",
+                fix=f"Ask a {request.approver_role}",
+            )
+        if not (note or "").strip():
+            raise VimError("VIM-E045", "A note is needed to retry", fix="Add --note 'what was put right'")
+        _refuse_broken(session, request)
+        step(session, request, "retry", actor=person, now=now, note=note)
+        return view(Request, request)
+
+
+def expire(store: Store, now: datetime) -> int:
+    """End every pending request whose time is over; returns their number. Expiry never approves."""
+    with store.reading() as session:
+        ids = session.scalars(select(ApprovalRequest.request_id).where(ApprovalRequest.state == "pending", ApprovalRequest.expires_at <= now)).all()
+    expired = 0
+    for request_id in ids:
+        with chained(store) as session:
+            request = session.get(ApprovalRequest, request_id)
+            if request is not None and request.state == "pending" and request.expires_at <= now:
+                step(session, request, "expire", actor=SYSTEM, now=now)
+                expired += 1
+    return expired
