@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, update
 
 from vim_pipelines.reasoning import traces
+from vim_pipelines.reasoning.langsmith_wire import PostFailed, Wire, connect, endpoint_of
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Draft, LlmCall, TraceExport
 from vim_pipelines.warehouse.base import KEYS_PER_QUERY, chunks
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEFAULT_ENDPOINT = "https://api.smith.langchain.com"
 #: Drafts in one post; each brings its calls and its gates, some ten runs.
 BATCH_DRAFTS = 25
-PROBE_SECONDS = 3.0
 #: A finished call that no draft came of is shown alone after so long: until then its draft may still be on its way (a batch has a day).
 ALONE_AFTER = timedelta(days=2)
 DATASET = "value-in-motion rejected drafts"
@@ -73,10 +72,6 @@ class _Waiting:
         return len(self.drafts) + len(self.calls) + len(self.decisions) + len(self.examples)
 
 
-class _Failed(Exception):
-    """LangSmith did not take something; the rest waits for the next export."""
-
-
 def export_traces(store: Store, settings: Settings, now: datetime) -> ExportReport:
     """Post everything that LangSmith has not seen and mark it. Never raises for an outage: what is left goes out the next time."""
     waiting = _waiting(store, now)
@@ -84,24 +79,22 @@ def export_traces(store: Store, settings: Settings, now: datetime) -> ExportRepo
         return ExportReport(left=len(waiting), message="LANGSMITH_API_KEY is not set: nothing is exported.")
     if not len(waiting):
         return ExportReport(message="LangSmith has everything already.")
-    endpoint = (settings.langsmith_endpoint or DEFAULT_ENDPOINT).rstrip("/")
-    key = settings.langsmith_api_key.get_secret_value()
     report = ExportReport()
-    problem = _probe(endpoint, key)
-    if problem is None:
-        post = _Post(store, settings, now, endpoint, key, report)
+    wire, problem = connect(settings)
+    if wire is not None:
+        post = _Post(store, settings, now, wire, report)
         try:
             post.traces(waiting)
             post.feedback(waiting.decisions)
             post.examples(waiting.examples)
-        except _Failed as error:
+        except PostFailed as error:
             problem = f"took {report.exported} items and then failed ({error})"
         finally:
-            post.client.close()
+            wire.close()
     report.left = len(waiting) - report.exported
     if problem is not None:
-        log.warning("LangSmith at %s: %s", endpoint, problem)
-        report.message = f"VIM-E034 LangSmith at {endpoint} {problem}; {report.left} items stay in the operations store for the next export."
+        log.warning("LangSmith at %s: %s", endpoint_of(settings), problem)
+        report.message = f"VIM-E034 LangSmith at {endpoint_of(settings)} {problem}; {report.left} items stay in the operations store for the next export."
     else:
         told = ", ".join(f"{count} {kind}" for kind, count in sorted(report.sent.items()))
         report.message = f"Exported to the LangSmith project {settings.langsmith_project}: {told}."
@@ -109,39 +102,31 @@ def export_traces(store: Store, settings: Settings, now: datetime) -> ExportRepo
 
 
 class _Post:
-    """One export: the client without threads and without retries, and what every kind needs."""
+    """One export: the wire, and what every kind needs."""
 
-    def __init__(self, store: Store, settings: Settings, now: datetime, endpoint: str, key: str, report: ExportReport) -> None:
-        from langsmith import Client
-        from urllib3 import Retry
-
-        self.store, self.settings, self.now, self.report = store, settings, now, report
+    def __init__(self, store: Store, settings: Settings, now: datetime, wire: Wire, report: ExportReport) -> None:
+        self.store, self.settings, self.now, self.wire, self.report = store, settings, now, wire, report
         self.content = settings.langsmith_send_content
-        self.errors: list[str] = []
-        self.client = Client(
-            api_url=endpoint, api_key=key, retry_config=Retry(total=0), timeout_ms=(2000, 5000), auto_batch_tracing=False, omit_traced_runtime_info=True,
-            tracing_error_callback=lambda error: self.errors.append(f"{type(error).__name__}: {str(error)[:200]}"),
-        )  # fmt: skip
 
     def traces(self, waiting: _Waiting) -> None:
         """Drafts with calls and gates; then lone calls."""
         project = self.settings.langsmith_project
         for batch in chunks(waiting.drafts, BATCH_DRAFTS):
             runs = [run for draft, calls in batch for run in traces.draft_trace(draft, calls, project=project, send_content=self.content)]
-            self._ingest(runs)
+            self.wire.ingest(runs)
             _mark(self.store, self.now, "draft", [draft.draft_id for draft, _ in batch], calls=[call.call_id for _, calls in batch for call in calls])
             self.report.sent["drafts"] += len(batch)
         for lone in chunks(waiting.calls, 4 * BATCH_DRAFTS):
-            self._ingest([traces.lone_call(call, project=project, send_content=self.content) for call in lone])
+            self.wire.ingest([traces.lone_call(call, project=project, send_content=self.content) for call in lone])
             _mark(self.store, self.now, "call", [], calls=[call.call_id for call in lone])
             self.report.sent["calls without a draft"] += len(lone)
 
     def feedback(self, decisions: Sequence[tuple[ApprovalEvent, Draft]]) -> None:
         """Decisions of people, each on the trace of the draft that they read."""
-        project = self._tried(lambda: self.client.read_project(project_name=self.settings.langsmith_project)).id if decisions else None
+        project = self.wire.tried(lambda: self.wire.client.read_project(project_name=self.settings.langsmith_project)).id if decisions else None
         for event, draft in decisions:
             feedback = traces.decision_feedback(event, draft, send_content=self.content)
-            self._tried(partial(self.client.create_feedback, **feedback, session_id=project, start_time=event.at, stop_after_attempt=1))
+            self.wire.tried(partial(self.wire.client.create_feedback, **feedback, session_id=project, start_time=event.at, stop_after_attempt=1))
             _mark(self.store, self.now, "decision", [event.event_sha256])
             self.report.sent["decisions"] += 1
 
@@ -149,36 +134,12 @@ class _Post:
         """Rejected drafts, into one dataset; what is there already is not an error."""
         from langsmith.utils import LangSmithConflictError
 
-        dataset = self._tried(self._dataset) if rejected else None
+        dataset = self.wire.dataset(DATASET, "Drafts that a person rejected or sent back, with the decision.") if rejected else None
         for event, draft in rejected:
             example = traces.rejected_example(event, draft, send_content=self.content)
-            self._tried(partial(self.client.create_examples, dataset_id=dataset, examples=[example]), known=(LangSmithConflictError,))
+            self.wire.tried(partial(self.wire.client.create_examples, dataset_id=dataset, examples=[example]), known=(LangSmithConflictError,))
             _mark(self.store, self.now, "example", [event.event_sha256])
             self.report.sent["examples"] += 1
-
-    def _dataset(self) -> Any:
-        from langsmith.utils import LangSmithNotFoundError
-
-        try:
-            return self.client.read_dataset(dataset_name=DATASET).id
-        except LangSmithNotFoundError:
-            return self.client.create_dataset(DATASET, description="Drafts that a person rejected or sent back, with the decision.").id
-
-    def _ingest(self, runs: list[dict[str, Any]]) -> None:
-        self._tried(lambda: self.client.multipart_ingest(create=runs))
-        if self.errors:
-            raise _Failed(self.errors[0])
-
-    def _tried(self, call: Callable[[], Any], *, known: tuple[type[Exception], ...] = ()) -> Any:
-        from langsmith.utils import LangSmithError
-        from requests import RequestException
-
-        try:
-            return call()
-        except known:
-            return None
-        except (LangSmithError, RequestException) as error:
-            raise _Failed(f"{type(error).__name__}: {str(error)[:200]}") from None
 
 
 def _waiting(store: Store, now: datetime) -> _Waiting:
@@ -233,16 +194,3 @@ def _mark(store: Store, now: datetime, kind: str, item_ids: Sequence[str], *, ca
         session.add_all(TraceExport(kind=kind, item_id=item_id, exported_at=now) for item_id in item_ids)
         if calls:
             session.execute(update(LlmCall).where(LlmCall.call_id.in_(calls)).values(exported_at=now))
-
-
-def _probe(endpoint: str, key: str) -> str | None:
-    """What is wrong with LangSmith, or None. One short request, because the SDK itself would try for a minute."""
-    import httpx
-
-    try:
-        answer = httpx.get(f"{endpoint}/info", headers={"x-api-key": key}, timeout=PROBE_SECONDS)
-    except httpx.HTTPError as error:
-        return f"cannot be reached ({type(error).__name__})"
-    if answer.status_code in (401, 403):
-        return f"refused the key (HTTP {answer.status_code})"
-    return None if answer.is_success else f"answered HTTP {answer.status_code}"
