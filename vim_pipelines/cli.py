@@ -23,7 +23,6 @@ from vim_pipelines.core.crms import CRMS
 
 if TYPE_CHECKING:
     from vim_pipelines.approvals.policy import Actor
-    from vim_pipelines.evaluation.draft_safety import CaseSet, SafetyScore
     from vim_pipelines.settings import Settings
 
 EXAMPLES = """\b
@@ -226,77 +225,44 @@ EVALS = ("contract-terms", "handoff", "draft-safety", "liar", "risk-hallucinatio
 @click.pass_context
 def evals(context: click.Context, contracts: Path | None, draft_safety: Path | None, only: tuple[str, ...], show_wrong: bool, as_json: bool) -> None:
     """Score contract terms against lawyers' answers, the handoff audit on ablated records, the gates on promises and on lies, and invented risks; status 1 if a bar is missed."""
-    wanted = {"draft-safety"} if draft_safety else set(only or EVALS)
-    found: dict[str, Any] = {}
-    is_met = True
+    from vim_pipelines.evaluation.experiments import post_experiment
+    from vim_pipelines.evaluation.suite import EVALUATIONS, Asked, Scored, write_result
+    from vim_pipelines.reasoning.batches.waiting import wall_clock
 
-    def shown(lines: list[str]) -> None:
-        """As soon as it is there: the contracts may be missing on this machine, and the others are not."""
+    settings = _load(context.obj)
+    wanted = {"draft-safety"} if draft_safety else set(only or EVALS)
+    if "contract-terms" in only and contracts is None:  # asked for by name: a missing folder is an error, not a reason to go on
+        from vim_pipelines.evaluation.contract_terms import default_folder
+
+        contracts = default_folder()
+    asked, started = Asked(settings, contracts, draft_safety, show_wrong), wall_clock()
+    scored: list[Scored] = []
+    found: dict[str, Any] = {}
+
+    def shown(*lines: str) -> None:
+        """As soon as it is there: one evaluation takes a minute."""
         if not as_json:
             click.echo("\n".join([*lines, ""]))
 
-    if "draft-safety" in wanted:
-        from vim_pipelines.evaluation import draft_safety as safety
-
-        settings = _load(context.obj)
-        cases = safety.load_set(draft_safety)
-        score = _with_judge(settings, safety.safety_score(cases, None if draft_safety else safety.load_bar()), cases)
-        written = safety.write_results(score, settings.home / "evaluation" / "results", settings.now().date(), draft_safety)
-        found |= {"draft_safety": score.as_json()}
-        second = None if draft_safety else safety.second_score()
-        if second is not None:
-            found["draft_safety"] |= {"second_set": {"recall": second.recall.as_json(), "false_alarms": second.false_alarms.as_json()}}
-        shown([*safety.score_lines(score, show_wrong=show_wrong), *(safety.second_lines(second) if second else []), f"  written to {written}"])
-        is_met = is_met and score.is_met
-    if "liar" in wanted:
-        from vim_pipelines.evaluation.liar import trial
-
-        lied = trial.liar_score()
-        found |= {"liar": lied.as_json()}
-        shown(trial.score_lines(lied, show_wrong=show_wrong))
-        is_met = is_met and lied.is_met
-    if "risk-hallucination" in wanted:
-        from vim_pipelines.evaluation import risk_hallucination as hallucination
-
-        invented = hallucination.risk_score()
-        found |= {"risk_hallucination": invented.as_json()}
-        shown(hallucination.score_lines(invented, show_wrong=show_wrong))
-        is_met = is_met and invented.is_met
-    if "handoff" in wanted:
-        from vim_pipelines.evaluation import handoff
-
-        audit = handoff.handoff_scores()
-        found |= {"handoff": audit.as_json()}
-        shown(handoff.score_lines(audit, show_wrong=show_wrong))
-        is_met = is_met and audit.is_met
-    if "contract-terms" in wanted:
-        from vim_pipelines.evaluation import contract_terms
-
-        terms = contract_terms.score(contract_terms.read_contracts(contracts or contract_terms.default_folder()))
-        found |= terms.as_json()
-        shown(contract_terms.score_lines(terms, show_wrong=show_wrong))
-        is_met = is_met and terms.is_met
+    for name, evaluation in EVALUATIONS.items():
+        if name not in wanted:
+            continue
+        one = evaluation(asked)
+        scored.append(one)
+        if one.skipped is not None:
+            found |= {one.name: {"skipped": one.skipped}}
+            shown(f"{name}: skipped, {one.skipped}")
+            continue
+        written = write_result(one, settings.home / "evaluation" / "results", settings.now().date(), draft_safety)
+        found |= one.result if one.name == "contract_terms" else {one.name: one.result}
+        shown(*one.lines, f"  written to {written}")
+    posted = post_experiment(settings, scored, started=started, ended=wall_clock(), version=__version__)
+    if posted is not None:
+        click.echo(posted, err=as_json)
     if as_json:
         click.echo(json.dumps(found, indent=2))
-    if not is_met:
+    if not all(one.is_met for one in scored):
         context.exit(1)
-
-
-def _with_judge(settings: Settings, score: SafetyScore, cases: CaseSet) -> SafetyScore:
-    """The score with the word of the configured judge, if there is one (`VIMOTION_JUDGE`, a key); each text is paid for once and kept in the ledger."""
-    if settings.judge == "off" or not (settings.anthropic_api_key or settings.openai_api_key):
-        return score
-    import asyncio
-
-    from vim_pipelines.evaluation.draft_safety import ask_judge
-    from vim_pipelines.reasoning.judge import make_judge
-    from vim_pipelines.store import open_store
-
-    settings.home.mkdir(parents=True, exist_ok=True)  # an evaluation needs no audit before it
-    judge = make_judge(settings, open_store(settings), settings.now().date(), settings.now())
-    if judge is None:
-        return score
-    return asyncio.run(ask_judge(score, cases.sheet, judge, judge.runner.catalogue.judges[judge.vendors[0].provider]))
 
 
 # -- decisions -------------------------------------------------------------------------------------------------------------

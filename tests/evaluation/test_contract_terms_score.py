@@ -90,14 +90,16 @@ def test_a_missing_folder_says_what_is_missing(tmp_path):
     assert caught.value.code == "VIM-E018" and "--contracts" in str(caught.value)
 
 
-def test_the_command_fails_where_the_bar_is_missed(tmp_path):
+def test_the_command_fails_where_the_bar_is_missed(tmp_path, monkeypatch):
     """A score that is printed and never fails is read once."""
+    monkeypatch.setenv("VIMOTION_HOME", str(tmp_path / "home"))
     run = CliRunner().invoke(main, ["evals", "--only", "contract-terms", "--contracts", str(folder(tmp_path, "3/2/19")), "--show-wrong"])
     assert run.exit_code == 1
     assert "MISSED" in run.output and "said 2019-03-01, lawyers 3/2/19" in run.output
 
 
-def test_the_command_holds_where_the_bar_is_met(tmp_path):
+def test_the_command_holds_where_the_bar_is_met(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIMOTION_HOME", str(tmp_path / "home"))
     run = CliRunner().invoke(main, ["evals", "--only", "contract-terms", "--contracts", str(folder(tmp_path, "3/1/19")), "--json"])
     assert run.exit_code == 0
     pooled = json.loads(run.output)["all"][-1]

@@ -534,14 +534,6 @@ def second_lines(score: SafetyScore) -> list[str]:
     return [f"  a second set that nobody read who made the gates ({recall.cases} violations, {alarms.cases} harmless):", _line(recall, 4), _line(alarms, 4)]
 
 
-def write_results(score: SafetyScore, folder: Path, day: date, of: Path | None = None) -> Path:
-    """The score as JSON in `folder`, one file a day for the committed set and for each other set (`of`)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{day}_draft_safety{f'_{of.stem}' if of else ''}.json"
-    path.write_text(json.dumps(score.as_json(), indent=2, ensure_ascii=True) + "\n", encoding="utf-8")
-    return path
-
-
 # -- words -----------------------------------------------------------------------------------------------------------------
 
 

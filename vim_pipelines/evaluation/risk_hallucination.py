@@ -63,6 +63,18 @@ class Rate:
     def is_met(self) -> bool:
         return self.trials > 0 and (self.most is None or self.share <= self.most)
 
+    def as_json(self) -> dict[str, Any]:
+        return {"hits": self.hits, "trials": self.trials, "interval": wilson(self.hits, self.trials), "is_met": self.is_met}
+
+
+@dataclass(frozen=True)
+class Twin:
+    """One simulated account as a plan's writer sees it. `planted`: the rule whose evidence was put into its rows."""
+
+    name: str
+    sheet: FactSheet
+    planted: str | None = None
+
 
 @dataclass(frozen=True)
 class RiskScore:
@@ -71,6 +83,8 @@ class RiskScore:
     accounts: int
     drafts: int
     rates: tuple[Rate, ...]
+    #: The accounts whose plans were read; `model_narratives` has a model write some of them.
+    twins: tuple[Twin, ...] = ()
 
     @property
     def is_met(self) -> bool:
@@ -80,10 +94,7 @@ class RiskScore:
         return next(rate for rate in self.rates if rate.name == name)
 
     def as_json(self) -> dict[str, Any]:
-        rates = {
-            rate.name: {"hits": rate.hits, "trials": rate.trials, "interval": wilson(rate.hits, rate.trials), "is_met": rate.is_met} for rate in self.rates
-        }
-        return {"is_met": self.is_met, "accounts": self.accounts, "drafts": self.drafts, "rates": rates}
+        return {"is_met": self.is_met, "accounts": self.accounts, "drafts": self.drafts, "rates": {rate.name: rate.as_json() for rate in self.rates}}
 
 
 # --- a book of healthy accounts -----------------------------------------------------------------------------------------------
@@ -446,8 +457,12 @@ def risk_score(accounts: int = ACCOUNTS, seed: int = SEED, each: int | None = No
     rates.append(_rate("stale_twin_not_unknown", wrong, len(of_use)))
 
     rates.append(_contradictions(each))
-    drafts, narrated = _narratives({"planted": frames, "healthy": healthy, "stale": stale}, {"planted": found, "healthy": clean, "stale": told}, of_use)
-    return RiskScore(accounts, drafts, (*rates, *narrated))
+    placed_on = {key: rule for rule, keys in placed.items() for key in keys}
+    twins = [Twin(f"planted {key}", sheet_for(key, frames, found.get(key, {})), placed_on.get(key)) for key in frames["accounts"]["account_key"]]
+    twins += [Twin(f"healthy {key}", sheet_for(key, healthy, clean.get(key, {}))) for key in healthy["accounts"]["account_key"]]
+    twins += [Twin(f"stale {key}", sheet_for(key, stale, told.get(key, {}))) for key in of_use]
+    read = [*(twin_narrative(twin) for twin in twins), *_honest_narratives()]
+    return RiskScore(accounts, len(read), (*rates, *narrative_rates(read)), tuple(twins))
 
 
 def _rate(name: str, wrong: Sequence[str], trials: int, most: float | None = 0.0) -> Rate:
@@ -491,33 +506,50 @@ def shows_both(finding: Any) -> bool:
     return bool(crm and paper) and crm != paper and all(part in sentence for part in (*crm.split("; "), *paper.split("; ")))
 
 
-def _narratives(books: Mapping[str, Frames], found: Mapping[str, Risks], stale_keys: Sequence[str]) -> tuple[int, list[Rate]]:
-    """The four rates over the offline drafter's risk plans of all accounts, and over the honest drafts."""
-    from vim_pipelines.evaluation.honest_drafts import honest_drafts
+#: What is written about the twins: the document whose subject risks are.
+DOCUMENT = "risk_mitigation_plan"
+#: What a plan says of risks: the narrative, and the risks that its writer was shown, with their severities.
+Read = tuple[str, Narrative, Mapping[str, str]]
+
+
+def twin_narrative(twin: Twin) -> Read:
+    """What the offline drafter's risk plan of a twin says."""
     from vim_pipelines.evaluation.liar.trial import part_of
     from vim_pipelines.reasoning.playbooks import load_playbooks
     from vim_pipelines.reasoning.providers.offline import write
+
+    playbook = load_playbooks()[DOCUMENT]
+    part = part_of(twin.sheet, playbook)
+    return read_plan(twin.name, write(playbook, part), part)
+
+
+def read_plan(name: str, document: DraftDocument, part: FactSheet, text: str | None = None) -> Read:
+    """What one risk plan says; `text` is its rendered text where there is one already."""
+    from vim_pipelines.reasoning.playbooks import load_playbooks
     from vim_pipelines.reasoning.render import render
 
-    playbook = load_playbooks()["risk_mitigation_plan"]
-    read: list[tuple[str, Narrative, Mapping[str, str]]] = []
-    for name, frames in books.items():
-        for key in stale_keys if name == "stale" else frames["accounts"]["account_key"]:
-            risks = found[name].get(key, {})
-            part = part_of(sheet_for(key, frames, risks), playbook)
-            document = write(playbook, part)
-            shown = {risk.scope: str(risk.detail) for risk in part.risks}
-            read.append((f"{name} {key}", read_narrative(render(document, part, playbook, signature="").text, shown, document, part), shown))
-    for item in honest_drafts("risk_mitigation_plan"):
-        part = part_of(item.sheet, playbook)
-        shown = {risk.scope: str(risk.detail) for risk in part.risks}
-        read.append((item.id, read_narrative(render(item.draft, part, playbook, signature="").text, shown, item.draft, part), shown))
+    shown = {risk.scope: str(risk.detail) for risk in part.risks}
+    text = render(document, part, load_playbooks()[DOCUMENT], signature="").text if text is None else text
+    return name, read_narrative(text, shown, document, part), shown
+
+
+def _honest_narratives() -> list[Read]:
+    from vim_pipelines.evaluation.honest_drafts import honest_drafts
+    from vim_pipelines.evaluation.liar.trial import part_of
+    from vim_pipelines.reasoning.playbooks import load_playbooks
+
+    playbook = load_playbooks()[DOCUMENT]
+    return [read_plan(item.id, item.draft, part_of(item.sheet, playbook)) for item in honest_drafts(DOCUMENT)]
+
+
+def narrative_rates(read: Sequence[Read]) -> list[Rate]:
+    """The four rates over some risk plans."""
     invented = [f"{name}: {rule}" for name, said, _ in read for rule in said.hallucinated]
     left_out = [f"{name}: {rule}" for name, said, _ in read for rule in said.omitted]
     worse = [f"{name}: {rule}" for name, said, _ in read for rule in said.inflated]
     loose = [f"{name}: {sentence}" for name, said, _ in read for sentence in said.unsupported]
     severe = sum(severity in SERIOUS for _, _, risks in read for severity in risks.values())
-    return len(read), [
+    return [
         _rate("hallucinated_risk_rate", invented, sum(len(said.named) for _, said, _ in read)),
         _rate("omitted_risk_rate", left_out, severe),
         _rate("severity_inflation", worse, sum(len(said.named) for _, said, _ in read)),
@@ -528,7 +560,13 @@ def _narratives(books: Mapping[str, Frames], found: Mapping[str, Risks], stale_k
 def score_lines(score: RiskScore, *, show_wrong: bool = False) -> list[str]:
     """The rates as lines of a report, with Wilson 95 % bounds."""
     lines = [f"Risk hallucination: a simulated book of {score.accounts} accounts, {score.drafts} risk plans read"]
-    for rate in score.rates:
+    return lines + rate_lines(score.rates, show_wrong=show_wrong)
+
+
+def rate_lines(rates: Sequence[Rate], *, show_wrong: bool = False) -> list[str]:
+    """A line for each rate, with examples of what is wrong where a bar is missed or they are asked for."""
+    lines = []
+    for rate in rates:
         low, high = wilson(rate.hits, rate.trials)
         bar = "" if rate.most is None else f"   bar {rate.most:.0%}: {'met' if rate.is_met else 'MISSED'}"
         lines.append(f"  {rate.name:<30} {rate.hits:>4} of {rate.trials:<5} {rate.share:6.2%} ({low:.2%} to {high:.2%}){bar}")
@@ -536,4 +574,4 @@ def score_lines(score: RiskScore, *, show_wrong: bool = False) -> list[str]:
     return lines
 
 
-__all__ = ["Narrative", "Planted", "Rate", "RiskScore", "found_risks", "healthy_book", "plants", "read_narrative", "risk_score", "score_lines"]
+__all__ = ["Narrative", "Planted", "Rate", "RiskScore", "Twin", "found_risks", "healthy_book", "plants", "read_narrative", "risk_score", "score_lines"]

@@ -1,9 +1,10 @@
 """A loopback LangSmith that takes traces, feedback and examples: the routes that the real `langsmith` SDK calls, and no more.
 
 `GET /info`, `POST /runs/multipart` (zstd-compressed or plain), `GET /sessions`, `POST /feedback`, `GET` and `POST /datasets`,
-`POST /v1/platform/datasets/<id>/examples` (LLM.md section 4: no open-source server accepts its ingest). The same run sent twice is one
-run; parts are named `post.<id>`, `post.<id>.inputs`, `patch.<id>.outputs` and so on. A project exists once a run named it, an example
-that exists is a conflict, feedback on a run of another project or of none is refused.
+`POST /v1/platform/datasets/<id>/examples`, `POST /sessions` for an experiment (LLM.md section 4: no open-source server accepts its ingest). The same run sent twice is one
+run; parts are named `post.<id>`, `post.<id>.inputs`, `patch.<id>.outputs` and so on. A project exists once a run named it or it was made, an
+example that exists is a conflict, feedback on a run of another project or of none is refused, and so is a run on an example of a dataset
+that its project does not stand on.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class LangSmithEmulator:
     feedback: dict[str, dict[str, Any]] = field(default_factory=dict)
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
     examples: dict[str, dict[str, Any]] = field(default_factory=dict)
+    projects: dict[str, dict[str, Any]] = field(default_factory=dict)
     posts: int = 0
     requests: int = 0
     encodings: list[str] = field(default_factory=list)
@@ -63,12 +65,25 @@ class LangSmithEmulator:
                 return JSONResponse({"detail": "no key"}, 401)
             if self.status >= 300:
                 return JSONResponse({"detail": "planned fault"}, self.status)
-            self.take(decoded(raw, self.encodings[-1]), request.headers["content-type"])
+            stranger = self.take(decoded(raw, self.encodings[-1]), request.headers["content-type"])
+            if stranger is not None:
+                return JSONResponse({"detail": f"run {stranger} is on an example that its project's dataset does not have"}, 422)
             return JSONResponse({"message": "Runs batch ingested"}, self.status)
 
         async def sessions(request: Request) -> Response:
+            if request.method == "POST":
+                await asyncio.sleep(self.delay_seconds)
+                body = await request.json()
+                if self.status >= 300:
+                    return JSONResponse({"detail": "planned fault"}, self.status)
+                if body["name"] in self.projects:
+                    return JSONResponse({"detail": "a project of this name exists"}, 409)
+                if body.get("reference_dataset_id") not in self.datasets:
+                    return JSONResponse({"detail": "no such dataset"}, 404)
+                self.projects[body["name"]] = {"tenant_id": identity("tenant"), **body, "id": identity(body["name"])}
+                return JSONResponse(self.projects[body["name"]])
             name = request.query_params.get("name", "")
-            if not any(run.get("session_name") == name for run in self.runs.values()):
+            if name not in self.projects and not any(run.get("session_name") == name for run in self.runs.values()):
                 return JSONResponse([])
             return JSONResponse([{"id": identity(name), "name": name, "tenant_id": identity("tenant"), "reference_dataset_id": None}])
 
@@ -101,21 +116,28 @@ class LangSmithEmulator:
             added: dict[str, dict[str, Any]] = {}
             for name, payload in parts(await request.body(), request.headers["content-type"]):
                 example, _, kind = name.partition(".")
-                added.setdefault(example, {}).update({kind: json.loads(payload)} if kind else json.loads(payload))
+                added.setdefault(example, {"dataset_id": request.path_params["dataset"]}).update({kind: json.loads(payload)} if kind else json.loads(payload))
             if added.keys() & self.examples.keys():
                 return JSONResponse({"detail": "an example of this id exists"}, 409)
             self.examples |= added
             return JSONResponse({"count": len(added), "example_ids": list(added)}, 201)
 
         return Starlette(routes=[
-            Route("/info", info, methods=["GET"]), Route("/runs/multipart", ingest, methods=["POST"]), Route("/sessions", sessions, methods=["GET"]),
+            Route("/info", info, methods=["GET"]), Route("/runs/multipart", ingest, methods=["POST"]), Route("/sessions", sessions, methods=["GET", "POST"]),
             Route("/feedback", give_feedback, methods=["POST"]), Route("/datasets", datasets, methods=["GET", "POST"]),
             Route("/v1/platform/datasets/{dataset}/examples", add_examples, methods=["POST"]),
         ])  # fmt: skip
 
-    def take(self, raw: bytes, content_type: str) -> None:
-        """Keep the parts of one multipart body."""
-        for name, payload in parts(raw, content_type):
+    def take(self, raw: bytes, content_type: str) -> str | None:
+        """Keep the parts of one multipart body. Returns the id of a run on an example of another dataset; then nothing is kept."""
+        found = parts(raw, content_type)
+        for name, payload in found:
+            run = json.loads(payload) if name.startswith("post.") and name.count(".") == 1 else {}
+            example = run.get("reference_example_id")
+            dataset = self.projects.get(str(run.get("session_name")), {}).get("reference_dataset_id")
+            if example is not None and (example not in self.examples or self.examples[example]["dataset_id"] != dataset):
+                return name.removeprefix("post.")
+        for name, payload in found:
             event, run_id, *rest = name.split(".")
             if event not in ("post", "patch"):
                 continue
@@ -125,6 +147,7 @@ class LangSmithEmulator:
                 run[rest[0]] = value
             else:
                 run.update(value)
+        return None
 
 
 def identity(name: str) -> str:
