@@ -387,11 +387,12 @@ def write_back_sign(state: dict[str, Any], acting_as: str | None) -> None:
     """Sign the standing approval for the project's own fields on the CRM's accounts (phase, band, score, waste)."""
     from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.writeback.mirror import sign_standing_approval
+    from vim_pipelines.writeback.targets import target_name
 
     settings, person = _load(state), _person(state, acting_as)
-    policy = policy_of(settings)
-    sign_standing_approval(_store(state), policy, actor=person.name, role=person.role, now=settings.now())
-    click.echo(f"{person.name} ({person.role}) allows writing {', '.join(policy.mirror.fields)}. Next: vimotion write-back mirror")
+    policy, crm = policy_of(settings), target_name(settings)
+    sign_standing_approval(_store(state), policy, actor=person.name, role=person.role, now=settings.now(), target=crm)
+    click.echo(f"{person.name} ({person.role}) allows writing {', '.join(policy.mirror.fields)} to {crm}. Next: vimotion write-back mirror")
 
 
 @write_back.command("mirror")

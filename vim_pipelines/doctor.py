@@ -217,7 +217,7 @@ def _write_back(area: str, kind: str, client: Any, settings: Settings) -> Iterat
     yield Finding(area, name, "ok", f"VIMOTION_WRITE_MODE={mode}")
     from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.writeback.actions import WRITABLE
-    from vim_pipelines.writeback.records import KEY, LINK
+    from vim_pipelines.writeback.targets.salesforce import KEY, LINK
 
     wanted = {
         "VIM_Draft__c": (True, {*WRITABLE["VIM_Draft__c"], KEY, LINK}),

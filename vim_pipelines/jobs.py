@@ -29,12 +29,12 @@ class RequestConfig(dg.Config):
 @dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
 def write_back_request(context: dg.OpExecutionContext, config: RequestConfig) -> None:
     """Carry out one approved request: claim, difference, outbox, send, read back."""
-    from vim_pipelines.vendors.salesforce import client_from_settings
     from vim_pipelines.writeback.apply import write_back
+    from vim_pipelines.writeback.targets import open_target
 
     settings = context.resources.settings
-    with client_from_settings(settings) as client:
-        report = write_back(context.resources.store, client, config.request_id, settings=settings, now=settings.now(), run_id=context.run_id)
+    with open_target(settings) as crm:
+        report = write_back(context.resources.store, crm, config.request_id, settings=settings, now=settings.now(), run_id=context.run_id)
     context.add_output_metadata(report.metadata())
 
 
@@ -60,12 +60,12 @@ def sweep_requests(context: dg.OpExecutionContext) -> None:
 @dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
 def reconcile_outbox(context: dg.OpExecutionContext) -> None:
     """Read back every write whose end is not known, and finish it."""
-    from vim_pipelines.vendors.salesforce import client_from_settings
     from vim_pipelines.writeback.apply import reconcile
+    from vim_pipelines.writeback.targets import open_target
 
     settings = context.resources.settings
-    with client_from_settings(settings) as client:
-        report = reconcile(context.resources.store, client, settings=settings, now=settings.now())
+    with open_target(settings) as crm:
+        report = reconcile(context.resources.store, crm, settings=settings, now=settings.now())
     context.add_output_metadata(report.metadata())
 
 

@@ -87,16 +87,16 @@ def run_write_backs(settings: Settings) -> tuple[list[str], list[VimError]]:
     """
     from vim_pipelines.approvals.queue import approved_ready
     from vim_pipelines.store import open_store
-    from vim_pipelines.vendors.salesforce import client_from_settings
     from vim_pipelines.writeback.apply import reconcile, write_back
+    from vim_pipelines.writeback.targets import open_target
 
     store = open_store(settings)
     failures: list[VimError] = []
-    with client_from_settings(settings) as client:
-        lines = reconcile(store, client, settings=settings, now=settings.now()).lines()
+    with open_target(settings) as crm:
+        lines = reconcile(store, crm, settings=settings, now=settings.now()).lines()
         for request in approved_ready(store, limit=1000):
             try:
-                lines += write_back(store, client, request.request_id, settings=settings, now=settings.now(), run_id="cli").lines()
+                lines += write_back(store, crm, request.request_id, settings=settings, now=settings.now(), run_id="cli").lines()
             except VimError as error:
                 failures.append(error)
                 lines.append(f"{request.request_id} {request.account_name}: {error}")
@@ -166,16 +166,16 @@ def run_mirror(settings: Settings) -> MirrorReport:
     """Write the newest night's phase, band, score and waste to the CRM's accounts. VIM-E044 unless a person signed the standing approval."""
     from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.store import open_store
-    from vim_pipelines.vendors.salesforce import client_from_settings
     from vim_pipelines.warehouse import open_warehouse
     from vim_pipelines.writeback.mirror import current_rows, write_mirror
+    from vim_pipelines.writeback.targets import open_target
 
     with open_warehouse(settings).session(read_only=True) as session:
         as_of, rows = current_rows(session, settings.now())
     if as_of is None:
         raise VimError("VIM-E024", "There is no finished audit", fix="Run vimotion audit first")
-    with client_from_settings(settings) as client:
-        return write_mirror(open_store(settings), client, rows, policy_of(settings), as_of=as_of, settings=settings, now=settings.now())
+    with open_target(settings) as crm:
+        return write_mirror(open_store(settings), crm, rows, policy_of(settings), as_of=as_of, settings=settings, now=settings.now())
 
 
 def run_collection(settings: Settings, store: Store | None = None) -> CollectReport:
@@ -236,11 +236,11 @@ def _disputed(store: Store, now: datetime) -> dict[str, set[str]]:
 def undo_write_back(settings: Settings, request_id: str, *, person: Actor, note: str | None) -> list[str]:
     """Put back what one request changed, in the name of the person who asks."""
     from vim_pipelines.store import open_store
-    from vim_pipelines.vendors.salesforce import client_from_settings
     from vim_pipelines.writeback.apply import undo
+    from vim_pipelines.writeback.targets import open_target
 
-    with client_from_settings(settings) as client:
-        return undo(open_store(settings), client, request_id, settings=settings, now=settings.now(), actor=person, note=note).lines()
+    with open_target(settings) as crm:
+        return undo(open_store(settings), crm, request_id, settings=settings, now=settings.now(), actor=person, note=note).lines()
 
 
 def run_replans(settings: Settings) -> list[str]:

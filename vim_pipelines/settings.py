@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     timezone: str = Field(default="UTC", description="Time zone of the nightly schedule (IANA name).")
     audit_cron: str = Field(default="30 2 * * *", description="Cron line of the nightly audit, in VIMOTION_TIMEZONE.")
     write_mode: Literal["off", "dry_run", "live"] = Field(default="off", description="What write-back may do: nothing, compute the difference, or write.")
+    write_target: Literal["auto", "salesforce", "hubspot", "planhat"] = Field(
+        default="auto", description="The CRM that write-back writes to. auto: the one that the portfolio's accounts come from."
+    )
     allowed_hosts: str = Field(default="", description="Comma-separated hosts the vendor clients may call, besides those of the configured base addresses.")
     vendor_request_budget: int = Field(
         default=50_000,

@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lifecycle": {"core", "settings", "warehouse", "store"},
     "reasoning": {"core", "settings", "lifecycle", "warehouse", "vendors", "store"},
     "approvals": {"core", "settings", "store", "reasoning", "vendors", "warehouse"},
-    "writeback": {"core", "settings", "approvals", "vendors", "store", "warehouse"},
+    "writeback": {"core", "settings", "portfolio", "approvals", "vendors", "store", "warehouse"},
     "reporting": {"core", "settings", "warehouse", "store", "vendors"},
     # The liar test ends where a person would be asked, so it goes through the store and the approval requests; neither imports an evaluation.
     "evaluation": {"core", "settings", "reasoning", "lifecycle", "signals", "warehouse", "store", "approvals"},

@@ -16,6 +16,7 @@ from stores import postgres_address, settings_for, store_url  # noqa: E402
 from vim_pipelines.store import open_store  # noqa: E402
 from vim_pipelines.vendors.http import RetryPolicy, TransportOptions  # noqa: E402
 from vim_pipelines.vendors.salesforce import client_from_settings  # noqa: E402
+from vim_pipelines.writeback.targets.salesforce import SalesforceTarget  # noqa: E402
 
 __all__ = ["postgres_address", "store_url"]
 
@@ -79,6 +80,12 @@ def client(org, settings):
     with client_from_settings(settings, options=TransportOptions(timeout_seconds=5, retry=RetryPolicy(attempts=2, base_seconds=0.01))) as client:
         yield client
     org.clear_faults()
+
+
+@pytest.fixture
+def crm(client):
+    """The org as a place to write to."""
+    return SalesforceTarget(client)
 
 
 @pytest.fixture

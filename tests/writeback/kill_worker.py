@@ -17,6 +17,7 @@ from vim_pipelines.store import open_store
 from vim_pipelines.vendors.http import RetryPolicy, TransportOptions
 from vim_pipelines.vendors.salesforce import client_from_settings
 from vim_pipelines.writeback.apply import reconcile, write_back
+from vim_pipelines.writeback.targets.salesforce import SalesforceTarget
 
 
 def carry_out(job: dict, output: int) -> None:
@@ -32,9 +33,9 @@ def carry_out(job: dict, output: int) -> None:
     store, now = open_store(settings), datetime.fromisoformat(job["now"])
     with client_from_settings(settings, options=TransportOptions(timeout_seconds=5, retry=RetryPolicy(attempts=2, base_seconds=0.01))) as client:
         if job["what"] == "reconcile":
-            reconcile(store, client, settings=settings, now=now, checkpoint=checkpoint)
+            reconcile(store, SalesforceTarget(client), settings=settings, now=now, checkpoint=checkpoint)
         else:
-            write_back(store, client, job["request_id"], settings=settings, now=now, checkpoint=checkpoint)
+            write_back(store, SalesforceTarget(client), job["request_id"], settings=settings, now=now, checkpoint=checkpoint)
     os.write(output, json.dumps(passed).encode())
 
 

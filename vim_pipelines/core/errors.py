@@ -62,6 +62,10 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E051", "The CRM record changed since the proposal", 8),
         ErrorCode("VIM-E052", "Live writing is refused for this address", 8),
         ErrorCode("VIM-E060", "The sandbox refuses an address that is not loopback", 9),
+        ErrorCode("VIM-E110", "There is no CRM to write to", 8),
+        ErrorCode("VIM-E111", "The write belongs to another CRM", 8),
+        ErrorCode("VIM-E112", "The approved text does not fit into the CRM", 8),
+        ErrorCode("VIM-E113", "Write-back is switched off", 8),
         ErrorCode("VIM-E099", "An unexpected failure", 70),
     ]
 }

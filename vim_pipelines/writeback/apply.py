@@ -31,11 +31,10 @@ from vim_pipelines.store.engine import Store
 from vim_pipelines.store.locks import exclusive
 from vim_pipelines.store.models import ApprovalRequest, OutboxEntry
 from vim_pipelines.vendors.http import VendorError
-from vim_pipelines.vendors.salesforce import SalesforceClient
 from vim_pipelines.writeback.actions import ORDER, Intended, intended_writes
 from vim_pipelines.writeback.modes import may_write
 from vim_pipelines.writeback.plan import FieldChange, changes, conflicts
-from vim_pipelines.writeback.records import KINDS, TASK_STATUS, TASKS, Found, Target, effect_of
+from vim_pipelines.writeback.targets.base import CrmRecord, CrmTarget, Found, Planned
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
@@ -117,18 +116,18 @@ class _Run:
     """One process's hold on one request."""
 
     store: Store
-    client: SalesforceClient
+    crm: CrmTarget
     request_id: str
     attempt: int
     now: datetime
     checkpoint: Checkpoint
     settle: timedelta
-    intended: dict[str, Intended] = field(default_factory=dict)
+    planned: dict[str, Planned] = field(default_factory=dict)
 
 
 def write_back(
     store: Store,
-    client: SalesforceClient,
+    crm: CrmTarget,
     request_id: str,
     *,
     settings: Settings,
@@ -143,20 +142,20 @@ def write_back(
     E044 (the approval does not cover the stored text), E051 (the CRM changed since the proposal), E015 (an answer is missing and
     the write may still be on its way: run again later), and what the vendor's client raises.
     """
-    may_write(settings)
+    may_write(settings, crm)
     with store.session() as session:
         request_id = find_request(session, request_id).request_id
     if settings.write_mode == "dry_run":
-        return _dry_run(store, client, request_id)
+        return _dry_run(store, crm, request_id)
     with exclusive(store, f"write_back:{request_id}") as taken:
         if not taken:
             raise VimError("VIM-E042", f"The request {request_id} is being carried out by another process", fix="Wait for it to end")
-        return _carry_out(store, client, request_id, settings, now, run_id, checkpoint, settle_seconds)
+        return _carry_out(store, crm, request_id, settings, now, run_id, checkpoint, settle_seconds)
 
 
 def reconcile(
     store: Store,
-    client: SalesforceClient,
+    crm: CrmTarget,
     *,
     settings: Settings,
     now: datetime,
@@ -178,7 +177,7 @@ def reconcile(
     report = ReconcileReport()
     if not open_ids and not has_mirror:
         return report
-    may_write(settings)
+    may_write(settings, crm)
     if settings.write_mode == "dry_run":
         return replace(report, resting=tuple(f"{request_id} is open; a dry run does not touch it" for request_id in open_ids))
     for request_id in open_ids:
@@ -187,7 +186,7 @@ def reconcile(
                 report = replace(report, busy=(*report.busy, request_id))
                 continue
             try:
-                finished = _carry_out(store, client, request_id, settings, now, run_id, checkpoint, settle_seconds)
+                finished = _carry_out(store, crm, request_id, settings, now, run_id, checkpoint, settle_seconds)
                 report = replace(report, finished=(*report.finished, finished))
             except VimError as error:
                 place = "resting" if error.code == "VIM-E015" else "failed"
@@ -195,7 +194,7 @@ def reconcile(
     if has_mirror:
         from vim_pipelines.writeback.mirror import finish_mirror
 
-        report = replace(report, mirror=tuple(finish_mirror(store, client, now=now)))
+        report = replace(report, mirror=tuple(finish_mirror(store, crm, now=now)))
     return report
 
 
@@ -204,7 +203,7 @@ def reconcile(
 
 def _carry_out(
     store: Store,
-    client: SalesforceClient,
+    crm: CrmTarget,
     request_id: str,
     settings: Settings,
     now: datetime,
@@ -213,12 +212,12 @@ def _carry_out(
     settle_seconds: int | None,
 ) -> WriteBackReport:
     seconds = settle_seconds if settle_seconds is not None else 0 if settings.is_sandbox else SETTLE_SECONDS
-    claimed = _claim(store, request_id, now, run_id)
+    claimed = _claim(store, crm, request_id, now, run_id)
     if claimed is None:
         return _report(store, request_id)
-    run = _Run(store, client, request_id, claimed[0], now, checkpoint, timedelta(seconds=seconds), {intended.action: intended for intended in claimed[1]})
+    run = _Run(store, crm, request_id, claimed[0], now, checkpoint, timedelta(seconds=seconds), {write.action: write for write in claimed[1]})
     checkpoint("claimed")
-    entry_ids = _plan(run, claimed[1])
+    entry_ids = _plan(run)
     checkpoint("planned")
     try:
         for entry_id in entry_ids:
@@ -235,13 +234,14 @@ def _carry_out(
     return _report(store, request_id)
 
 
-def _claim(store: Store, request_id: str, now: datetime, run_id: str | None) -> tuple[int, list[Intended]] | None:
+def _claim(store: Store, crm: CrmTarget, request_id: str, now: datetime, run_id: str | None) -> tuple[int, list[Planned]] | None:
     """Take the request by compare-and-swap. None if it is done already.
 
     The hash of the payload is computed again here, and compared with the one that was stored, the one that was approved and the one in the
     approval's event: an edited text, fact or action stops here, on every start, before anything is read from or sent to the CRM.
     """
     broken: list[str] = []
+    refusal: VimError | None = None
     with chained(store) as session:
         request = _locked(session, request_id)
         if request.state in ("verified", "undone"):
@@ -249,13 +249,19 @@ def _claim(store: Store, request_id: str, now: datetime, run_id: str | None) -> 
         if request.state not in ("approved", *OPEN_REQUESTS):
             raise VimError("VIM-E042", f"The request {request_id} is {request.state}, not approved", fix="Only an approved request is carried out")
         broken = _approval_breaks(session, request)
-        if broken:
-            step(session, request, "fail", actor=SYSTEM, now=now, note="; ".join(broken)[:1000])
+        planned: list[Planned] = []
+        try:
+            planned = [] if broken else [crm.planned(write) for write in _intended(request)]
+        except VimError as error:  # what was approved cannot be carried out here, today or ever
+            refusal = error
+        if broken or refusal:
+            step(session, request, "fail", actor=SYSTEM, now=now, note=("; ".join(broken) or str(refusal))[:1000])
         else:
-            intended = _intended(request)
             action = "claim" if request.state == "approved" else "resume"
             step(session, request, action, actor=SYSTEM, now=now, note=run_id, values={"attempt": request.attempt + 1, "last_run_id": run_id})
-            return request.attempt, intended
+            return request.attempt, planned
+    if refusal:
+        raise refusal
     raise VimError(
         "VIM-E044",
         f"The request {request_id} is not what was approved; nothing was written",
@@ -278,12 +284,12 @@ def _intended(request: ApprovalRequest) -> list[Intended]:
     return intended_writes(request.request_id, request.payload, request.approved_sha256, approved_by=request.decided_by, approved_at=request.decided_at)
 
 
-def _plan(run: _Run, intended: list[Intended]) -> list[str]:
+def _plan(run: _Run) -> list[str]:
     """One outbox row for each intended write; rows of an earlier run are kept, and must say the same."""
     with _fenced(run) as (session, request):
         rows = {entry.idempotency_key: entry for entry in session.scalars(select(OutboxEntry).where(OutboxEntry.request_id == run.request_id))}
         ids = []
-        for write in intended:
+        for write in run.planned.values():
             entry = rows.get(write.idempotency_key)
             if entry is None:
                 assert request.approved_sha256 is not None
@@ -295,7 +301,7 @@ def _plan(run: _Run, intended: list[Intended]) -> list[str]:
                     account_key=request.account_key,
                     kind="content",
                     action=write.action,
-                    target="salesforce",
+                    target=run.crm.name,
                     object_name=write.object_name,
                     external_id=write.external_id,
                     proposed=write.proposed,
@@ -311,7 +317,10 @@ def _plan(run: _Run, intended: list[Intended]) -> list[str]:
                     updated_at=run.now,
                 )
                 session.add(entry)
-            elif sha256_json([entry.object_name, entry.external_id, entry.proposed]) != sha256_json([write.object_name, write.external_id, write.proposed]):
+                ids.append(entry.entry_id)
+                continue
+            _same_crm(run.crm, entry)
+            if sha256_json([entry.object_name, entry.external_id, entry.proposed]) != sha256_json([write.object_name, write.external_id, write.proposed]):
                 raise VimError(
                     "VIM-E044", f"The outbox row {entry.entry_id} was edited; nothing was written for it", fix="Find out who edited the operations store"
                 )
@@ -334,12 +343,12 @@ def _send(run: _Run, entry_id: str) -> None:
                 f"The {entry.action} of {run.request_id} was tried {entry.attempts} times",
                 fix="Look at the record in the CRM, then retry with a note",
             )
-        target = _target(entry)
-        found = _read(run, target)
+        record = _record(entry)
+        found = run.crm.read(record)
         run.checkpoint(f"read:{entry.action}")
-        if _is_done(entry, target, found):
+        if _is_done(entry, record, found):
             assert found is not None
-            _finish(run, entry, target, found.record_id, was_there=entry.state == "planned")
+            _finish(run, entry, record, found.record_id, was_there=entry.state == "planned")
             return
         _stop_on_conflict(run, entry, found)
         if entry.state != "planned" and run.now < entry.updated_at + run.settle:
@@ -355,27 +364,26 @@ def _send(run: _Run, entry_id: str) -> None:
         _note(run, entry_id, state="sending", attempts=entry.attempts + 1, error=None, **first_look)
         run.checkpoint(f"sending:{entry.action}")
         try:
-            record_id = KINDS[entry.action].write(run.client, target, found)
+            record_id = run.crm.write(record, found)
         except VendorError as error:
             _note_failed_send(run, entry_id, error)
-            if effect_of(error) != "unknown":
+            if run.crm.effect_of(error) != "unknown":
                 raise
             run.checkpoint(f"unknown:{entry.action}")
             entry = _entry(run.store, entry_id)
             continue
         run.checkpoint(f"answered:{entry.action}")
-        _finish(run, entry, target, record_id)
+        _finish(run, entry, record, record_id)
         return
 
 
-def _is_done(entry: OutboxEntry, target: Target, found: Found | None) -> bool:
+def _is_done(entry: OutboxEntry, record: CrmRecord, found: Found | None) -> bool:
     """Whether the CRM already holds what the entry wants. A Task counts as soon as it exists: its owner may have edited it since."""
-    return found is not None and (entry.action == "crm_task" or not changes(found.fields, target.proposed))
+    return found is not None and (entry.action == "crm_task" or not changes(found.fields, record.proposed))
 
 
 def _stop_on_conflict(run: _Run, entry: OutboxEntry, found: Found | None) -> None:
-    intended = run.intended[entry.action]
-    seen = intended.expected if entry.was_created is None else entry.before
+    seen = run.planned[entry.action].expected if entry.was_created is None else entry.before
     foreign = conflicts(found.fields if found else None, seen, entry.proposed) if entry.action != "crm_task" else []
     if foreign:
         what = "; ".join(str(change) for change in foreign)
@@ -389,7 +397,7 @@ def _stop_on_conflict(run: _Run, entry: OutboxEntry, found: Found | None) -> Non
 
 
 def _note_failed_send(run: _Run, entry_id: str, error: VendorError) -> None:
-    effect = effect_of(error)
+    effect = run.crm.effect_of(error)
     if effect == "unknown":
         _note(run, entry_id, state="unknown", error=str(error)[:1000])
     elif effect == "refused":
@@ -398,12 +406,12 @@ def _note_failed_send(run: _Run, entry_id: str, error: VendorError) -> None:
         _note(run, entry_id, state="planned", error=str(error)[:1000])
 
 
-def _finish(run: _Run, entry: OutboxEntry, target: Target, record_id: str, *, was_there: bool = False) -> None:
+def _finish(run: _Run, entry: OutboxEntry, record: CrmRecord, record_id: str, *, was_there: bool = False) -> None:
     """Record the effect. A Task is remembered by its draft's record first: after that, nobody can create it again."""
     if entry.action == "crm_task":
         _note(run, entry.entry_id, record_id=record_id)
         run.checkpoint("created:crm_task")
-        TASKS.link(run.client, target, record_id)
+        run.crm.link(record, record_id)
         run.checkpoint("linked:crm_task")
     _note(run, entry.entry_id, state="skipped" if was_there and entry.was_created is None else "sent", record_id=record_id, error=None)
     run.checkpoint(f"sent:{entry.action}")
@@ -414,14 +422,14 @@ def _read_back(run: _Run, entry_id: str) -> None:
     entry = _entry(run.store, entry_id)
     if entry.state == "verified":
         return
-    target = _target(entry)
-    found = _read(run, target)
+    record = _record(entry)
+    found = run.crm.read(record)
     if found is None:
         wrong = "the record is gone"
     elif entry.action == "crm_task":
-        wrong = "" if TASKS.linked(run.client, target) == found.record_id else "the draft's record names another Task"
+        wrong = "" if run.crm.linked(record) == found.record_id else "the draft's record names another Task"
     else:
-        wrong = "; ".join(str(change) for change in changes(found.fields, target.proposed))
+        wrong = "; ".join(str(change) for change in changes(found.fields, record.proposed))
     if wrong:
         _fail(run, entry_id, "failed", "fail", f"read back: {wrong}")
         raise VimError(
@@ -436,7 +444,7 @@ def _read_back(run: _Run, entry_id: str) -> None:
     run.checkpoint(f"verified:{entry.action}")
 
 
-def _dry_run(store: Store, client: SalesforceClient, request_id: str) -> WriteBackReport:
+def _dry_run(store: Store, crm: CrmTarget, request_id: str) -> WriteBackReport:
     with store.session() as session:
         request = find_request(session, request_id)
         if request.state != "approved":
@@ -451,8 +459,8 @@ def _dry_run(store: Store, client: SalesforceClient, request_id: str) -> WriteBa
             )
         intended = _intended(request)
     entries = []
-    for write in intended:
-        found = KINDS[write.action].read(client, Target(write.action, write.object_name, write.external_id, write.proposed))
+    for write in [crm.planned(item) for item in intended]:
+        found = crm.read(CrmRecord(write.action, write.object_name, write.external_id, write.proposed))
         difference = changes(found.fields if found else None, write.proposed)
         entries.append(EntryReport(write.action, write.object_name, write.external_id, "planned", found.record_id if found else None, tuple(difference)))
     return WriteBackReport(request_id, request.account_name, request.document, request.state, "dry_run", tuple(entries))
@@ -463,7 +471,7 @@ def _dry_run(store: Store, client: SalesforceClient, request_id: str) -> WriteBa
 
 def undo(
     store: Store,
-    client: SalesforceClient,
+    crm: CrmTarget,
     request_id: str,
     *,
     settings: Settings,
@@ -477,7 +485,7 @@ def undo(
     Stops with VIM-E051 before touching a record that somebody worked on since (a Task that is under way, a field with a third value).
     Can be started again after a crash: what is back already is left alone.
     """
-    may_write(settings)
+    may_write(settings, crm)
     if settings.write_mode == "dry_run":
         raise VimError("VIM-E050", "A dry run undoes nothing", fix="Set VIMOTION_WRITE_MODE=live")
     with store.session() as session:
@@ -487,10 +495,11 @@ def undo(
             raise VimError("VIM-E042", f"The request {request_id} is being carried out by another process", fix="Wait for it to end")
         entries = _undoable(store, request_id)
         for entry in entries:
-            _refuse_if_worked_on(client, entry)
+            _same_crm(crm, entry)
+            _refuse_if_worked_on(crm, entry)
         for entry in entries:
             checkpoint(f"undoing:{entry.action}")
-            _put_back(client, entry)
+            _put_back(crm, entry)
             checkpoint(f"put_back:{entry.action}")
             with store.session() as session:
                 row = session.get_one(OutboxEntry, entry.entry_id)
@@ -510,19 +519,18 @@ def _undoable(store: Store, request_id: str) -> list[OutboxEntry]:
     return sorted(rows, key=lambda entry: ORDER.index(entry.action), reverse=True)
 
 
-def _refuse_if_worked_on(client: SalesforceClient, entry: OutboxEntry) -> None:
-    target = _target(entry)
-    found = KINDS[entry.action].read(client, target)
+def _refuse_if_worked_on(crm: CrmTarget, entry: OutboxEntry) -> None:
+    record = _record(entry)
+    found = crm.read(record)
     if found is None:
         return
     if entry.action == "crm_task":
-        # The status a Task starts with is the org's own; it is known from the read-back.
-        started = (entry.after or found.fields).get(TASK_STATUS)
-        moved = changes(found.fields, target.proposed | {TASK_STATUS: started})
+        # What the CRM made of it (the status that a Task starts with, an owner who has left) is known from the read-back.
+        moved = changes(found.fields, entry.after or entry.proposed)
     else:
         moved = [
             change
-            for change in changes(found.fields, target.proposed)
+            for change in changes(found.fields, record.proposed)
             if entry.before is None or changes({change.field: change.before}, {change.field: entry.before.get(change.field)})
         ]
     if moved:
@@ -530,15 +538,25 @@ def _refuse_if_worked_on(client: SalesforceClient, entry: OutboxEntry) -> None:
         raise VimError("VIM-E051", f"{entry.object_name} {found.record_id} was changed after it was written", why=what, fix="Undo it by hand in the CRM")
 
 
-def _put_back(client: SalesforceClient, entry: OutboxEntry) -> None:
-    target = _target(entry)
-    found = KINDS[entry.action].read(client, target)
+def _put_back(crm: CrmTarget, entry: OutboxEntry) -> None:
+    record = _record(entry)
+    found = crm.read(record)
     if found is None:
         return
     if entry.was_created:
-        client.delete(entry.object_name, found.record_id)
+        crm.delete(record, found.record_id)
     elif entry.before is not None and changes(found.fields, entry.before):
-        client.update(entry.object_name, found.record_id, {name: entry.before.get(name) for name in entry.proposed})
+        crm.put_back(record, found.record_id, entry.before)
+
+
+def _same_crm(crm: CrmTarget, entry: OutboxEntry) -> None:
+    if entry.target != crm.name:
+        raise VimError(
+            "VIM-E111",
+            f"The write {entry.entry_id} of {entry.request_id} was begun in {entry.target}, and write-back now goes to {crm.name}",
+            why="Sent to both, one approval would be carried out twice",
+            fix=f"Set VIMOTION_WRITE_TARGET={entry.target} until it is finished or undone there",
+        )
 
 
 # --- small steps --------------------------------------------------------------------------------------------------------
@@ -595,7 +613,7 @@ def _let_go(run: _Run, error: VendorError) -> None:
     with chained(run.store) as session:
         request = _locked(session, run.request_id)
         if request.attempt == run.attempt and request.state == "executing":
-            may_try_again = effect_of(error) != "refused" and request.attempt < MAX_ATTEMPTS
+            may_try_again = run.crm.effect_of(error) != "refused" and request.attempt < MAX_ATTEMPTS
             step(session, request, "release" if may_try_again else "fail", actor=SYSTEM, now=run.now, note=str(error)[:1000])
 
 
@@ -604,12 +622,8 @@ def _entry(store: Store, entry_id: str) -> OutboxEntry:
         return session.get_one(OutboxEntry, entry_id)
 
 
-def _target(entry: OutboxEntry) -> Target:
-    return Target(entry.action, entry.object_name, entry.external_id, entry.proposed, entry.record_id)
-
-
-def _read(run: _Run, target: Target) -> Found | None:
-    return KINDS[target.action].read(run.client, target)
+def _record(entry: OutboxEntry) -> CrmRecord:
+    return CrmRecord(entry.action, entry.object_name, entry.external_id, entry.proposed, entry.record_id)
 
 
 def _report(store: Store, request_id: str) -> WriteBackReport:

@@ -21,20 +21,17 @@ from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.locks import exclusive
 from vim_pipelines.store.models import OutboxEntry, StandingApproval
-from vim_pipelines.vendors import soql
-from vim_pipelines.vendors.http import VendorError
-from vim_pipelines.vendors.salesforce import ItemResult, SalesforceClient
 from vim_pipelines.warehouse.base import chunks
 from vim_pipelines.writeback.modes import may_write
 from vim_pipelines.writeback.plan import FieldChange, changes
-from vim_pipelines.writeback.records import effect_of
+from vim_pipelines.writeback.targets.base import CrmTarget
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
     from vim_pipelines.warehouse.base import Session as WarehouseSession
 
-TARGET = "salesforce"
-CHUNK = 200
+#: Whom the standing approval was signed for, where nobody says otherwise.
+DEFAULT_TARGET = "salesforce"
 
 
 @dataclass(frozen=True)
@@ -66,10 +63,14 @@ def standing_sha256(target: str, fields: Sequence[str], policy_version: str) -> 
     return sha256_json([target, sorted(fields), policy_version])
 
 
-def sign_standing_approval(store: Store, policy: Policy, *, actor: str, role: str, now: datetime, fields: Sequence[str] | None = None) -> str:
-    """Allow mirror writes of `fields` (default: all that the policy lists) under this policy version; returns the id. VIM-E043 without the role.
+def sign_standing_approval(
+    store: Store, policy: Policy, *, actor: str, role: str, now: datetime, fields: Sequence[str] | None = None, target: str = DEFAULT_TARGET
+) -> str:
+    """Allow mirror writes of `fields` (default: all that the policy lists) to the CRM `target` under this policy version; returns its id.
 
-    Signing again replaces what was signed before. `revoke_standing_approval` ends it.
+    VIM-E043 without the role, VIM-E046 for a field that the policy does not list.
+
+    Signing again replaces what was signed before for this CRM. `revoke_standing_approval` ends it.
     """
     wanted = sorted(policy.mirror.fields if fields is None else fields)
     outside = sorted(set(wanted) - set(policy.mirror.fields))
@@ -82,15 +83,15 @@ def sign_standing_approval(store: Store, policy: Policy, *, actor: str, role: st
         )
     if outside or not wanted:
         raise VimError("VIM-E046", f"The policy lists no mirror field {', '.join(outside)}", fix="Sign fields that mirror.fields names")
-    sha256 = standing_sha256(TARGET, wanted, policy.version)
+    sha256 = standing_sha256(target, wanted, policy.version)
     standing_id = f"std-{sha256_json([sha256, now, actor])[:16]}"
     with store.session() as session:
-        for row in session.scalars(select(StandingApproval).where(StandingApproval.target == TARGET, StandingApproval.revoked_at.is_(None))):
+        for row in session.scalars(select(StandingApproval).where(StandingApproval.target == target, StandingApproval.revoked_at.is_(None))):
             row.revoked_at = now
         session.add(
             StandingApproval(
                 standing_id=standing_id,
-                target=TARGET,
+                target=target,
                 fields=wanted,
                 policy_version=policy.version,
                 sha256=sha256,
@@ -103,27 +104,27 @@ def sign_standing_approval(store: Store, policy: Policy, *, actor: str, role: st
     return standing_id
 
 
-def revoke_standing_approval(store: Store, *, now: datetime) -> int:
-    """End every standing approval; returns how many stood."""
+def revoke_standing_approval(store: Store, *, now: datetime, target: str = DEFAULT_TARGET) -> int:
+    """End the standing approval for the CRM `target`; returns how many stood."""
     with store.session() as session:
-        rows = session.scalars(select(StandingApproval).where(StandingApproval.target == TARGET, StandingApproval.revoked_at.is_(None))).all()
+        rows = session.scalars(select(StandingApproval).where(StandingApproval.target == target, StandingApproval.revoked_at.is_(None))).all()
         for row in rows:
             row.revoked_at = now
         return len(rows)
 
 
-def current_standing(store: Store, policy: Policy) -> StandingApproval:
-    """The standing approval that covers this policy version; VIM-E044 if there is none, or it was edited."""
+def current_standing(store: Store, policy: Policy, target: str = DEFAULT_TARGET) -> StandingApproval:
+    """The standing approval for the CRM `target` that covers this policy version; VIM-E044 if there is none, or it was edited."""
     with store.session() as session:
         row = session.scalar(
             select(StandingApproval)
-            .where(StandingApproval.target == TARGET, StandingApproval.revoked_at.is_(None))
+            .where(StandingApproval.target == target, StandingApproval.revoked_at.is_(None))
             .order_by(StandingApproval.approved_at.desc())
             .limit(1)
         )
-    fix = f"Let a {policy.mirror.approver_role} sign the mirror's fields"
+    fix = f"Let a {policy.mirror.approver_role} run: vimotion write-back sign (in the sandbox: vimotion write-back sign --as {policy.mirror.approver_role})"
     if row is None:
-        raise VimError("VIM-E044", "Nobody has signed the mirror's fields", why="Mirror writes need a standing approval", fix=fix)
+        raise VimError("VIM-E044", f"Nobody has signed the mirror's fields for {target}", why="Mirror writes need a standing approval", fix=fix)
     if row.policy_version != policy.version:
         raise VimError("VIM-E044", "The mirror's approval was signed under another policy", why=f"By {row.approved_by} on {row.approved_at:%Y-%m-%d}", fix=fix)
     if row.sha256 != standing_sha256(row.target, row.fields, row.policy_version):
@@ -154,7 +155,7 @@ def current_rows(session: WarehouseSession, assessed_at: datetime) -> tuple[date
 
 
 def write_mirror(
-    store: Store, client: SalesforceClient, rows: Mapping[str, Mapping[str, Any]], policy: Policy, *, as_of: date, settings: Settings, now: datetime
+    store: Store, crm: CrmTarget, rows: Mapping[str, Mapping[str, Any]], policy: Policy, *, as_of: date, settings: Settings, now: datetime
 ) -> MirrorReport:
     """Bring the mirror's fields of the accounts in `rows` (account key -> fields) up to date, where they differ from the CRM.
 
@@ -162,29 +163,30 @@ def write_mirror(
     E052, E044 (no standing approval, or a field outside it), E042 (another process is at it). An account that fails does not stop the
     others; killing this and starting again writes each account's values once more at most, to the same effect.
     """
-    may_write(settings)
-    standing = current_standing(store, policy)
+    may_write(settings, crm)
+    standing = current_standing(store, policy, crm.name)
     outside = sorted({name for fields in rows.values() for name in fields} - set(standing.fields))
     if outside:
         raise VimError(
-            "VIM-E044", f"The standing approval does not cover {', '.join(outside)}", fix=f"Let a {policy.mirror.approver_role} sign the mirror's fields again"
+            "VIM-E044", f"The standing approval does not cover {', '.join(outside)}", fix=f"Let a {policy.mirror.approver_role} run: vimotion write-back sign"
         )
     with exclusive(store, "write_back:mirror") as taken:
         if not taken:
             raise VimError("VIM-E042", "Another process writes the mirror", fix="Wait for it to end")
         report = MirrorReport(len(rows), mode=settings.write_mode)
-        for keys in chunks(sorted(rows), CHUNK):
-            report = _chunk(store, client, {key: dict(rows[key]) for key in keys}, standing, policy, as_of, settings, now, report)
+        for keys in chunks(sorted(rows), crm.mirror_batch):
+            report = _chunk(store, crm, {key: dict(rows[key]) for key in keys}, standing, policy, as_of, settings, now, report)
     return report
 
 
-def finish_mirror(store: Store, client: SalesforceClient, *, now: datetime) -> list[str]:
+def finish_mirror(store: Store, crm: CrmTarget, *, now: datetime) -> list[str]:
     """Settle mirror writes whose answer is missing: what the CRM shows decides. A write that did not arrive is left to the next night's mirror."""
     with store.session() as session:
-        entries = session.scalars(select(OutboxEntry).where(OutboxEntry.kind == "mirror", OutboxEntry.state.in_(("sending", "unknown")))).all()
+        wanted = select(OutboxEntry).where(OutboxEntry.kind == "mirror", OutboxEntry.target == crm.name, OutboxEntry.state.in_(("sending", "unknown")))
+        entries = session.scalars(wanted).all()
     settled = []
-    for part in chunks(entries, CHUNK):
-        current = _read(client, [entry.account_key for entry in part], sorted({name for entry in part for name in entry.proposed}))
+    for part in chunks(entries, crm.mirror_batch):
+        current = crm.read_many([entry.account_key for entry in part], sorted({name for entry in part for name in entry.proposed}))
         with store.session() as session:
             for entry in part:
                 row, found = session.get_one(OutboxEntry, entry.entry_id), current.get(entry.account_key)
@@ -197,7 +199,7 @@ def finish_mirror(store: Store, client: SalesforceClient, *, now: datetime) -> l
 
 def _chunk(
     store: Store,
-    client: SalesforceClient,
+    crm: CrmTarget,
     rows: dict[str, dict[str, Any]],
     standing: StandingApproval,
     policy: Policy,
@@ -206,9 +208,14 @@ def _chunk(
     now: datetime,
     report: MirrorReport,
 ) -> MirrorReport:
-    current = _read(client, list(rows), list(standing.fields))
+    stamp = next(iter(crm.mirror_fields({policy.mirror.stamp: None})))
+    rows = {key: crm.mirror_fields(fields) for key, fields in rows.items()}
+    names = list(crm.mirror_fields(dict.fromkeys(standing.fields)))
+    current = crm.read_many(list(rows), names)
     missing = tuple(key for key in rows if key not in current)
-    differing = {key: fields for key, fields in rows.items() if key in current and _is_worth_writing(current[key], fields, policy, now)}
+    differing = {
+        key: fields for key, fields in rows.items() if key in current and _is_worth_writing(current[key], fields, stamp, policy.mirror.stamp_days, now)
+    }
     report = MirrorReport(
         report.accounts,
         report.unchanged + len(rows) - len(missing) - len(differing),
@@ -223,39 +230,45 @@ def _chunk(
         return MirrorReport(report.accounts, report.unchanged, 0, (), report.missing, "dry_run", (*report.changes, *seen))
     if not differing:
         return report
-    ids = _outbox(store, differing, current, standing, as_of, now)
-    results = _write(client, differing)
-    after = _read(client, list(differing), list(standing.fields))
+    ids = _outbox(store, crm, differing, current, standing, as_of, now)
+    results = crm.update_many(differing)
+    after = crm.read_many(list(differing), names)
     failed = []
     with store.session() as session:
-        for key, result in zip(differing, results, strict=True):
+        for key in differing:
+            result = results[key]
             entry = session.get_one(OutboxEntry, ids[key])
             is_there = key in after and not changes(after[key], differing[key])
             entry.state, entry.after, entry.record_id, entry.updated_at = (
-                "verified" if is_there else "failed" if result is not None else "unknown",
+                "verified" if is_there else "unknown" if result.outcome == "unknown" else "failed",
                 after.get(key),
                 key,
                 now,
             )
             if not is_there:
-                entry.error = "; ".join(f"{error.code}: {error.message}" for error in result.errors) if result is not None else "no answer"
-                failed.append(f"{key}: {entry.error or 'the CRM shows other values'}")
+                entry.error = result.error or "the CRM shows other values"
+                failed.append(f"{key}: {entry.error}")
     return MirrorReport(
         report.accounts, report.unchanged, report.written + len(differing) - len(failed), (*report.failed, *failed), report.missing, report.mode, report.changes
     )
 
 
-def _is_worth_writing(current: Mapping[str, Any], proposed: Mapping[str, Any], policy: Policy, now: datetime) -> bool:
-    stamp = policy.mirror.stamp
+def _is_worth_writing(current: Mapping[str, Any], proposed: Mapping[str, Any], stamp: str, stamp_days: int, now: datetime) -> bool:
     difference = {change.field for change in changes(current, proposed)}
     if difference != {stamp}:
         return bool(difference)
     text = str(current.get(stamp) or "")[:19]
-    return not text or now - datetime.fromisoformat(text) >= timedelta(days=policy.mirror.stamp_days)
+    return not text or now - datetime.fromisoformat(text) >= timedelta(days=stamp_days)
 
 
 def _outbox(
-    store: Store, rows: Mapping[str, dict[str, Any]], before: Mapping[str, dict[str, Any]], standing: StandingApproval, as_of: date, now: datetime
+    store: Store,
+    crm: CrmTarget,
+    rows: Mapping[str, dict[str, Any]],
+    before: Mapping[str, dict[str, Any]],
+    standing: StandingApproval,
+    as_of: date,
+    now: datetime,
 ) -> dict[str, str]:
     """One row for each account, committed as `sending` before the call."""
     ids = {}
@@ -273,8 +286,8 @@ def _outbox(
                     account_key=key,
                     kind="mirror",
                     action="crm_fields",
-                    target=TARGET,
-                    object_name="Account",
+                    target=crm.name,
+                    object_name=crm.mirror_object,
                     external_id=key,
                     proposed=fields,
                     before=before[key],
@@ -291,23 +304,6 @@ def _outbox(
                 session.add(entry)
             entry.state, entry.attempts, entry.updated_at = "sending", entry.attempts + 1, now
     return ids
-
-
-def _write(client: SalesforceClient, rows: Mapping[str, dict[str, Any]]) -> list[ItemResult | None]:
-    """One request for 200 accounts. None where the whole request's answer is missing: the read-back decides."""
-    try:
-        return list(client.update_many("Account", [{"Id": key, **fields} for key, fields in rows.items()]))
-    except VendorError as error:
-        if effect_of(error) != "unknown":
-            raise
-        return [None] * len(rows)
-
-
-def _read(client: SalesforceClient, keys: Sequence[str], fields: Sequence[str]) -> dict[str, dict[str, Any]]:
-    if not keys:
-        return {}
-    text = soql.select("Account", ["Id", *fields], f"Id IN {soql.literal(list(keys))}")
-    return {record["Id"]: {name: record.get(name) for name in fields} for record in client.query(text)}
 
 
 def _number(value: Any) -> Any:
