@@ -2,63 +2,58 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
-for _folder in ("store", "approvals"):
+for _folder in ("store", "approvals", "writeback"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / _folder))
 
 from approval_drafts import NOW, ask_and_approve  # noqa: E402
+from orgs import ORGS  # noqa: E402
 from stores import postgres_address, settings_for, store_url  # noqa: E402
 
 from vim_pipelines.store import open_store  # noqa: E402
 from vim_pipelines.vendors.http import RetryPolicy, TransportOptions  # noqa: E402
-from vim_pipelines.vendors.salesforce import client_from_settings  # noqa: E402
-from vim_pipelines.writeback.targets.salesforce import SalesforceTarget  # noqa: E402
 
 __all__ = ["postgres_address", "store_url"]
 
 
-class Org:
-    """The Salesforce emulator in a process of its own, and what a test may ask of it."""
-
-    def __init__(self, credentials: dict[str, str]) -> None:
-        self.credentials = {name: value for name, value in credentials.items() if name.startswith("salesforce_")}
-        self._control = httpx.Client(base_url=credentials["salesforce_base_url"], trust_env=False)
-
-    def fault(self, **plan: object) -> None:
-        """Plan one fault."""
-        self._control.post("/_sandbox/faults", json=plan).raise_for_status()
-
-    def clear_faults(self) -> None:
-        self._control.delete("/_sandbox/faults").raise_for_status()
-
-    def writes(self) -> list[dict]:
-        """Every effective write through the API so far."""
-        return self._control.get("/_sandbox/writes").json()
-
-    def requests(self) -> list[dict]:
-        """Every request so far."""
-        return self._control.get("/_sandbox/requests").json()
+OPTIONS = TransportOptions(timeout_seconds=5, retry=RetryPolicy(attempts=2, base_seconds=0.01))
 
 
-@pytest.fixture(scope="session")
-def org(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("org")
+@contextmanager
+def served(folder, *vendors):
+    """The emulators of `vendors` in a process of their own; yields their addresses and credentials."""
     port_file = folder / "ports.json"
-    process = subprocess.Popen([sys.executable, "-m", "vim_pipelines.sandbox.emulators.run", "--directory", str(folder), "--port-file", str(port_file)])
+    chosen = [part for vendor in vendors for part in ("--vendor", vendor)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vim_pipelines.sandbox.emulators.run", "--directory", str(folder), "--port-file", str(port_file), *chosen]
+    )
     try:
         deadline = time.monotonic() + 60
         while not port_file.exists():
             assert process.poll() is None, "the emulator process ended"
             assert time.monotonic() < deadline, "the emulator process did not start"
             time.sleep(0.02)
-        yield Org(json.loads(port_file.read_text()))
+        yield json.loads(port_file.read_text())
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def crms(tmp_path_factory):
+    """Every CRM that can be written to, by name, each behind its emulator; all in one process."""
+    with served(tmp_path_factory.mktemp("orgs"), *ORGS) as credentials:
+        yield {name: kind(credentials) for name, kind in ORGS.items()}
+
+
+@pytest.fixture(scope="session")
+def org(crms):
+    """The Salesforce org."""
+    return crms["salesforce"]
 
 
 @pytest.fixture
@@ -75,23 +70,24 @@ def store(settings):
 
 
 @pytest.fixture
-def client(org, settings):
-    org.clear_faults()
-    with client_from_settings(settings, options=TransportOptions(timeout_seconds=5, retry=RetryPolicy(attempts=2, base_seconds=0.01))) as client:
-        yield client
-    org.clear_faults()
-
-
-@pytest.fixture
-def crm(client):
+def crm(org, settings):
     """The org as a place to write to."""
-    return SalesforceTarget(client)
+    org.clear_faults()
+    with org.target(settings, OPTIONS) as target:
+        yield target
+    org.clear_faults()
 
 
 @pytest.fixture
-def account(client):
+def client(crm):
+    """The vendor's client behind it."""
+    return crm.client
+
+
+@pytest.fixture
+def account(org, client):
     """A new account of the org."""
-    return client.create("Account", {"Name": "Customer under test"})
+    return org.new_account(client)
 
 
 @pytest.fixture

@@ -319,9 +319,15 @@ class HubSpotClient(VendorClient):
             inputs.append({"id": str(record[id_property]), "idProperty": id_property, "properties": _wire(fields)})
         return self._batch(object_type, "upsert", inputs, Safety.IDEMPOTENT_WRITE)
 
-    def update_many(self, object_type: str, records: Sequence[Mapping[str, Any]]) -> list[WriteResult]:
-        """Set properties of records that exist, each with its HubSpot id under `id`; otherwise as `upsert_many`, and never creates."""
-        inputs = [{"id": str(record["id"]), "properties": _wire({name: value for name, value in record.items() if name != "id"})} for record in records]
+    def update_many(self, object_type: str, records: Sequence[Mapping[str, Any]], *, id_property: str | None = None) -> list[WriteResult]:
+        """Set properties of records that exist, each with its HubSpot id (or its value of the unique `id_property`) under `id`.
+
+        Otherwise as `upsert_many`, and never creates.
+        """
+        named = {"idProperty": id_property} if id_property else {}
+        inputs = [
+            {"id": str(record["id"]), **named, "properties": _wire({name: value for name, value in record.items() if name != "id"})} for record in records
+        ]
         return self._batch(object_type, "update", inputs, Safety.IDEMPOTENT_WRITE)
 
     def create_many(self, object_type: str, records: Sequence[tuple[Mapping[str, Any], Sequence[tuple[str, int]]]]) -> list[WriteResult]:
