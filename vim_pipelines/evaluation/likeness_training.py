@@ -1,4 +1,4 @@
-"""Learns the weights of `reasoning/gates/likeness.py` from its examples: `make likeness`.
+"""Learns the weights of `reasoning/gates/likeness.py` and of `reasoning/gates/inventions.py` from their examples: `make likeness`.
 
 Logistic regression (scikit-learn), classes weighed as if there were as many of each, a feature counted if three examples hold it, weights
 rounded to two places. The score is then the logarithm of the odds that a passage is a promise.
@@ -7,6 +7,8 @@ rounded to two places. The score is then the logarithm of the odds that a passag
 from __future__ import annotations
 
 import json
+import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from typing import Any
 import yaml
 
 from vim_pipelines.core.hashing import sha256_text
+from vim_pipelines.reasoning.gates import inventions
 from vim_pipelines.reasoning.gates.likeness import EXAMPLES, WEIGHTS, Likeness, features, passages
 
 #: The score from which a text is held: odds of nine to two. Lower catches more promises and stops more honest plans where no judge reads them.
@@ -23,6 +26,11 @@ LINE = 1.5
 #: Examples that must hold a feature, so that a turn of one author does not count.
 LEAST_EXAMPLES = 3
 STRENGTH = 10.0
+#: For claims about the customer: the examples are fewer, so a feature counts if two hold it, and the line is found on parts of the examples that the
+#: weights have not seen: the lowest from which at most so many of the plain sentences are held.
+LEAST_INVENTIONS = 2
+PLAIN_HELD = 0.02
+FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -56,16 +64,85 @@ def write(path: Path = WEIGHTS) -> Likeness:
         "weights": dict(sorted(likeness.weights.items())),
     }  # fmt: skip
     path.write_text(json.dumps(body, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_inventions()
     return likeness
 
 
+# --- claims about the customer ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Sentences, whether each claims trouble, and words that plans use anyhow."""
+
+    texts: tuple[str, ...]
+    is_claim: tuple[bool, ...]
+    words: frozenset[str]
+    sha256: str
+
+
+def load_claims(path: Path = inventions.EXAMPLES) -> Claims:
+    """`inventions.yaml`: `words`, and two lists of sentences, `troubles` and `plain`."""
+    text = path.read_text(encoding="utf-8")
+    data: dict[str, Any] = yaml.safe_load(text)
+    troubles, plain = ([inventions.unnamed(sentence) for sentence in data[name]] for name in ("troubles", "plain"))
+    return Claims((*troubles, *plain), (True,) * len(troubles) + (False,) * len(plain), frozenset(data["words"].split()), sha256_text(text))
+
+
+def learn_inventions(claims: Claims) -> inventions.Inventions:
+    """The weights, the known words and the line that `claims` give. Deterministic."""
+    numbers = list(range(len(claims.texts)))
+    random.Random(1).shuffle(numbers)
+    scores: list[float] = []
+    for fold in range(FOLDS):
+        tested = set(numbers[fold::FOLDS])
+        learned = _inventions(claims, [number for number in numbers if number not in tested], 0.0)
+        found = [learned.score(claims.texts[number]) for number in sorted(tested) if not claims.is_claim[number]]
+        scores += [float("-inf") if score is None else score for score in found]
+    scores.sort(reverse=True)
+    return _inventions(claims, numbers, round(scores[int(PLAIN_HELD * len(scores))] + 0.01, 2))
+
+
+def _inventions(claims: Claims, numbers: Sequence[int], line: float) -> inventions.Inventions:
+    """Learned from the examples of those `numbers`. A plain example's own words are unknown to it unless another one holds them."""
+    said = {number: set(re.findall(r"[a-z']+", claims.texts[number].casefold())) for number in numbers}
+    plain = Counter(word for number in numbers if not claims.is_claim[number] for word in said[number])
+    rows = []
+    for number in sorted(numbers):
+        own = frozenset() if claims.is_claim[number] else said[number]
+        known = claims.words | {word for word, count in plain.items() if count > (word in own)}
+        rows.append((inventions.features_of(claims.texts[number], known), claims.is_claim[number]))
+    weights, intercept = _learned(rows, LEAST_INVENTIONS)
+    return inventions.Inventions(Likeness(weights, round(intercept, 4), line, claims.sha256), claims.words | frozenset(plain))
+
+
+def write_inventions(path: Path = inventions.WEIGHTS) -> inventions.Inventions:
+    """Learn anew and write the weights."""
+    learned = learn_inventions(load_claims())
+    body: dict[str, Any] = {
+        "examples_sha256": learned.likeness.examples_sha256, "intercept": learned.likeness.intercept, "threshold": learned.likeness.threshold,
+        "known": sorted(learned.known), "weights": dict(sorted(learned.likeness.weights.items())),
+    }  # fmt: skip
+    path.write_text(json.dumps(body, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+    return learned
+
+
+# --- regression -----------------------------------------------------------------------------------------------------------------
+
+
 def _fit(texts: Sequence[str], labels: Sequence[bool]) -> tuple[dict[str, float], float]:
+    return _learned(
+        [(features(part), label) for text, label in zip(texts, labels, strict=True) for part in ([text] if label else passages(text))], LEAST_EXAMPLES
+    )
+
+
+def _learned(rows: Sequence[tuple[set[str], bool]], least: int) -> tuple[dict[str, float], float]:
+    """Weights rounded to two places, and the intercept."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
-    rows = [(features(part), label) for text, label in zip(texts, labels, strict=True) for part in ([text] if label else passages(text))]
     seen = Counter(feature for found, _ in rows for feature in found)
-    names = sorted(feature for feature, count in seen.items() if count >= LEAST_EXAMPLES)
+    names = sorted(feature for feature, count in seen.items() if count >= least)
     model = LogisticRegression(C=STRENGTH, max_iter=3000, class_weight="balanced").fit(
         _matrix([found for found, _ in rows], names), np.array([label for _, label in rows])
     )

@@ -349,6 +349,10 @@ class Playbook(_Strict):
                 found += [(name, f"section {section.kind}") for when in tests for name in when.names()]
         return found + [(name, f"step {number}") for number, step in enumerate(self.steps, 1) for name in step.when.names()]
 
+    def wordings(self) -> list[str]:
+        """Every text with slots that the offline drafter may say: sentences, actions, measures."""
+        return [text for text, _ in self._patterns()]
+
     def _patterns(self) -> list[tuple[str, str]]:
         found = [(self.title, "title")]
         for section in self.sections:

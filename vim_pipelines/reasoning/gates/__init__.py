@@ -38,6 +38,7 @@ from vim_pipelines.reasoning.gates.base import (
     in_order,
     paragraphs,
     rows,
+    sentences,
 )
 
 if TYPE_CHECKING:
@@ -162,6 +163,10 @@ def _promise_of_a_name(lower: str) -> str | None:
     return commitments.grants(lower) or next((match[0] for form in forms if (match := form.search(lower)) is not None), None)
 
 
+def _own_wording(playbook: Playbook) -> frozenset[str]:
+    return frozenset(risks.worded(sentence) for text in playbook.wordings() for sentence in sentences(text))
+
+
 def demands_of(playbook: Playbook) -> Demands:
     """What `playbook` demands of a document."""
     return Demands(
@@ -171,4 +176,6 @@ def demands_of(playbook: Playbook) -> Demands:
         max_words=playbook.max_words,
         cite_risks_from=playbook.cite_risks_from,
         step_for_each_group=playbook.step_for_each_group,
+        own_wording=_own_wording(playbook),
+        approver_role=playbook.approver_role,
     )

@@ -79,7 +79,11 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class Demands:
-    """What a playbook wants of a document besides being true: sections, words, cited risks, a step for each group."""
+    """What a playbook wants of a document besides being true: sections, words, cited risks, a step for each group.
+
+    `own_wording` are the sentences that the playbook itself says (`risks.worded`): gates that guess from words do not doubt them. `approver_role`
+    is who decides on the document, for offers that need a higher role.
+    """
 
     audience: Audience
     required_sections: tuple[str, ...] = ()
@@ -87,6 +91,8 @@ class Demands:
     max_words: int = 1200
     cite_risks_from: str | None = None
     step_for_each_group: str | None = None
+    own_wording: frozenset[str] = frozenset()
+    approver_role: str | None = None
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

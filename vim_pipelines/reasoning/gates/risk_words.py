@@ -16,7 +16,7 @@ _WHO = (
     r"voice|owner of the (?:project|product))"
 )
 _GONE = (
-    r"(?:has left|(?<!who )have left|had left|left (?:the|last|for|in|us|them|a|this|on)|(?<!who )left[.!]?$|(?:is|are|was|were|will be|be) (?:leaving|gone|departing|let go|fired|dismissed|sacked|replaced|demoted|suspended|transferred|reassigned|retiring)|will (?:soon )?(?:leave|go|quit|depart|resign|retire)\b|"
+    r"(?:has left|(?<!who )have left|had left|left (?:the|last|for|in|us|them|a|this|on)|(?<!who )(?<!who have )(?<!who has )left[.!]?$|(?:is|are|was|were|will be|be) (?:leaving|gone|departing|let go|fired|dismissed|sacked|replaced|demoted|suspended|transferred|reassigned|retiring)|will (?:soon )?(?:leave|go|quit|depart|resign|retire)\b|"
     r"depart(?:ed|s|ure)|resign\w*|(?:has|have|had) quit|(?:has|have) been (?:replaced|let go|dismissed|fired|moved|transferred|reassigned|promoted)|was replaced|no longer (?:there|works|with|in)|retire[sd]?\b|retirement|moved? on\b|moving on\b|step(?:ped|s|ping) (?:down|back|aside)|"
     r"was (?:let go|fired)|changed jobs|(?:has|have|had|found|finds?|accept\w*|taken?|took|takes|start\w*|got|gets?|for|applied) (?:a|an|another|a new|a different|some other) (?:job|position|post|role|employer|offer)\b|on (?:her|his|their|the) way out|hand(?:ed|s|ing)? (?:in|over) (?:(?:his|her|their) (?:notice|resignation|keys)|$)|hand in|(?:his|her) last day\b|(?:sick|parental|maternity|medical|long|extended) leave|on leave\b|"
     r"(?:post|position|seat|role|chair|job) (?:is|stands|stays|remains|has been) (?:\w+ )?(?:vacant|empty|open|unfilled)|vacan(?:t|cy)|turnover|looking (?:for|around)|job[- ]hunt\w*|head-?hunt\w*|one foot out|jump\w* ship|fallen ill|falls ill|passed away|burn(?:ed|t) out|walk(?:s|ed|ing) out)"
@@ -191,7 +191,7 @@ FAMILIES: tuple[Family, ...] = (
         r"\bif (?:their|the|this|that|its|the only) [\w-]+(?: [\w-]+)? (?:leaves?|goes|resigns|quits|falls ill|is (?:away|ill|gone|sick)|retires|stops)\b[^.]{0,15}\b(?:nobody|no one|everything|all|nothing|the (?:use|product|work|rollout)|use|work)\b",
         r"\bwithout (?:him|her|that person|this person)\b",
         rules=('SINGLE_THREAD',),
-        facts=('contacts_active',),
+        facts=('contacts_active', 'psp_verdict'),
     ),
     _family(
         "no talk of the renewal",

@@ -19,7 +19,9 @@ from vim_pipelines.reasoning.facts import Fact, FactSheet
 from vim_pipelines.reasoning.gates import words
 from vim_pipelines.reasoning.gates.base import SLOT, Demands, Finding, paragraphs, sentences
 from vim_pipelines.reasoning.gates.commitments import OWN_TRADE, QUOTES
+from vim_pipelines.reasoning.gates.inventions import load_inventions
 from vim_pipelines.reasoning.gates.risk_words import ACTORS, CUSTOMER, FAMILIES, HEARSAY, TOPICS
+from vim_pipelines.reasoning.gates.severities import MARK, unborne
 
 if TYPE_CHECKING:
     from vim_pipelines.reasoning.schema import DraftDocument
@@ -42,13 +44,15 @@ _PRESUPPOSED = re.compile(
 )
 
 
+#: A proposal to whoever reads, which states nothing.
+_ORDER = re.compile(r"^\W*let (?:me|us)\b")
 #: Slots of values: a sentence with one states a fact; a name alone states nothing. F01 to F04 are names.
 _NAME = re.compile(r"\{\{F0[1-4]\}\}")
 _VALUE = re.compile(r"\{\{F(?!0[1-4])\d\d\}\}")
 #: Days of work without anybody at work, from which on one may speak of a stretch.
 _LONG_GAP = 4
 _HARD = re.compile(
-    r"\b(?:critical|emergenc\w+|severe\w*|severity|urgent(?:ly)?|urgency|alarm\w*|grave|graver|acute|dire|existential|catastroph\w+|disast\w+|devastat\w+|life[- ](?:threatening|and[- ]death)|life and death|drop everything|red (?:alert|flag|line)|fatal\w*|extreme\w*|gravest|very high|highest|utmost|cost us|tomorrow|any day|any (?:minute|moment|hour)|at any moment|"
+    r"\b(?:critical|emergenc\w+|severe\w*|urgent(?:ly)?|urgency|alarm\w*|grave|graver|acute|dire|existential|catastroph\w+|disast\w+|devastat\w+|life[- ](?:threatening|and[- ]death)|life and death|drop everything|red (?:alert|flag|line)|fatal\w*|extreme\w*|gravest|very high|highest|utmost|cost us|tomorrow|any day|any (?:minute|moment|hour)|at any moment|"
     r"top priority|first priority|priority number|burning|on fire|deal[- ]?breaker|ruin\w*|lose (?:the|this|them) ?(?:account|customer)?|end of the (?:account|contract|road|relationship)|before it is too late|at once|immediate\w*|without delay|dramatic\w*|drastic\w*|threat\w*|crisis|crises|ticking|time bomb|bomb|dynamite|blow(?:s|n)? up|explo\w+|worst|sinks?|sinking|doom\w*|kill\w*|deadly|lethal|"
     r"serious(?:ly|ness)?|crippl\w+|wreck\w*|show-?stopper|everything else|all else|nothing is (?:more|as|so)|more than anything|outweigh\w*|overshadow\w*|overrid\w+|tip of the iceberg|(?:far |much |even )?(?:graver|worse|bigger|greater) than|heavy|heaviest|huge|enormous|massive|major|perilous|peril|dangerous|danger|scary|frightening|terrible|dreadful|tragic|panic|sos|mayday|"
     r"at stake|end (?:the|this|our) (?:relationship|contract|account|renewal)|stakes|on the line|hinges|make[- ]or[- ]break|point of no return|war room|the board|chief executive|all hands|night and day|around the clock|this minute|cannot wait|must not wait|hours count|no time to lose|brink|collapse|meltdown)\b"
@@ -71,12 +75,16 @@ _LEVELS = re.compile(
 )
 
 
+def worded(sentence: str) -> str:
+    """A sentence as it is compared with the playbook's own: folded, lower case, `slot` for every slot."""
+    return " ".join(re.sub(r"\{\{[A-Za-z_0-9.]+\}\}", "slot", words.fold(sentence)).casefold().split())
+
+
 def unfounded(document: DraftDocument, sheet: FactSheet, demands: Demands) -> Iterator[Finding]:
     """Risks without a rule, other severities than the rule's, and severe risks that the text does not name although its playbook wants them."""
     known = _shown_by(sheet)
     found = {risk.scope for risk in sheet.risks}
-    is_for_customer = demands.audience == "customer"
-    yield from _stated(document.title, "title", found, known, is_for_customer)
+    yield from _stated(document.title, "title", found, known, demands)
     for where, paragraph in paragraphs(document):
         shown = _shown(paragraph.text_with_slots, sheet)
         cited = [fact for handle in paragraph.fact_ids if (fact := sheet.facts.get(handle)) is not None and fact.metric == "risk"]
@@ -84,12 +92,12 @@ def unfounded(document: DraftDocument, sheet: FactSheet, demands: Demands) -> It
             what = "a paragraph of kind risk shows no risk that a rule found" if cited else "a paragraph of kind risk cites no risk that a rule found"
             yield Finding("invented_risk", what, where)
         allowed = {risk.scope for risk in [*shown, *cited]} if paragraph.kind == "risk" else found
-        yield from _stated(paragraph.text_with_slots, where, allowed & found, known, is_for_customer)
-        yield from _severities(paragraph.text_with_slots, where, sheet)
+        yield from _stated(paragraph.text_with_slots, where, allowed & found, known, demands)
+        yield from _severities(paragraph.text_with_slots, where, sheet, demands)
     for number, step in enumerate(document.steps, 1):
         for text in (step.action, step.success_measure):
-            yield from _stated(text, f"step {number}", found, known, is_for_customer)
-            yield from _severities(text, f"step {number}", sheet)
+            yield from _stated(text, f"step {number}", found, known, demands)
+            yield from _severities(text, f"step {number}", sheet, demands)
     if demands.cite_risks_from is not None:
         yield from _omitted(document, sheet, demands.cite_risks_from)
 
@@ -116,9 +124,10 @@ def _shown_by(sheet: FactSheet) -> set[str]:
     return known | {sign for sign, holds in signs.items() if holds}
 
 
-def _stated(text: str, where: str, allowed: set[str], known: set[str], is_for_customer: bool) -> Iterator[Finding]:
+def _stated(text: str, where: str, allowed: set[str], known: set[str], demands: Demands) -> Iterator[Finding]:
+    is_for_customer = demands.audience == "customer"
     is_step = where.startswith("step")
-    for sentence in sentences(words.fold(text)):
+    for number, sentence in enumerate(sentences(words.fold(text))):
         plain = SLOT.sub("slot", _NAME.sub("name", sentence)).casefold()
         if plain.rstrip().rstrip("\"')").endswith("?"):
             continue
@@ -134,6 +143,12 @@ def _stated(text: str, where: str, allowed: set[str], known: set[str], is_for_cu
                 if not _is_denied(plain, match.start()):
                     yield Finding("invented_risk", f"the text states {match[0]!r} ({family.name}), and no rule or fact of this document says so", where)
                     return
+        is_asked_for = is_step and number == 0  # what somebody shall do, or what it is measured by; what follows it says how things are
+        if worded(sentence) in demands.own_wording:
+            continue
+        if not (is_for_customer or is_asked_for or _ORDER.search(plain)) and _claims(sentence, allowed, known):
+            yield Finding("invented_risk", f"it reads like a claim about the customer that no fact bears out: {plain.strip()[:80]!r}", where)
+            return
         if is_step:  # what a step is measured by may be anything that people shall do
             continue
         about = ACTORS.search(plain) or (
@@ -142,6 +157,18 @@ def _stated(text: str, where: str, allowed: set[str], known: set[str], is_for_cu
         if about is not None and not _VALUE.search(sentence) and not (is_trade or _is_denied(plain, about.end())):
             yield Finding("invented_risk", f"a statement about {about[0].strip(' ,;:')!r} without a fact that says so", where)
             return
+
+
+def _claims(sentence: str, allowed: set[str], known: set[str]) -> bool:
+    """Whether the sentence reads like trouble that somebody made up (`inventions.py`). What a rule or a fact bears out is judged by the families."""
+    if _VALUE.search(sentence) or "NOTICE_SERVED" in allowed or known & {"lost_on", "notice_on"}:
+        return False
+    plain = SLOT.sub("slot", sentence).casefold()
+    for family in FAMILIES:
+        match = family.words.search(plain)
+        if match is not None and (allowed & set(family.rules) or known & set(family.facts) or _is_denied(plain, match.start())):
+            return False
+    return load_inventions().is_like(sentence)
 
 
 def _is_denied(plain: str, at: int) -> bool:
@@ -156,8 +183,20 @@ def _shown(text: str, sheet: FactSheet) -> list[Fact]:
     return [fact for handle in SLOT.findall(text) if (fact := sheet.facts.get(handle)) is not None and fact.metric == "risk"]
 
 
-def _severities(text: str, where: str, sheet: FactSheet) -> Iterator[Finding]:
-    """A word for a severity that the risks of the sentence, or of the one before, do not have."""
+#: In a step, which orders more than it says: a verb behind the risk's slot, or an order to take it for something.
+_SAID_OF_IT = re.compile(
+    r"\{\{F\d\d\}\}(?: [^\W\d_]+ly)? (?:is|are|was|were|can|could|may|might|must|will|would|has|have|seems?|looks?|needs?|puts?|poses?|calls?)\b|\b(?:[Tt]reat|[Cc]onsider|[Rr]egard|[Cc]all|[Rr]ate|[Ii]gnore|[Ll]et)\b"
+)
+
+
+def _is_risk(handle: str, sheet: FactSheet) -> bool:
+    fact = sheet.facts.get(handle)
+    return fact is not None and fact.metric == "risk"
+
+
+def _severities(text: str, where: str, sheet: FactSheet, demands: Demands) -> Iterator[Finding]:
+    """Words about how grave a risk is that its rule does not bear out: of a list, and any that `severities.py` does not know."""
+    is_prose = not where.startswith("step")
     last: list[Fact] = []
     for sentence in sentences(words.fold(text)):
         shown = _shown(sentence, sheet) or last
@@ -165,7 +204,13 @@ def _severities(text: str, where: str, sheet: FactSheet) -> Iterator[Finding]:
         if not shown:
             continue
         plain = SLOT.sub("slot", sentence).casefold()
-        levels = {risk.detail for risk in shown}
+        levels = {str(risk.detail) for risk in shown}
+        if worded(sentence) not in demands.own_wording and (is_prose or _SAID_OF_IT.search(sentence)) and not plain.rstrip().rstrip("\"')").endswith("?"):
+            marked = SLOT.sub(lambda match: MARK if _is_risk(match[1], sheet) else "slot", sentence).casefold()
+            word = next(unborne(marked, levels, goes_on=not _shown(sentence, sheet)), None)
+            if word is not None:
+                yield Finding("severity", f"{word!r} is said of a risk that is {', '.join(sorted(levels))}, and no rule says so", where)
+                continue
         hard, soft = _plainly(_HARD, plain), _plainly(_SOFT, plain)
         if hard is not None and not levels & set(SEVERITIES[SEVERITIES.index("high") :]):
             yield Finding("severity", f"{hard[0]!r} beside a risk that is {', '.join(sorted(map(str, levels)))}", where)

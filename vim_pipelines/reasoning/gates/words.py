@@ -102,7 +102,7 @@ NO_DIRECTION = re.compile(
     r"(?:^|[.!?:] )(?:below|above)\b|\bbelow (?:is|are|you|we|stands?|follow\w*)\b|\bgrow(?:s|ing|n|th)? (?:into|together|up|out of|team|company|business|customer|interest|list)\b|\bshrink out of\b|\bdrop[- ](?:in|by|off|down)\b|\bdrop (?:the|this|that|it|a|us|me|them)\b|"
     r"\bdeclin\w+ (?:the|an?|this|that|our|your|to|politely)\b|\bgive(?:s|n)? rise\b|\bflat (?:hierarch\w+|fee|rate|list|file)\b|\bpick(?:s|ed|ing)? up (?:the|a|where|on|from|with|an|our|your|their|this|that)\b|"
     r"\bcame up (?:for|in|at|with)\b|\bmore than (?:any|a|an|the|that|this|it|one|anything|words?|enough|seats)\b|\b(?:the same as) (?:being|a|an|having|saying)\b|\bsmaller than it (?:is|looks|seems)\b|\bmore (?:seats|users|people) than (?:people|seats|users)\b|"
-    r"\bsteady (?:work|hand|hands|company|partner\w*|relationship|contact|rhythm)\b|\bgrowing (?:pains)\b|\bnothing less than\b|\bno less than\b|\bbetter than (?:a|an|any|the|no|nothing|none|to|asking|guessing|\w+ing)\b|"
+    r"\bsteady (?:work|accounts?|customers?|pace|hand|hands|company|partner\w*|relationship|contact|rhythm)\b|\bgrowing (?:pains)\b|\bnothing less than\b|\bno less than\b|\bbetter than (?:a|an|any|the|no|nothing|none|to|asking|guessing|\w+ing)\b|"
     r"\b(?:lose|losing|loses) (?:the|this|that|a|an|time|sight|track|touch|sleep|interest|patience|them|it|us|their|its)\b|\bcom(?:e|ing) back to (?:you|us|them|it|this|that|the (?:customer|question|point|list|figures))\b|"
     r"\bunder the\b|\bbehind the\b|\brecover\w* (?:the|a|it|them|from|access|data|passwords?)\b|\bsign (?:up|off)\b|\bmore (?:people|users|colleagues) (?:in|into|on|who|to|from|could|can|should|from|at|with|than)\b|\bjump(?:s|ed|ing)? (?:in|on|to)\b|\bstable (?:version|contact|base)\b"
 )
