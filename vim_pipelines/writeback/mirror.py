@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from vim_pipelines.approvals.policy import Policy
 from vim_pipelines.core.errors import VimError
@@ -84,8 +84,9 @@ def sign_standing_approval(
     if outside or not wanted:
         raise VimError("VIM-E046", f"The policy lists no mirror field {', '.join(outside)}", fix="Sign fields that mirror.fields names")
     sha256 = standing_sha256(target, wanted, policy.version)
-    standing_id = f"std-{sha256_json([sha256, now, actor])[:16]}"
     with store.session() as session:
+        signed_before = session.scalar(select(func.count()).select_from(StandingApproval)) or 0  # the same person may sign twice in one second
+        standing_id = f"std-{sha256_json([sha256, now, actor, signed_before])[:16]}"
         for row in session.scalars(select(StandingApproval).where(StandingApproval.target == target, StandingApproval.revoked_at.is_(None))):
             row.revoked_at = now
         session.add(
