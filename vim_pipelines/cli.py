@@ -558,11 +558,19 @@ def _turn(name: str, *, on: bool, summary: str) -> None:
     @click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
     @click.pass_obj
     def command(state: dict[str, Any], note: str, acting_as: str | None) -> None:
-        from vim_pipelines.store.switches import LLM, turn
+        from vim_pipelines.approvals.policy import policy_of
+        from vim_pipelines.core.errors import VimError
+        from vim_pipelines.store import open_store
+        from vim_pipelines.store.switches import LLM, read_switch, turn, why_not_on
 
         settings = _load(state)
-        person = _person(state, acting_as)
-        turn(_store(state), LLM, on=on, actor=person.name, role=person.role, note=note, now=settings.now())
+        settings.home.mkdir(parents=True, exist_ok=True)  # whoever sets the system up may switch off before the first audit
+        store = open_store(settings)
+        person = _operator(state, acting_as)
+        refused = why_not_on(read_switch(store, LLM), person.role, policy_of(settings).rank) if on else None
+        if refused is not None:
+            raise VimError("VIM-E043", "You may not turn the language models on", why=refused, fix="Ask somebody in that role")
+        turn(store, LLM, on=on, actor=person.name, role=person.role, note=note, now=settings.now())
         rest = "Runs under way notice it before their next call." if not on else "The next call may be made."
         click.echo(f"Language models are {name}, by {person.name} ({person.role}). {rest}")
 
@@ -663,6 +671,22 @@ def _person(state: dict[str, Any], acting_as: str | None) -> Actor:
 
     settings = _load(state)
     return resolve_actor(settings, _store(state), policy_of(settings), acting_as=acting_as)
+
+
+def _operator(state: dict[str, Any], acting_as: str | None) -> Actor:
+    """The person at the command line; who has no role but may run commands here is its operator."""
+    from vim_pipelines.approvals.people import login_name, resolve_actor
+    from vim_pipelines.approvals.policy import Actor, policy_of
+    from vim_pipelines.core.errors import VimError
+    from vim_pipelines.store import open_store
+
+    settings = _load(state)
+    try:
+        return resolve_actor(settings, open_store(settings), policy_of(settings), acting_as=acting_as)
+    except VimError:
+        if acting_as is not None:
+            raise
+        return Actor(login_name(), "operator", "cli")
 
 
 @contextmanager

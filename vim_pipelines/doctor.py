@@ -400,6 +400,11 @@ def _drafter(settings: Settings) -> Finding:
     off = _switched_off(settings)
     if off is not None:
         return Finding("drafts", who, "warn", off, "vimotion llm on --note WHY; until then the offline drafter writes")
+    from vim_pipelines.reasoning.providers.make import model_warning
+
+    warning = model_warning(settings)
+    if warning is not None:
+        return Finding("drafts", who, "warn", warning, "Correct VIMOTION_MODEL, or add the model and its price to models.yaml")
     return Finding("drafts", who, "ok", f"{' and '.join(variables[name] for name in writers)} set (not tried: that would cost a call)")
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -396,10 +396,19 @@ ENV_EXAMPLE_HEAD = (
 )
 
 
+def _choices(annotation: Any) -> list[str]:
+    """The values that a setting takes, where it takes only these."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return [choice for part in get_args(annotation) for choice in _choices(part)]
+
+
 def env_example() -> str:
-    """The text of `.env.example`: every setting with its description and its default, commented out."""
+    """The text of `.env.example`: every setting with its description, its choices if it has some, and its default, commented out."""
     entries = []
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else str(field.default)
-        entries.append(f"# {field.description}\n# {environment_variable(name)}={default}\n")
+        choices = _choices(field.annotation)
+        one_of = f"# One of: {', '.join(choices)}.\n" if choices else ""
+        entries.append(f"# {field.description}\n{one_of}# {environment_variable(name)}={default}\n")
     return "\n".join([ENV_EXAMPLE_HEAD, *entries])

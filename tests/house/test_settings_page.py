@@ -56,3 +56,10 @@ def test_a_required_setting_that_is_missing_says_which_variable():
     with pytest.raises(VimError, match="SALESFORCE_BASE_URL") as caught:
         load_settings().require("salesforce_base_url")
     assert caught.value.code == "VIM-E001"
+
+
+def test_a_setting_with_few_values_lists_them():
+    """VIMOTION_DRAFTER= was an empty hint: its five values stood in the code alone."""
+    entry = next(part for part in env_example().split("\n\n") if "VIMOTION_DRAFTER=" in part)
+    assert "# One of: auto, openai_first, claude, openai, offline.\n" in entry
+    assert "One of" not in next(part for part in env_example().split("\n\n") if "VIMOTION_MODEL=" in part)

@@ -70,6 +70,15 @@ def test_without_a_key_it_says_what_a_key_would_cost(marts, store, settings):
     assert "do not last" in poor.verdict and "ordinary night" in replace(poor, night_budget_usd=night.estimate.cost_low_usd * 2).verdict
 
 
+def test_a_week_without_room_is_said_in_words(marts, store, settings):
+    """'0 drafts to write' read as if nothing was wrong with any customer."""
+    marts.put()
+    full = settings.model_copy(update={"weekly_capacity": 1})
+    write_drafts(marts.warehouse, store, full, AS_OF, NOW)
+    night = estimate_night(marts.warehouse, store, full, NOW)
+    assert night.cut >= 2 and f"capacity of 1 drafts (VIMOTION_WEEKLY_CAPACITY) is used up: {night.cut} are called for" in "\n".join(estimate_lines(night))
+
+
 def test_before_the_first_audit_there_is_nothing_to_estimate(store, settings, tmp_path):
     from vim_pipelines.cli import main
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reasoning_cases import AS_OF, DOCUMENTS, HEADLINE_ACCOUNT, HEADLINE_CORE, fact_row, fact_rows, headline, part_for, risk
 
+from vim_pipelines.approvals.text import fact_line
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.reasoning.facts import (
     ACCOUNT_HANDLES,
@@ -194,6 +195,24 @@ def test_a_step_is_not_due_after_the_opt_out_deadline():
     assert due_date(step, part) == date(2026, 7, 10)
 
 
+@pytest.mark.parametrize(
+    ("due_fact", "due_relative", "opt_out", "expected"),
+    [
+        (None, "within_days", None, date(2026, 7, 6)),
+        (None, "within_a_week", None, date(2026, 7, 6)),
+        (None, "within_two_weeks", None, date(2026, 7, 13)),
+        (None, "within_days", "2026-07-02", date(2026, 7, 2)),
+        ("F08", None, "2026-07-17", date(2026, 7, 5)),
+        ("F08", None, "2026-07-03", date(2026, 7, 3)),
+    ],
+)
+def test_no_step_is_due_before_somebody_could_have_said_yes_to_it(due_fact, due_relative, opt_out, expected):
+    """The decision may take until Sunday, 5 July: a step due on Friday would be late on the day it is approved. The contract's own dates do not wait for us."""
+    _, part = part_for("license_optimization_plan", headline(**({"opt_out_date": opt_out} if opt_out else {})))
+    step = PlanStep(action="a", owner_role="csm", due_fact=due_fact, due_relative=due_relative, fact_ids=[], success_measure="b")
+    assert due_date(step, part, date(2026, 7, 5)) == expected
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_the_same_facts_give_the_same_text(document):
     playbook, part = part_for(document)
@@ -219,3 +238,11 @@ def test_the_package_loads_no_heavy_library():
         "print([name for name in ('anthropic', 'langsmith', 'dagster', 'pandas', 'duckdb', 'httpx', 'vim_pipelines.sandbox') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_a_fact_is_listed_with_its_product_and_its_source():
+    """'Seats under contract 107 seats' stood there once for each product, and a window that code says had the source None None."""
+    lines = {fact["handle"]: fact_line(fact) for fact in headline().rows()}
+    window = next(line for line in lines.values() if line.startswith(ACCOUNT_HANDLES["usage_window"]))
+    assert window.endswith("[computed]") and "(Core)" in lines[GROUP_HANDLES[0]["seats_contracted"]] and "None" not in "\n".join(lines.values())
+    assert "(" not in lines[ACCOUNT_HANDLES["seats_contracted"]]

@@ -202,6 +202,23 @@ def test_a_risk_plan_is_for_a_red_band_or_a_high_risk(band, risks, expected):
     assert ("risk_mitigation_plan" in found) is expected
 
 
+def test_a_customer_whose_contract_has_ended_gets_no_plan_against_losing_it():
+    """Seven lost customers of the sandbox got a Risk Mitigation Plan every week. Where no contract is known at all a risk is still a risk."""
+    grave = risk("MURI_AGED_P1", "critical", "ACC-1")
+    for document in ("risk_mitigation_plan", "escalation_brief"):
+        assert document in documents(signal(risk_band="red", seats_contracted=60), grave)
+        assert document in documents(signal(risk_band="red", seats_contracted=None), grave)
+        assert document not in documents(signal(risk_band="red", seats_contracted=0), grave)
+
+
+def test_without_a_contract_there_is_no_handoff_to_audit():
+    """In a portfolio of open-source activity, with no contract in any source, the queue's actions made twelve handoff audits that knew nothing."""
+    waits = action("p1_handoff_meeting", "handoff_audit")
+    for status, expected in (("ok", {"handoff_audit"}), (None, set()), ("unknown", set())):
+        found = select_documents([signal(contract_status=status)], [risk("HANDOFF_GAP", "medium", "ACC-1")], load_playbooks(), actions=[waits], phases={})
+        assert {item.document for item in found} == expected
+
+
 def test_a_risk_of_another_account_selects_nothing():
     assert documents(signal(), risk("MUDA_SHELFWARE", "high", "ACC-2")) == set()
 

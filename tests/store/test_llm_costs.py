@@ -23,6 +23,7 @@ def published(tmp_path):
     with duckdb.connect(str(tmp_path / "vim.duckdb")) as connection:
         connection.execute("create schema marts")
         connection.execute(f"create table marts.fct_llm_costs as {ROWS}")
+        connection.execute("create table marts.dim_accounts as select 'A' as account_key, 'Ada Textiles' as account_name")
     return tmp_path
 
 
@@ -40,6 +41,11 @@ def test_costs_by_document_and_by_account(published):
 def test_the_table_says_unknown_and_not_nothing(published):
     head, brief, plan = llm_cost_lines(read_llm_costs(published, "document"), "document")
     assert "unknown" in brief and "0.0060" in plan and len(head) == len(plan) == len(brief)
+
+
+def test_an_account_is_shown_with_its_name(published):
+    head, second, first = llm_cost_lines(read_llm_costs(published, "account"), "account")
+    assert first.startswith("A Ada Textiles") and second.startswith("B  ") and len(head) == len(first) == len(second)
 
 
 def test_nothing_published_is_an_error_with_its_fix(tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.approvals.policy import load_policy
 from vim_pipelines.core.money import format_money
+from vim_pipelines.reasoning.facts import product_title, show_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ def request_lines(request: RequestDetail, *, with_facts: bool) -> list[str]:
         *(["It has worked when:", *[f"  {_criterion(row)}" for row in request.criteria]] if request.criteria else []),
     ]
     if with_facts or not request.actions:  # who must write it by hand needs the facts
-        lines += ["", "Facts:", *[f"  {_fact(fact)}" for fact in request.facts]]
+        lines += ["", "Facts:", *[f"  {fact_line(fact)}" for fact in request.facts]]
     lines += [
         "",
         "History:",
@@ -131,6 +132,14 @@ def _criterion(row: dict[str, Any]) -> str:
     return f"{row['sentence']}   [{row['measure']}, {baseline} on {row['baseline_on']}; {due}]"
 
 
-def _fact(fact: dict[str, Any]) -> str:
-    value = fact.get("shown") or "unknown"
-    return f"{fact.get('handle', ''):<4} {fact.get('label', fact.get('metric')):<50} {value}   [{fact.get('source_table')} {fact.get('source_key')}]"
+def product_names(scope: str) -> str:
+    """The products of a fact's scope as names: `core+analytics` becomes `Core and Analytics`."""
+    return show_list([product_title(name) for name in scope.split("+")])
+
+
+def fact_line(fact: dict[str, Any]) -> str:
+    """One fact: its handle, what it is and of which product, its value, and the row that it comes from."""
+    value, scope = fact.get("shown") or "unknown", str(fact.get("scope") or "account")
+    label = str(fact.get("label") or fact.get("metric")) + (f" ({product_names(scope)})" if scope != "account" and fact.get("metric") != "risk" else "")
+    source = " ".join(str(fact[name]) for name in ("source_table", "source_key") if fact.get(name)) or "computed"
+    return f"{fact.get('handle', ''):<4} {label:<50} {value}   [{source}]"

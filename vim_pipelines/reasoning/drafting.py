@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -89,6 +89,10 @@ class Job:
 
     request: DraftRequest
     version: int
+
+    def to_decide(self, now: datetime, approval_hours: int) -> Job:
+        """The same for a person who is asked at `now` and has so many hours."""
+        return replace(self, request=replace(self.request, decide_by=(now + timedelta(hours=approval_hours)).date()))
 
 
 @dataclass(frozen=True)
@@ -246,7 +250,7 @@ def _rendered(result: DraftResult, request: DraftRequest, findings: list[gates.F
     if result.reason:
         signature += f" {result.reason[:1].upper()}{result.reason[1:]}." if playbook.audience == "internal" else ""
     try:
-        rendered = render(result.document, sheet, playbook, signature=signature, feedback=request.feedback)
+        rendered = render(result.document, sheet, playbook, signature=signature, feedback=request.feedback, decide_by=request.decide_by)
     except (VimError, ValueError, KeyError) as error:
         if not findings:  # the gates promise that a draft without findings can be rendered
             findings.append(gates.Finding("render", str(error), "document"))

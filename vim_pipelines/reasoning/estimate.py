@@ -26,7 +26,7 @@ from vim_pipelines.reasoning.providers import offline
 from vim_pipelines.reasoning.providers.base import Drafter, DraftRequest
 from vim_pipelines.reasoning.providers.calls import CHARACTERS_PER_TOKEN
 from vim_pipelines.reasoning.providers.drafter import ModelDrafter
-from vim_pipelines.reasoning.providers.make import make_drafter, make_vendors
+from vim_pipelines.reasoning.providers.make import make_drafter, make_vendors, model_warning
 from vim_pipelines.reasoning.providers.offline import OfflineDrafter
 from vim_pipelines.reasoning.providers.request import draft_prompt
 from vim_pipelines.reasoning.reading import newest_as_of
@@ -158,6 +158,8 @@ class NightEstimate:
     night_budget_usd: Decimal
     month_spent_usd: Decimal
     month_budget_usd: Decimal
+    weekly_capacity: int = 0
+    model_warning: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As plain values, with the totals."""
@@ -219,7 +221,7 @@ def estimate_night(warehouse: Warehouse, store: Store, settings: Settings, now: 
     why_off = writer.runner.why_off() if isinstance(writer, ModelDrafter) else None
     return NightEstimate(
         as_of, tuple(vendor.label for vendor in vendors) or ("offline drafter",), bool(vendors), why_off, found, report.reused, len(report.cut), report.waiting,
-        ledger.spent(as_of), settings.budget_usd, ledger.spent_in_month(now), settings.month_budget_usd,
+        ledger.spent(as_of), settings.budget_usd, ledger.spent_in_month(now), settings.month_budget_usd, settings.weekly_capacity, model_warning(settings),
     )  # fmt: skip
 
 
@@ -231,6 +233,12 @@ def estimate_lines(night: NightEstimate) -> list[str]:
         f"{drafts} drafts to write by {', then '.join(night.writers)}; {night.unchanged} unchanged, {total.paid_before} paid before, {night.waiting} in a batch, "
         f"{night.cut} beyond the weekly capacity.",
     ]
+    if not drafts and night.cut:
+        lines.append(
+            f"The week's capacity of {night.weekly_capacity} drafts (VIMOTION_WEEKLY_CAPACITY) is used up: {night.cut} are called for and wait for the next week."
+        )
+    if night.model_warning:
+        lines.append(f"Warning: {night.model_warning}")
     if night.why_off:
         lines.append(f"No call would be made: {night.why_off}.")
     if total.lines and not night.has_key:

@@ -23,7 +23,7 @@ from vim_pipelines.reasoning.gates import Finding
 from vim_pipelines.reasoning.pricing import Provider
 from vim_pipelines.reasoning.providers.calls import CallPurpose, CallRunner, Prompt, Vendor, parsed
 from vim_pipelines.reasoning.providers.drafter import ModelDrafter
-from vim_pipelines.reasoning.providers.make import make_runner, make_vendor
+from vim_pipelines.reasoning.providers.make import make_runner, make_vendor, require_key
 from vim_pipelines.reasoning.providers.request import fenced
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def make_judge(settings: Settings, store: Store, as_of: date, now: datetime, *, 
     if settings.judge == "auto":
         order: Sequence[Provider] = OTHER_FAMILY[writer.vendors[0].provider if writer is not None else "anthropic"]
     else:
-        settings.require("anthropic_api_key" if settings.judge == "claude" else "openai_api_key")
+        require_key(settings, "judge", "anthropic_api_key" if settings.judge == "claude" else "openai_api_key")
         order = ("anthropic",) if settings.judge == "claude" else ("openai",)
     vendors = [vendor for provider in order if (vendor := make_vendor(settings, provider)) is not None]
     if not vendors:

@@ -118,9 +118,10 @@ class Cause(_Strict):
 
 
 class Trigger(_Strict):
-    """A document is called for when any of its causes holds."""
+    """A document is called for when any of its causes holds, and none of the tests in `unless` passes (what is unknown stops nothing)."""
 
     any_of: tuple[Cause, ...] = Field(min_length=1)
+    unless: tuple[SignalTest, ...] = ()
     stake: Literal["waste_annual", "unused_value_annual", "arr_amount"] = "arr_amount"
     times_risk: bool = False
 

@@ -77,8 +77,13 @@ def _noun(handle: str) -> tuple[str, str] | None:
     return METRIC_OF_HANDLE[handle].nouns
 
 
-def render(document: DraftDocument, sheet: FactSheet, playbook: Playbook, *, signature: str, feedback: str | None = None) -> Rendered:
-    """The Markdown text of `document`. `signature` says who wrote it; `feedback` is a reviewer's note, printed in internal documents only."""
+def render(
+    document: DraftDocument, sheet: FactSheet, playbook: Playbook, *, signature: str, feedback: str | None = None, decide_by: date | None = None
+) -> Rendered:
+    """The Markdown text of `document`. `signature` says who wrote it; `feedback` is a reviewer's note, printed in internal documents only.
+
+    `decide_by`: the day until which a person may decide on it; no step is due before.
+    """
     headings = {section.kind: section.heading for section in playbook.sections}
     order = [section.kind for section in playbook.sections]
     title = fill(document.title, sheet)
@@ -92,7 +97,7 @@ def render(document: DraftDocument, sheet: FactSheet, playbook: Playbook, *, sig
             lines.append("")
     if feedback and playbook.audience == "internal":
         lines += ["## Reviewer's note on the last version", "", f"> {_one_line(feedback)}", ""]
-    steps = [_step(number, step, sheet) for number, step in enumerate(document.steps, 1)]
+    steps = [_step(number, step, sheet, decide_by) for number, step in enumerate(document.steps, 1)]
     lines += [f"## {playbook.steps_heading}", ""]
     for step in steps:
         lines += [
@@ -102,9 +107,9 @@ def render(document: DraftDocument, sheet: FactSheet, playbook: Playbook, *, sig
         ]
     lines.append("")
     shown = _shown(document)
-    lines += [f"## {playbook.figures_heading}", ""]
-    lines += figures(sheet, shown, with_source=playbook.audience == "internal")
-    lines += ["", "---", f"*{signature}*", ""]
+    if any(sheet.facts[handle].unit != "text" for handle in shown):
+        lines += [f"## {playbook.figures_heading}", "", *figures(sheet, shown, with_source=playbook.audience == "internal"), ""]
+    lines += ["---", f"*{signature}*", ""]
     text = "\n".join(lines)
     values = tuple(
         {"handle": handle, "shown": str(show(sheet.facts[handle])), "label": sheet.facts[handle].label, "metric": sheet.facts[handle].metric}
@@ -126,19 +131,22 @@ def figures(sheet: FactSheet, handles: Iterable[str], *, with_source: bool) -> l
     return rows
 
 
-def due_date(step: PlanStep, sheet: FactSheet) -> date:
+def due_date(step: PlanStep, sheet: FactSheet, decide_by: date | None = None) -> date:
     """The day by which a step is due: two weeks before a date fact, or so many days from the as-of date, moved from a weekend to the Monday.
 
     A week is kept: what is due within a week moves back to the Friday, else the first step of a plan made on a Saturday was due nine days
-    later. A relative date never passes the opt-out deadline while that still lies ahead: a step after it cannot save anything.
+    later. No step is due before `decide_by`: until then nobody may have said that it is to be done. Dates of the contract stand above that:
+    no step passes its own date fact, nor a relative one the opt-out deadline while that still lies ahead; after it nothing can be saved.
     """
     if step.due_fact is not None:
         end = date.fromisoformat(str(sheet.facts[step.due_fact].value_text)[:10])
         early = end - timedelta(days=LEAD_DAYS)
-        return early if early > sheet.as_of else end
+        return min(max(early, decide_by or early), end) if early > sheet.as_of else end
     day = sheet.as_of + timedelta(days=RELATIVE_DUE_DAYS[step.due_relative or "within_a_month"])
     if day.weekday() >= 5:
         day += timedelta(days=4 - day.weekday() if step.due_relative == "within_a_week" else 7 - day.weekday())
+    if decide_by is not None and day < decide_by:
+        day = decide_by + timedelta(days=max(0, 7 - decide_by.weekday()) if decide_by.weekday() >= 5 else 0)
     deadline = sheet.known("opt_out_date")
     if deadline is not None and deadline.value_text:
         last = date.fromisoformat(deadline.value_text[:10])
@@ -147,16 +155,16 @@ def due_date(step: PlanStep, sheet: FactSheet) -> date:
     return day
 
 
-def _step(number: int, step: PlanStep, sheet: FactSheet) -> dict[str, Any]:
-    owner = ROLE_WORDS[step.owner_role]
+def _step(number: int, step: PlanStep, sheet: FactSheet, decide_by: date | None) -> dict[str, Any]:
+    owner, due = ROLE_WORDS[step.owner_role], due_date(step, sheet, decide_by)
     name = sheet.known(_ROLE_FACTS.get(step.owner_role, ""))
     return {
         "number": number,
         "action": fill(step.action, sheet),
         "owner": f"{name.value_text} ({owner})" if name is not None else owner,
         "owner_role": step.owner_role,
-        "due": show_date(due_date(step, sheet)),
-        "due_on": due_date(step, sheet).isoformat(),
+        "due": show_date(due),
+        "due_on": due.isoformat(),
         "success_measure": fill(_lower_first(step.success_measure), sheet, continues=True),
     }
 

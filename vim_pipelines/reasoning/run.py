@@ -130,7 +130,8 @@ def redraft(store: Store, settings: Settings, draft_id: str, note: str, now: dat
     request = DraftRequest(key, last.account_key, last.account_name, last.as_of_date, playbook, sheet, feedback=feedback, previous_text=last.rendered_text)
     report = DraftReport()
     judge = make_judge(settings, store, last.as_of_date, now, drafter=writer)
-    asyncio.run(draft_and_store(writer, [Job(request, highest + 1)], store, now, report, judge=judge))
+    job = Job(request, highest + 1).to_decide(now, settings.approval_hours)
+    asyncio.run(draft_and_store(writer, [job], store, now, report, judge=judge))
     return report.draft_ids[-1]  # of a held draft and the offline one that follows it, the latter
 
 

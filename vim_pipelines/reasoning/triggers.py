@@ -67,7 +67,7 @@ def select_documents(
         facts = _Account(row, own, queue.get(account, ()), (phases or {}).get(account, frozenset()))
         for document, playbook in playbooks.items():
             cause = next((cause for cause in playbook.trigger.any_of if _holds(cause, facts, document)), None)
-            if cause is not None:
+            if cause is not None and not any(_passes(test, row) for test in playbook.trigger.unless):
                 found.append(Selection(account, document, cause.reason, _priority(playbook, row), _urgency(row, own)))
     return sorted(found, key=lambda item: (-item.urgency, item.priority is None, -(item.priority or Decimal(0)), item.account_key, item.document))
 

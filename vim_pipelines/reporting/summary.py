@@ -91,7 +91,11 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         )
         outcomes = plan_outcomes(session, as_of)
     with store.session() as operations:
-        found_drafts = operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of).group_by(Draft.status))
+        later = aliased(Draft)  # a held text is followed by the offline drafter's as the next version: the document counts once, as it stands
+        is_last = ~select(later.draft_id).where(
+            later.account_key == Draft.account_key, later.document == Draft.document, later.as_of_date == as_of, later.version > Draft.version
+        ).exists()  # fmt: skip
+        found_drafts = operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of, is_last).group_by(Draft.status))
         drafts = {status: count for status, count in found_drafts}
         waiting = operations.scalar(select(func.count()).where(ApprovalRequest.state == "pending"))
         in_batches = operations.scalar(select(func.count()).select_from(PendingDraft))

@@ -42,6 +42,16 @@ def read_switch(store: Store, name: str) -> SwitchState:
     return SwitchState(name, True) if row is None else SwitchState(name, row.is_on, row.actor, row.role, row.note, row.at)
 
 
+def why_not_on(state: SwitchState, role: str, rank: Callable[[str], int]) -> str | None:
+    """Why somebody in `role` may not turn a switch on that stands as `state`, or None. `rank` orders the roles; one it does not know ranks lowest.
+
+    Anybody may turn off what may do harm; turning it on again takes at least the role of whoever turned it off.
+    """
+    if state.is_on or state.role is None or rank(role) >= rank(state.role):
+        return None
+    return f"{state.actor} turned it off as {state.role}"
+
+
 def turn(store: Store, name: str, *, on: bool, actor: str, role: str, note: str, now: datetime) -> SwitchState:
     """Turn a switch; turning it to where it stands is recorded too, because somebody said so."""
     with store.session() as session:

@@ -89,8 +89,9 @@ def write_at_once(sender: Sender, jobs: Sequence[Job]) -> list[DraftResult]:
     """Have all jobs written by live calls, `VIMOTION_LIVE_CALLS` at a time; results in the order of `jobs`."""
     if not jobs:
         return []
+    asked = [job.to_decide(sender.now, sender.settings.approval_hours) for job in jobs]
     return asyncio.run(
-        draft_and_store(sender.writer, jobs, sender.store, sender.now, sender.report, concurrency=sender.settings.live_calls, judge=sender.judge)
+        draft_and_store(sender.writer, asked, sender.store, sender.now, sender.report, concurrency=sender.settings.live_calls, judge=sender.judge)
     )
 
 
@@ -114,7 +115,7 @@ def _after_canaries(sender: Sender, writer: ModelDrafter, jobs: Sequence[Job]) -
         reason = f"the first request of its batch was refused: {result.reason}"
         for job in others:
             results.append(offline_result(job.request, outcome="error", reason=reason))
-            keep_draft(job, results[-1], sender.store, sender.now, sender.report)
+            keep_draft(job.to_decide(sender.now, sender.settings.approval_hours), results[-1], sender.store, sender.now, sender.report)
     return rest, results
 
 

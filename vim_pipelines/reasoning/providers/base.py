@@ -22,7 +22,8 @@ class DraftRequest:
     """One document to write. `sheet` is the part of the facts that this document may see; `feedback` a reviewer's note on the last version.
 
     `purpose` is `repair` where a gate held the first answer back; its `draft_key` is another one, so that both are paid for and neither twice.
-    `findings` are then the gates' reasons, and `held_answer` the answer as JSON.
+    `findings` are then the gates' reasons, and `held_answer` the answer as JSON. `decide_by` is the day until which a person may decide on the
+    text: no step of it is due before. It is no part of what a model is asked.
     """
 
     draft_key: str
@@ -36,6 +37,7 @@ class DraftRequest:
     purpose: Literal["draft", "repair"] = "draft"
     findings: tuple[Mapping[str, Any], ...] = ()
     held_answer: str | None = None
+    decide_by: date | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.reasoning.ledger import Ledger
-from vim_pipelines.reasoning.providers.make import make_vendors
+from vim_pipelines.reasoning.providers.make import make_vendors, model_warning
 from vim_pipelines.store.switches import LLM, read_switch
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def read_status(settings: Settings, store: Store, now: datetime) -> dict[str, An
     return {
         "is_on": switch.is_on, "actor": switch.actor, "role": switch.role, "note": switch.note, "at": switch.at,
         "writers": [vendor.label for vendor in make_vendors(settings)] or ["offline drafter"], "month_spent_usd": Ledger(store).spent_in_month(now),
-        "month_budget_usd": settings.month_budget_usd, "night_budget_usd": settings.budget_usd,
+        "month_budget_usd": settings.month_budget_usd, "night_budget_usd": settings.budget_usd, "warning": model_warning(settings),
     }  # fmt: skip
 
 
@@ -31,4 +31,5 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         f"Language models are {'on' if status['is_on'] else 'off'}{by}.",
         f"Drafts are written by: {', then '.join(status['writers'])}.",
         f"This month: {status['month_spent_usd']:.4f} of {status['month_budget_usd']} USD; at most {status['night_budget_usd']} USD a night.",
+        *([f"Warning: {status['warning']}"] if status["warning"] else []),
     ]
