@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     policy: Path | None = Field(
         default=None, description="Approval policy file. Not set: the one that is shipped (vim_pipelines/approvals/policy.yaml), which shows every entry."
     )
+    inbox_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret of at least 32 characters that signs the inbox's sessions and the links in mails. Not set: one is made in the home folder.",
+    )
     weekly_capacity: int = Field(default=25, gt=0, description="Drafts that the team can review in a week; what is cut stays listed.")
 
     sandbox_accounts: int = Field(default=200, ge=20, le=20_000, description="Accounts of the simulated portfolio.")

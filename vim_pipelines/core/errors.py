@@ -66,6 +66,8 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E111", "The write belongs to another CRM", 8),
         ErrorCode("VIM-E112", "The approved text does not fit into the CRM", 8),
         ErrorCode("VIM-E113", "Write-back is switched off", 8),
+        ErrorCode("VIM-E150", "The link is too old", 7),
+        ErrorCode("VIM-E151", "The link is not one of ours", 7),
         ErrorCode("VIM-E099", "An unexpected failure", 70),
     ]
 }
