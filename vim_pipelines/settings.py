@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         default=None,
         description="Secret of at least 32 characters that signs the inbox's sessions and the links in mails. Not set: one is made in the home folder.",
     )
+    inbox_url: str = Field(
+        default="http://127.0.0.1:8321",
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description="Address under which people reach the inbox; messages link to it.",
+    )
     weekly_capacity: int = Field(default=25, gt=0, description="Drafts that the team can review in a week; what is cut stays listed.")
 
     sandbox_accounts: int = Field(default=200, ge=20, le=20_000, description="Accounts of the simulated portfolio.")

@@ -93,7 +93,7 @@ def add_person(
             if hashed is not None:
                 row.password_hash = hashed
             session.flush()
-            return _view(row)
+            return person_view(row)
     except IntegrityError:
         raise VimError(
             "VIM-E048", f"Somebody else already has one of {', '.join(given)}", why="An identity belongs to one person", fix="See vimotion inbox people list"
@@ -112,7 +112,7 @@ def deactivate(store: Store, login: str, *, now: datetime) -> None:
 def list_people(store: Store) -> list[PersonView]:
     """Everybody, the inactive too, by login."""
     with store.reading() as session:
-        return [_view(row) for row in session.scalars(select(Person).order_by(Person.login))]
+        return [person_view(row) for row in session.scalars(select(Person).order_by(Person.login))]
 
 
 def find_person(store: Store, identity: Identity, value: str) -> PersonView | None:
@@ -120,15 +120,20 @@ def find_person(store: Store, identity: Identity, value: str) -> PersonView | No
     wanted = value.casefold() if identity == "email" else value
     with store.reading() as session:
         row = session.scalar(select(Person).where(getattr(Person, identity) == wanted, Person.is_active))
-        return _view(row) if row is not None else None
+        return person_view(row) if row is not None else None
 
 
 def deciders(store: Store, policy: Policy, role: str, segment: str | None) -> list[PersonView]:
     """The active people who may decide what needs `role` at an account of `segment`, by login."""
+    return who_decides(list_people(store), policy, role, segment)
+
+
+def who_decides(people: Sequence[PersonView], policy: Policy, role: str, segment: str | None) -> list[PersonView]:
+    """Those of `people` who may decide what needs `role` at an account of `segment`."""
     return [
         person
-        for person in list_people(store)
-        if person.is_active and policy.rank(person.role) >= policy.rank(role) and (not person.segments or segment in person.segments)
+        for person in people
+        if person.is_active and policy.rank(person.role) >= max(policy.rank(role), 0) and (not person.segments or segment in person.segments)
     ]
 
 
@@ -137,7 +142,7 @@ def check_password(store: Store, login: str, password: str) -> PersonView | None
     with store.reading() as session:
         row = session.scalar(select(Person).where(Person.login == login, Person.is_active))
         stored = row.password_hash if row is not None else None
-        view = _view(row) if row is not None else None
+        view = person_view(row) if row is not None else None
     is_right = _matches(password, stored or _NOBODY)
     return view if is_right and stored is not None else None
 
@@ -193,7 +198,8 @@ def login_name() -> str:
         return f"uid-{os.getuid()}"
 
 
-def _view(row: Person) -> PersonView:
+def person_view(row: Person) -> PersonView:
+    """A row as everybody may see it."""
     return PersonView(
         row.login, row.name, row.role, tuple(row.segments), row.email, row.slack_user_id, row.os_user, row.crm_user_id, row.is_active,
         row.password_hash is not None, row.sessions_valid_from,

@@ -130,6 +130,7 @@ class RequestDetail(Request):
     actions: list[dict[str, Any]]
     left_to_you: list[dict[str, Any]]
     criteria: list[dict[str, Any]]
+    audience: str
     written_by: str
     model: str | None
     prompt_sha256: str
@@ -466,6 +467,7 @@ def show_request(store: Store, request_id: str) -> RequestDetail:
             left_to_you=request.payload.get("left_to_you", []),
             doubts=tuple((draft.structured or {}).get("cleared_doubts", ())),
             criteria=request.payload.get("criteria", []),  # a request of an earlier version has none
+            audience=draft.audience,
             written_by=draft.written_by,
             model=draft.model,
             prompt_sha256=draft.prompt_sha256,

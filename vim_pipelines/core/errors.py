@@ -68,6 +68,11 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E113", "Write-back is switched off", 8),
         ErrorCode("VIM-E150", "The link is too old", 7),
         ErrorCode("VIM-E151", "The link is not one of ours", 7),
+        ErrorCode("VIM-E120", "A message cannot be delivered", 7),
+        ErrorCode("VIM-E121", "The edited text cannot be used", 7),
+        ErrorCode("VIM-E122", "The alert does not exist", 7),
+        ErrorCode("VIM-E123", "The alert was already acknowledged", 7),
+        ErrorCode("VIM-E124", "The queue of approvals does not drain", 7),
         ErrorCode("VIM-E099", "An unexpected failure", 70),
     ]
 }

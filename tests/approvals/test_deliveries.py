@@ -1,0 +1,252 @@
+"""Who is told what through which channel: each message once, the lost ones looked for, and one failure stops no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from approval_drafts import AS_OF, NOW, make_draft
+from channel_stub import Box
+from sqlalchemy import select
+
+from vim_pipelines.approvals.channels.base import Undeliverable
+from vim_pipelines.approvals.deciding import decide
+from vim_pipelines.approvals.deliveries import MAX_ATTEMPTS, deliver, plan, record_failure, work_to_do
+from vim_pipelines.approvals.people import add_person
+from vim_pipelines.approvals.policy import Actor
+from vim_pipelines.approvals.queue import request_approvals
+from vim_pipelines.settings import Settings
+from vim_pipelines.store.models import ApprovalRequest, Delivery
+from vim_pipelines.vendors.http import VendorError
+
+SETTINGS = Settings(inbox_url="https://inbox.example/vim")
+CSM, DIRECTOR = Actor("cem", "csm", "inbox"), Actor("dora", "director", "inbox")
+LOST, DOWN = VendorError("VIM-E015", "no answer"), VendorError("VIM-E010", "no connection")
+
+
+@pytest.fixture
+def people(store, policy):
+    for login, role, segments in (("cem", "csm", ["smb"]), ("eva", "csm", ["enterprise"]), ("dora", "director", [])):
+        add_person(store, policy, login, name=login.title(), role=role, segments=segments, email=f"{login}@vendor.example", by="test", now=NOW)
+
+
+def asked(store, policy, *, account="ACC-1", segment="smb", arr=60_000):
+    draft_id = make_draft(store, account=account)
+    signals = {account: {"arr_amount": arr, "currency": "USD", "risk_band": "green", "segment": segment}}
+    [request_id] = request_approvals(store, policy, AS_OF, NOW, approval_hours=72, draft_ids=[draft_id], signals=signals).requested
+    return request_id
+
+
+def rows(store):
+    with store.reading() as session:
+        return session.scalars(select(Delivery).order_by(Delivery.created_at, Delivery.recipient)).all()
+
+
+def run(store, policy, box, now=NOW, limit=25):
+    plan(store, [box], policy=policy, now=now)
+    return deliver(store, [box], settings=SETTINGS, now=now, limit=limit)
+
+
+def test_each_of_those_who_may_decide_is_asked_once(store, policy, people):
+    request_id, box = asked(store, policy), Box()
+    assert run(store, policy, box).sent == 2
+    assert sorted(login for _, login in box.sent) == ["cem", "dora"]  # eva decides for another segment
+    message = box.sent[0][0]
+    assert (message.kind, message.request_id, message.version, message.buttons) == ("ask", request_id, 1, ("approve", "changes", "reject"))
+    assert message.link == f"https://inbox.example/vim/requests/{request_id}"
+    assert dict(message.summary)["ARR"] == "$60,000"
+    assert plan(store, [box], policy=policy, now=NOW) == 0 and run(store, policy, box).sent == 0
+
+
+def test_a_higher_role_is_asked_where_the_policy_says_so(store, policy, people):
+    box = Box()
+    asked(store, policy, arr=250_000)
+    run(store, policy, box)
+    assert [login for _, login in box.sent] == ["dora"]
+
+
+def test_what_was_decided_elsewhere_is_shown_in_the_messages(store, policy, people):
+    request_id, box = asked(store, policy), Box()
+    run(store, policy, box)
+    decide(store, request_id, "reject", person=CSM, version=1, note="not now", now=NOW, policy=policy)
+    report = run(store, policy, box, NOW + timedelta(minutes=1))
+    assert (report.settled, report.sent) == (2, 0)
+    message, _, reference = box.settled[0]
+    assert message.kind == "settled" and message.buttons == () and reference["id"] == message.delivery_id
+    assert message.outcome == "Rejected by cem (csm) on 2026-06-29 06:00 UTC through the inbox: not now"
+    assert run(store, policy, box, NOW + timedelta(minutes=2)).settled == 0
+
+
+def test_a_question_that_ended_before_it_was_told_is_not_told(store, policy, people):
+    request_id, box = asked(store, policy), Box()
+    plan(store, [box], policy=policy, now=NOW)
+    decide(store, request_id, "approve", person=DIRECTOR, version=1, note=None, now=NOW, policy=policy)
+    report = deliver(store, [box], settings=SETTINGS, now=NOW)
+    assert (report.sent, report.overtaken, box.sent) == (0, 2, [])
+
+
+def test_a_lost_answer_is_looked_for_before_anything_is_sent_again(store, policy, people):
+    asked(store, policy)
+    box = Box()
+    box.lost = [LOST]
+    assert (report := run(store, policy, box)).unknown == 1 and report.sent == 1
+    assert run(store, policy, box, NOW + timedelta(minutes=1)).sent == 0  # not yet
+    assert run(store, policy, box, NOW + timedelta(minutes=3)).sent == 1
+    assert len(box.sent) == 2 and len(box.looked_for) == 1  # found: nothing went out twice
+    assert {row.state for row in rows(store)} == {"sent"}
+
+
+def test_what_was_on_its_way_when_the_process_died_is_looked_for(store, policy, people):
+    asked(store, policy)
+    box = Box()
+    plan(store, [box], policy=policy, now=NOW)
+    with store.session() as session:
+        for row in session.scalars(select(Delivery)):
+            row.state, row.attempts, row.updated_at = "sending", 1, NOW
+    assert deliver(store, [box], settings=SETTINGS, now=NOW + timedelta(minutes=3)).sent == 2
+    assert len(box.looked_for) == 2
+
+
+def test_when_the_search_itself_fails_nothing_is_sent(store, policy, people):
+    asked(store, policy)
+    box = Box()
+    box.lost = [LOST, LOST]
+    run(store, policy, box)
+    box.find = lambda message, person: (_ for _ in ()).throw(DOWN)
+    report = run(store, policy, box, NOW + timedelta(minutes=3))
+    assert (report.unknown, len(box.sent)) == (2, 2)
+    assert {row.state for row in rows(store)} == {"unknown"}
+
+
+def test_an_address_that_does_not_exist_is_never_tried_again(store, policy, people):
+    asked(store, policy)
+    box = Box()
+    box.fail = [Undeliverable("no such mailbox")]
+    report = run(store, policy, box)
+    assert (report.failed, report.sent) == (1, 1)
+    assert run(store, policy, box, NOW + timedelta(days=1)).sent == 0
+    assert [row.attempts for row in rows(store) if row.state == "failed"] == [1]
+
+
+def test_a_channel_that_is_down_is_tried_again_and_given_up_in_the_end(store, policy, people):
+    asked(store, policy)
+    box, now, tries = Box(), NOW, 0
+    box.fail = [DOWN] * 100
+    for _ in range(MAX_ATTEMPTS + 3):
+        report = run(store, policy, box, now)
+        tries += report.waiting + report.failed
+        now += timedelta(hours=1)
+    assert tries == 2 * MAX_ATTEMPTS
+    assert {(row.state, row.attempts) for row in rows(store)} == {("failed", MAX_ATTEMPTS)}
+
+
+def test_after_three_failures_in_a_row_a_channel_is_left_alone_for_this_run(store, policy, people):
+    """Each failure may cost a time-out: 25 of them would be half an hour."""
+    for number in range(5):
+        asked(store, policy, account=f"ACC-{number}")
+    box, other = Box(), Box("slack")
+    box.fail = [DOWN] * 100
+    plan(store, [box, other], policy=policy, now=NOW)
+    report = deliver(store, [box, other], settings=SETTINGS, now=NOW)
+    assert len(other.sent) == 10 and report.waiting == 10 and 100 - len(box.fail) == 3
+
+
+def test_a_defect_of_a_channel_stops_no_other_message(store, policy, people):
+    asked(store, policy)
+    box = Box()
+    box.fail = [KeyError("secret-in-a-message")]
+    report = run(store, policy, box)
+    assert (report.unknown, report.sent) == (1, 1)
+    assert "secret" not in str(report.problems)
+
+
+def test_at_most_25_leave_in_a_run(store, policy, people):
+    for number in range(15):
+        asked(store, policy, account=f"ACC-{number}")
+    box = Box()
+    assert [run(store, policy, box).sent for _ in range(3)] == [25, 5, 0]
+
+
+def test_a_reminder_and_an_escalation_are_messages_of_their_own(store, policy, people):
+    request_id, box = asked(store, policy), Box()
+    run(store, policy, box)
+    for column, said in (("reminded_at", ["cem", "dora"]), ("escalated_at", ["dora"])):
+        with store.session() as session:
+            setattr(session.get(ApprovalRequest, request_id), column, NOW)
+        box.sent.clear()
+        run(store, policy, box)
+        assert sorted(login for _, login in box.sent) == said
+        assert {message.kind for message, _ in box.sent} == {"reminder" if column == "reminded_at" else "escalation"}
+
+
+def test_who_joins_late_gets_only_the_latest_word(store, policy):
+    request_id, box = asked(store, policy), Box()
+    with store.session() as session:
+        session.get(ApprovalRequest, request_id).escalated_at = NOW
+    add_person(store, policy, "dora", name="Dora", role="director", email="dora@vendor.example", by="test", now=NOW)
+    run(store, policy, box)
+    assert [message.kind for message, _ in box.sent] == ["escalation"]
+
+
+def test_whoever_edited_the_text_is_not_asked_about_it(store, policy, people):
+    request_id, box = asked(store, policy), Box()
+    with store.session() as session:
+        session.get(ApprovalRequest, request_id).edited_by = "dora"
+    run(store, policy, box)
+    assert [login for _, login in box.sent] == ["cem"]
+
+
+def test_a_question_that_nobody_hears_is_on_record_as_failed(store, policy):
+    asked(store, policy)
+    assert plan(store, [Box()], policy=policy, now=NOW) == 1
+    [row] = rows(store)
+    assert (row.channel, row.state, row.error) == ("none", "failed", "nobody who is to be told can be reached")
+
+
+def test_a_failed_run_is_told_to_the_directors_once(store, policy, people):
+    box = Box()
+    assert record_failure(store, "run-1", job="portfolio_audit", step="raw", error="VIM-E010 no answer", now=NOW)
+    assert not record_failure(store, "run-1", job="portfolio_audit", step="raw", error="VIM-E010 no answer", now=NOW)
+    assert run(store, policy, box).sent == 1 and run(store, policy, box).sent == 0
+    message, login = box.sent[0]
+    assert (login, message.kind, message.text, dict(message.summary)["Run"]) == ("dora", "failure", "VIM-E010 no answer", "run-1")
+
+
+def test_the_sensor_is_told_of_work_once_per_state(store, policy, people):
+    box = Box()
+    assert work_to_do(store, [box], NOW) is None
+    asked(store, policy)
+    first = work_to_do(store, [box], NOW)
+    plan(store, [box], policy=policy, now=NOW)
+    second = work_to_do(store, [box], NOW)
+    assert first and second and first != second
+    deliver(store, [box], settings=SETTINGS, now=NOW)
+    assert work_to_do(store, [box], NOW) is None and work_to_do(store, [], NOW) is None
+
+
+def test_an_approved_mail_is_laid_into_the_mailbox_of_the_accounts_csm(store, policy, people):
+    """Only what was approved, and only while its record is whole."""
+    from vim_pipelines.core.hashing import sha256_json
+
+    request_id, box = asked(store, policy), Box("gmail", frozenset({"draft"}))
+    with store.session() as session:
+        row = session.get(ApprovalRequest, request_id)
+        letter = {"action": "gmail_draft", "target": "gmail", "fields": {"to": "champion@customer.example", "subject": "Training"}, "precondition": ""}
+        row.payload = {**row.payload, "left_to_you": [letter]}
+        row.payload_sha256 = sha256_json(row.payload)
+        row.context = {"csm_email": "Cem@vendor.example"}
+        from vim_pipelines.store.models import ApprovalEvent
+
+        for event in session.scalars(select(ApprovalEvent)):
+            session.delete(event)
+        session.flush()
+        from vim_pipelines.approvals.events import SYSTEM, append
+
+        append(session, row, "request", from_state=None, to_state="pending", actor=SYSTEM, now=NOW)
+    assert run(store, policy, box).sent == 0
+    decide(store, request_id, "approve", person=DIRECTOR, version=1, note=None, now=NOW, policy=policy)
+    assert run(store, policy, box).sent == 1
+    message, login = box.sent[0]
+    assert (login, message.kind, dict(message.letter)["to"]) == ("cem", "draft", "champion@customer.example")
+    assert replace(message, letter=()).buttons == ()
