@@ -1,14 +1,15 @@
 """Draft Safety and risks: promises in every grammar and disguise are held, refusals and referrals are not, and no risk is made up."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reasoning_cases import headline, part_for, risk
+from reasoning_cases import AS_OF, headline, part_for, risk
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.reasoning.gates import Demands, Finding, check, check_names, check_text, safety
+from vim_pipelines.reasoning.gates import DOUBTS, Demands, Finding, check, check_names, check_text, demands_of, safety
 from vim_pipelines.reasoning.gates.offers import load_offers
 from vim_pipelines.reasoning.providers.offline import write
 from vim_pipelines.reasoning.schema import DraftDocument, Paragraph, PlanStep, Section
@@ -108,20 +109,76 @@ def test_a_plan_inside_the_house_may_not_tell_anybody_to_give_something_away():
     assert held("Settle the size and the price with the account executive before the renewal.", "internal", plan) == set()
 
 
-def test_an_allowed_offer_is_a_sentence_with_a_date(tmp_path):
+OFFERS = """version: 2
+offers:
+  - {id: pilot, wording: The first training of a new team is free of charge., category: free_months_seats, approver_role: director, valid_from: 2026-06-01, valid_until: 2026-06-30}
+  - {id: loyal, wording: Your net price falls by five percent at the renewal., category: discount_credit_refund, discount: 0.05, max_discount_by_role: {csm: 0.02, director: 0.05},
+     approver_role: csm, valid_from: 2026-06-01, valid_until: 2026-06-30}
+"""
+PILOT, LOYAL = "The first training of a new team is free of charge.", "Your net price falls by five percent at the renewal."
+
+
+@pytest.fixture
+def offers(tmp_path, monkeypatch):
+    """The gates under a policy that allows two offers in June 2026."""
     path = tmp_path / "offers.yaml"
-    path.write_text(
-        "version: 2\noffers:\n  - {id: pilot, wording: The first training of a new team is free of charge., category: free_months_seats, approver_role: director,"
-        " valid_from: 2026-06-01, valid_until: 2026-06-30}\n"
+    path.write_text(OFFERS, encoding="utf-8")
+    policy = load_offers(path)
+    monkeypatch.setattr("vim_pipelines.reasoning.gates.load_offers", lambda: policy)
+    return policy
+
+
+def offered(text, role, on=AS_OF):
+    sheet = replace(ROADMAP, as_of=on)
+    return {finding.gate: finding.what for finding in check_text(text, "here", "customer", sheet, approver_role=role)}
+
+
+def test_an_offer_is_a_sentence_that_the_right_role_may_make_in_its_time(offers):
+    assert offered(PILOT, "director") == {} == offered(LOYAL, "director")
+    assert set(offered(PILOT + " Everything else is free of charge, too.", "director")) & {"commitment", "likeness"}
+    assert offers.without(PILOT + " More.", AS_OF, "director") == "  More."
+
+
+@pytest.mark.parametrize(
+    ("text", "role", "on", "why"),
+    [
+        (PILOT, "csm", AS_OF, "a director must approve it"),
+        (PILOT, None, AS_OF, "a director must approve it, and nobody named"),
+        (PILOT, "director", date(2026, 7, 1), "valid from"),
+        (PILOT, "director", date(2026, 5, 31), "valid from"),
+        (LOYAL, "csm", AS_OF, "grants 5% and a csm may grant 2%"),
+        (LOYAL, "director", date(2026, 7, 1), "valid from"),
+    ],
+)
+def test_an_offer_past_its_dates_below_its_role_or_above_the_roles_limit_is_held_for_good(offers, text, role, on, why):
+    found = offered(text, role, on)
+    assert why in found["offer"] and "offer" not in DOUBTS
+    assert set(found) & {"commitment", "likeness"}, "and its words are read like any others"
+
+
+def test_a_document_carries_its_approver_to_the_offers(offers):
+    playbook, part = part_for("value_realization_roadmap")
+    document = DraftDocument(
+        title="A plan",
+        sections=[Section(kind="summary", paragraphs=[Paragraph(text_with_slots=PILOT, fact_ids=[], compares=[], kind="recommendation")])],
+        steps=[],
     )
-    offers = load_offers(path)
-    text = "The first training of a new team is free of charge. Everything else stays with us, free of charge."
-    assert offers.without(text, date(2026, 6, 15)).startswith("  Everything") and offers.without(text, date(2026, 7, 1)) == text
-    assert load_offers().offers == () and list(safety.promises(text, "customer", date(2026, 6, 15)))
-    wrong = tmp_path / "wrong.yaml"
-    wrong.write_text("version: 2\noffers:\n  - {id: pilot, wording: too short}\n")
-    with pytest.raises(VimError, match="VIM-E030"):
-        load_offers(wrong)
+    by_role = {role: {finding.gate for finding in check(document, part, replace(demands_of(playbook), approver_role=role))} for role in ("csm", "director")}
+    assert "offer" in by_role["csm"] and not {"offer", "commitment"} & by_role["director"]
+
+
+def test_the_policy_that_ships_allows_nothing_and_a_wrong_one_is_refused(tmp_path):
+    assert load_offers().offers == () and list(safety.promises(PILOT))
+    for wrong in (
+        "offers:\n  - {id: pilot, wording: too short}\n",
+        OFFERS.replace("director: 0.05", "boss: 0.05"),
+        OFFERS.replace("discount: 0.05", "discount: 5"),
+    ):
+        path = tmp_path / "wrong.yaml"
+        path.write_text(wrong if wrong.startswith("version") else "version: 2\n" + wrong, encoding="utf-8")
+        load_offers.cache_clear()
+        with pytest.raises(VimError, match="VIM-E030"):
+            load_offers(path)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 TEXT = "You have 150 seats. We will take half off the price of each. We cannot promise a date."
 CATEGORIES = (
     "price_quote", "discount_credit_refund", "free_months_seats", "price_lock_cap", "term_change", "sla_penalty", "delivery_date", "legal_warranty",
-    "competitor_match", "internal_leak",
+    "competitor_match", "internal_leak", "unfounded_claim",
 )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -40,6 +39,7 @@ from vim_pipelines.reasoning.gates.base import (
     rows,
     sentences,
 )
+from vim_pipelines.reasoning.gates.offers import load_offers
 
 if TYPE_CHECKING:
     from vim_pipelines.reasoning.playbooks import Playbook
@@ -71,15 +71,15 @@ def check(document: DraftDocument, sheet: FactSheet, demands: Demands) -> list[F
 
 
 def _texts(document: DraftDocument, sheet: FactSheet, demands: Demands) -> Iterable[Finding]:
-    yield from check_text(document.title, "title", demands.audience, sheet, limit=MAX_TITLE)
+    yield from check_text(document.title, "title", demands.audience, sheet, limit=MAX_TITLE, approver_role=demands.approver_role)
     for where, paragraph in paragraphs(document):
-        yield from check_text(paragraph.text_with_slots, where, demands.audience, sheet, limit=MAX_PARAGRAPH)
+        yield from check_text(paragraph.text_with_slots, where, demands.audience, sheet, limit=MAX_PARAGRAPH, approver_role=demands.approver_role)
         yield from slots.undeclared(paragraph.text_with_slots, paragraph.fact_ids, where, sheet)
         yield from directions.untrue(paragraph, where, sheet)
     for number, step in enumerate(document.steps, 1):
         where = f"step {number}"
         for text in (step.action, step.success_measure):
-            yield from check_text(text, where, demands.audience, sheet, limit=MAX_STEP_TEXT)
+            yield from check_text(text, where, demands.audience, sheet, limit=MAX_STEP_TEXT, approver_role=demands.approver_role)
         yield from slots.undeclared(step.action + " " + step.success_measure, step.fact_ids, where, sheet)
         yield from slots.wrong_due(step.due_fact, step.due_relative, where, sheet)
     for where, text in [
@@ -90,12 +90,16 @@ def _texts(document: DraftDocument, sheet: FactSheet, demands: Demands) -> Itera
             yield Finding("direction", "a title or a step may not state a direction: it carries no comparison", where)
 
 
-def check_text(text: str, where: str, audience: Audience, sheet: FactSheet, *, limit: int = MAX_PARAGRAPH, before: str = "") -> list[Finding]:
+def check_text(
+    text: str, where: str, audience: Audience, sheet: FactSheet, *, limit: int = MAX_PARAGRAPH, before: str = "", approver_role: str | None = None
+) -> list[Finding]:
     """Findings on one piece of text with slots: numbers outside slots, slots that may not be used or stand under another's name, promises,
-    links, language, length, and for a customer internal words."""
+    links, language, length, and for a customer internal words. `approver_role` approves the document, and so the offers that it may hold."""
     handles = SLOT.findall(text)
     bare = SLOT.sub(HOLE, text)
-    found = [Finding(gate, what, where) for gate, what in _of_words(bare, audience, sheet.as_of)]
+    offers = load_offers()
+    found = [Finding("offer", what, where) for what in offers.forbidden(bare, sheet.as_of, approver_role)]
+    found += [Finding(gate, what, where) for gate, what in _of_words(offers.without(bare, sheet.as_of, approver_role), audience)]
     found += [Finding(gate, what, where) for gate, what in slots.misused(text, bare, handles, audience, sheet)]
     found += [Finding(gate, what, where) for gate, what in labels.misnamed(text, sheet, before)]
     if not text.strip():
@@ -108,11 +112,11 @@ def check_text(text: str, where: str, audience: Audience, sheet: FactSheet, *, l
 
 
 @lru_cache(maxsize=8192)
-def _of_words(bare: str, audience: Audience, on: date) -> tuple[tuple[str, str], ...]:
+def _of_words(bare: str, audience: Audience) -> tuple[tuple[str, str], ...]:
     """(gate, what) of the gates that look at words alone. Remembered: the same sentences come in every account's draft, and these lists are long."""
     spoken = bare.replace(HOLE, " slot ")
     return (
-        *numbers.stated(bare), *language.unfit(bare), *safety.promises(spoken, audience, on),
+        *numbers.stated(bare), *language.unfit(bare), *safety.promises(spoken, audience),
         *(likeness.like_a_promise(spoken) if audience == "customer" else ()),
     )  # fmt: skip
 

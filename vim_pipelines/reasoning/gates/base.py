@@ -32,15 +32,16 @@ STAGE_OF: dict[str, Stage] = {
     **dict.fromkeys(("digit", "number_word", "currency", "month", "slot", "hedge", "unknown_handle", "unknown_fact"), "numbers"),
     **dict.fromkeys(("internal_fact", "money", "label", "group_label", "name_label"), "labels"),
     "direction": "directions",
-    **dict.fromkeys(("invented_risk", "omitted_risk", "severity"), "risks"),
-    **dict.fromkeys(("commitment", "internal_word", "likeness", "link", "steering", "markup", "language"), "safety"),
+    **dict.fromkeys(("invented_risk", "claim", "omitted_risk", "severity"), "risks"),
+    **dict.fromkeys(("commitment", "offer", "internal_word", "likeness", "link", "steering", "markup", "language"), "safety"),
     "judge": "judge",
     "feedback": "human",
 }
 
 #: Gates that guess from words what a sentence means. They hold a text as long as nobody has read it; where they alone object, a judge that says no
 #: to every question lets it go on to the person, with their doubts beside it. What the other gates find is no matter of opinion.
-DOUBTS = frozenset({"commitment", "internal_word", "likeness"})
+#: `claim` is what `invented_risk` is in an internal document, where no judge reads: words of trouble in a text for the customer, whose own trade is full of them.
+DOUBTS = frozenset({"commitment", "internal_word", "likeness", "claim"})
 
 
 @dataclass(frozen=True)

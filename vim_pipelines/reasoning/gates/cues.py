@@ -28,6 +28,9 @@ _RENEW = r"\brenew\w*|\bcomes? up\b|\bexpir\w+|\b(?:term|contract) (?:ends|runs|
 _TO_GO = r"\bto go\b|\bleft\b|\bremain\w*|\buntil\b|\bahead of\b|\baway\b"
 _GAP = r"\bgap to (?:the |its |their |a )?right[- ]siz\w*|\b(?:beyond|over|above) (?:the |its |their )?right[- ]size\b|\b(?:right[- ]size )?gap\b|\bbeyond\b|\bsurplus\b|\bexcess\b"
 
+#: The next of something that is held, not the next term or step.
+_NEXT = r"\bnext\b(?! (?:term|year|period|contract|phase|step|team|training|round|season|quarter|month|week)s?\b)"
+
 #: Metric -> pattern. All are looked for in folded lower-case text.
 CUES: dict[str, str] = {
     "seats_contracted": r"\bcontract\w*|\bpa(?:y|ys|id|ying) for\b|\bbought\b|\bbuys?\b|\bpurchased\b|\blicen[cs]\w+|\bsubscri\w+|\byou (?:already )?have\b|"
@@ -59,12 +62,12 @@ CUES: dict[str, str] = {
     "outcome_baseline": r"\bbaseline\b|\bfrom\b(?=\W+\ue000)|\bstart(?:s|ed|ing)?\b|\bbegan\b|\bstood\b|\bbefore\b",
     "outcome_measured": r"\bmeasured\b|\bto\b(?=\W+\ue000)|\bnow\b|\breached\b|\bstands\b|\btoday\b",
     "outcome_target": r"\btargets?\b|\bgoal\b|\baim\w*|\bagreed\b",
-    "fttv_reached_on": r"\breach\w*|\bcame\b|\bachiev\w+|\bmet\b|\bfirst (?:\w+ )?(?:value|result|milestone)\b",
+    "fttv_reached_on": r"\breach\w*\b(?! (?:us|you|them|me|out|every\w*|all|more|people|teams?|users?|colleagues)\b)|\bcame\b|\bachiev\w+|\bmet\b|\bfirst (?:\w+ )?(?:value|result|milestone)\b",
     "fttv_due_on": r"\bdue\b|\bplanned\b|\bfirst (?:\w+ )?(?:value|result|milestone)\b",
     "ebr_held_on": r"\blast\b|\bheld\b|\bmost recent\b|\bprevious\w*|\breview\w*|\bebrs?\b",
-    "ebr_planned_on": r"\bnext\b|\bplanned\b|\bcoming\b|\bupcoming\b|\breview\w*|\bebrs?\b",
-    "last_touchpoint_on": r"\blast\b|\bmet\b|\bspoke\b|\bsince\b|\bmost recent\b",
-    "next_touchpoint_on": r"\bnext\b|\bplanned\b|\bupcoming\b|\bcoming\b|\bscheduled\b",
+    "ebr_planned_on": rf"{_NEXT}|\bplanned\b|\bcoming\b|\bupcoming\b|\breview\w*|\bebrs?\b",
+    "last_touchpoint_on": r"\blast\b|\bmet\b|\bspoke\b|\bsince\b(?=\W+\ue000)|\bmost recent\b",
+    "next_touchpoint_on": rf"{_NEXT}|\bplanned\b|\bupcoming\b|\bcoming\b|\bscheduled\b",
     "users_trained": r"\btrained\b|\bcomplet\w+|\bcourse\b",
     "users_untrained": r"\buntrained\b|\bwithout\b|\bnot (?:yet )?\w+|\bno training\b|\bhave not\b|\bhas not\b|\bstill\b|\bmissing\b|\byet to\b",
     "renewal_open_close_on": r"\bclos\w+",

@@ -22,7 +22,7 @@ from vim_pipelines.reasoning.gates.directions import LATER
 REACH = 7.0
 #: What a step from a slot towards a word costs, by what is stepped over.
 _COMMA, _STOP, _BRACKET, _JOIN, _SLOT, _NAME, _WORD, _SMALL = 2.0, 6.0, 2.0, 2.0, 6.0, 1.0, 1.0, 0.5
-_JOINS = frozenset("and or but while whereas which who so because although though yet as than".split())  # noqa: SIM905
+_JOINS = frozenset("and or but while whereas which who so because although though yet as than unless".split())  # noqa: SIM905
 _SMALL_WORDS = frozenset("the a an of are is was were be been has have had that it they them these those their its your our his her".split())  # noqa: SIM905
 _STATES = frozenset("is are was were stand stands stood standing sit sits sitting lie lies remain remains stay stays stayed go goes".split())  # noqa: SIM905
 _TOKEN = re.compile(r"\{\{F\d{2}\}\}|[^\W\d_]+(?:['-][^\W\d_]+)*|[,;:()\-]")
@@ -135,6 +135,8 @@ def _values(read: _Read, last: _Read | None, text: str) -> Iterator[tuple[str, s
             or (place.fact.unit == "date" and bool(pattern.search(text)))
             or _goes_on(place, last)
         )
+        if not is_named and _is_vague(read, place, present):
+            continue
         if not is_named:
             yield "label", f"{place.fact.handle} ({place.fact.label}) stands in a sentence without a word that names it"
             continue
@@ -153,6 +155,34 @@ def _values(read: _Read, last: _Read | None, text: str) -> Iterator[tuple[str, s
             yield "label", f"{place.fact.handle} ({place.fact.label}) stands beside {said!r}, which names another value"
 
 
+#: Before a day that needs no name of its own: 'a reminder before {{opt-out}}'.
+_ON_A_DAY = frozenset("before until till by on after since of from to and about around between past for".split())  # noqa: SIM905
+#: Before a count that the printed noun names well enough: 'the {{2 tickets}}', 'our count of {{50 users}}'.
+_OF_A_COUNT = frozenset("the these those our your of all compare with between and".split())  # noqa: SIM905
+_NAMED_BY_THEIR_NOUN = frozenset(("active_users_28d", "tickets_open", "tickets_28d"))
+
+
+def _is_vague(read: _Read, place: _Place, present: set[str]) -> bool:
+    """A day or a count in a sentence that names nothing else: it says less than it could, and nothing false.
+
+    A word of any metric that no slot of the sentence answers for is a name, and the value then stands under it. A figure that opens the sentence is its subject
+    and needs a name, unless people know or can do something there.
+    """
+    if place.fact.unit == "date":
+        rivals, leads = {name for name in present if name in family(place.metric)} - {place.metric}, _ON_A_DAY
+    elif place.metric in _NAMED_BY_THEIR_NOUN:
+        rivals, leads = present - {place.metric}, _OF_A_COUNT
+    else:
+        return False
+    lead = read.tokens[place.token - 1][1] if place.token else ""
+    if lead not in leads and not (place.metric == "active_users_28d" and _KNOW.match(read.plain[read.tokens[place.token][0] + len("{{F00}}") :])):
+        return False
+    shown = {other.metric for other in read.slots}
+    return not any(read.spans(cues(name)) for name in rivals - shown)
+
+
+#: What only people do.
+_KNOW = re.compile(r"\s*(?:already |now |also |still )?(?:know|can|could|want|wish|hope|help|show|teach|think|ask|learn)\b")
 _AMOUNTS_OF_SEATS = frozenset(("unused_value_annual", "waste_annual"))
 
 
@@ -218,12 +248,26 @@ def _taken_for(read: _Read, place: _Place, own: Sequence[tuple[int, int]], other
         cost = read.cost(place, span, other)
         if cost > REACH or (nearest is not None and cost >= nearest):
             return None
-        if _names_the_whole(read, place, span):
+        if _names_the_whole(read, place, span) or _precedes(read, place, span, other) or _opens_the_part(read, place, span):
             continue
         if any(rival.metric == other and rival is not place and read.cost(rival, span, other) <= cost for rival in read.slots):
             continue
         return span
     return None
+
+
+_HELD = frozenset(("ebr_held_on", "ebr_planned_on", "last_touchpoint_on", "next_touchpoint_on", "kickoff_held_on"))
+
+
+def _precedes(read: _Read, place: _Place, span: tuple[int, int], other: str) -> bool:
+    """'The review takes place ahead of {{day}}': the words name what happens before that day, not the day."""
+    lead = [text for _, text in read.tokens[max(0, place.token - 2) : place.token]]
+    return other in _HELD and span[1] < place.token and bool(lead) and (lead[-1] == "before" or lead in (["ahead", "of"], ["prior", "to"]))
+
+
+def _opens_the_part(read: _Read, place: _Place, span: tuple[int, int]) -> bool:
+    """'{{whole}}, of which {{part}} ...': the words say that a part follows."""
+    return place.metric in PARTS and span[1] == place.token - 1 and [text for _, text in read.tokens[span[0] : span[1] + 1]] == ["of", "which"]
 
 
 def _overlap(first: tuple[int, int], second: tuple[int, int]) -> bool:

@@ -24,12 +24,21 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+#: From the least to the most: whoever may approve for a role may approve for those before it. The roles of approvals/policy.yaml.
+ROLES = ("csm", "director")
+
+
 class Offer(_Strict):
-    """One sentence that may be said, for how long, and who must approve it. `max_discount_by_role` are shares of the net price."""
+    """One sentence that may be said, for how long, and who must approve it.
+
+    `discount` is the share of the net price that the sentence grants, `max_discount_by_role` how much of one each role may grant; a role that is not listed
+    grants none.
+    """
 
     id: str = Field(pattern=r"^[a-z][a-z_]+$")
     wording: str = Field(min_length=10)
     category: str
+    discount: Decimal = Decimal(0)
     max_discount_by_role: dict[str, Decimal] = Field(default_factory=dict)
     approver_role: str
     valid_from: datetime.date
@@ -41,9 +50,22 @@ class Offer(_Strict):
             raise ValueError(f"there is no category {self.category}; the categories are {', '.join(CATEGORIES)}")
         if self.valid_until < self.valid_from:
             raise ValueError("valid_until lies before valid_from")
-        if any(not 0 <= share <= 1 for share in self.max_discount_by_role.values()):
+        if any(not 0 <= share <= 1 for share in (self.discount, *self.max_discount_by_role.values())):
             raise ValueError("a discount is a share between 0 and 1")
+        if unknown := [role for role in (self.approver_role, *self.max_discount_by_role) if role not in ROLES]:
+            raise ValueError(f"there is no role {unknown[0]}; the roles are {', '.join(ROLES)}")
         return self
+
+    def why_not(self, on: datetime.date, role: str | None) -> str | None:
+        """Why nobody may say it on that day in a document that `role` approves; None: it may be said. No role, no offer."""
+        if not self.valid_from <= on <= self.valid_until:
+            return f"it is valid from {self.valid_from} to {self.valid_until}"
+        if role is None or role not in ROLES or ROLES.index(role) < ROLES.index(self.approver_role):
+            return f"a {self.approver_role} must approve it, and {role or 'nobody named'} approves this document"
+        limit = max((share for name, share in self.max_discount_by_role.items() if ROLES.index(name) <= ROLES.index(role)), default=Decimal(0))
+        if self.discount > limit:
+            return f"it grants {self.discount:%} and a {role} may grant {limit:%}"
+        return None
 
 
 class Offers(_Strict):
@@ -53,12 +75,18 @@ class Offers(_Strict):
     offers: tuple[Offer, ...] = ()
     sha256: str = ""
 
-    def without(self, text: str, on: datetime.date) -> str:
-        """`text` without the sentences that are allowed on that day."""
+    def without(self, text: str, on: datetime.date, role: str | None) -> str:
+        """`text` without the sentences that may be said on that day where `role` approves."""
         for offer in self.offers:
-            if offer.valid_from <= on <= offer.valid_until:
-                text = text.replace(fold(offer.wording), " ")
+            if offer.why_not(on, role) is None:
+                text = text.replace(offer.wording, " ").replace(fold(offer.wording), " ")
         return text
+
+    def forbidden(self, text: str, on: datetime.date, role: str | None) -> list[str]:
+        """What is wrong with the offers of the policy that `text` holds, one line for each that may not be made."""
+        folded = fold(text)
+        whys = ((offer.id, offer.why_not(on, role)) for offer in self.offers if fold(offer.wording) in folded)
+        return [f"the offer {name} may not be made here: {why}" for name, why in whys if why is not None]
 
 
 @lru_cache

@@ -126,6 +126,7 @@ def _shown_by(sheet: FactSheet) -> set[str]:
 
 def _stated(text: str, where: str, allowed: set[str], known: set[str], demands: Demands) -> Iterator[Finding]:
     is_for_customer = demands.audience == "customer"
+    gate = "claim" if is_for_customer else "invented_risk"
     is_step = where.startswith("step")
     for number, sentence in enumerate(sentences(words.fold(text))):
         plain = SLOT.sub("slot", _NAME.sub("name", sentence)).casefold()
@@ -134,20 +135,20 @@ def _stated(text: str, where: str, allowed: set[str], known: set[str], demands: 
         is_trade = is_for_customer and bool(OWN_TRADE.search(plain) or QUOTES.search(plain))
         hearsay = HEARSAY.search(plain)
         if hearsay is not None and not _is_denied(plain, hearsay.start()):
-            yield Finding("invented_risk", f"{hearsay[0]!r}: hearsay is no fact", where)
+            yield Finding(gate, f"{hearsay[0]!r}: hearsay is no fact", where)
             return
         for family in FAMILIES:
             if allowed & set(family.rules) or known & set(family.facts) or (is_trade and family.is_trade):
                 continue
             for match in family.words.finditer(plain):
                 if not _is_denied(plain, match.start()):
-                    yield Finding("invented_risk", f"the text states {match[0]!r} ({family.name}), and no rule or fact of this document says so", where)
+                    yield Finding(gate, f"the text states {match[0]!r} ({family.name}), and no rule or fact of this document says so", where)
                     return
         is_asked_for = is_step and number == 0  # what somebody shall do, or what it is measured by; what follows it says how things are
         if worded(sentence) in demands.own_wording:
             continue
         if not (is_for_customer or is_asked_for or _ORDER.search(plain)) and _claims(sentence, allowed, known):
-            yield Finding("invented_risk", f"it reads like a claim about the customer that no fact bears out: {plain.strip()[:80]!r}", where)
+            yield Finding(gate, f"it reads like a claim about the customer that no fact bears out: {plain.strip()[:80]!r}", where)
             return
         if is_step:  # what a step is measured by may be anything that people shall do
             continue
@@ -155,7 +156,7 @@ def _stated(text: str, where: str, allowed: set[str], known: set[str], demands: 
             None if is_for_customer or plain.startswith("if ") or known & {"lost_on", "notice_on"} or TOPICS.search(plain) else CUSTOMER.search(plain)
         )
         if about is not None and not _VALUE.search(sentence) and not (is_trade or _is_denied(plain, about.end())):
-            yield Finding("invented_risk", f"a statement about {about[0].strip(' ,;:')!r} without a fact that says so", where)
+            yield Finding(gate, f"a statement about {about[0].strip(' ,;:')!r} without a fact that says so", where)
             return
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date
 
 from vim_pipelines.reasoning.gates import words
 from vim_pipelines.reasoning.gates.base import Audience
@@ -37,7 +36,6 @@ from vim_pipelines.reasoning.gates.commitments import (
     grants,
     refuses,
 )
-from vim_pipelines.reasoning.gates.offers import load_offers
 
 _CLAUSE = re.compile(r"(?<=[.!?;])\s+|\s+(?=(?:but|however|yet|although|though|nevertheless|still,|instead)\b)|,\s+(?=(?:but|however|yet|so)\b)|\s+-\s+")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")
@@ -71,14 +69,12 @@ _HARMLESS = re.compile(
 )
 
 
-def promises(text: str, audience: Audience = "customer", on: date | None = None) -> Iterator[tuple[str, str]]:
+def promises(text: str, audience: Audience = "customer") -> Iterator[tuple[str, str]]:
     """(gate, what) for commitments, whoever reads the text, and for internal words in a customer's; slots stand as the word `slot`.
 
-    `on` is the day for which allowed offers (`offers.yaml`) count; without one, none does.
+    Offers that may be made (`offers.yaml`) have been taken out by the caller, who knows the day and who approves.
     """
     folded = words.fold(text)
-    if on is not None:
-        folded = load_offers().without(folded, on)
     for reading in _readings(folded):
         found = next(_obeys(reading), None) or next(_committed(reading, audience), None)
         if found is not None:

@@ -50,7 +50,7 @@ DAY_WORDS = re.compile(
     r"year's end|year[- ]end|end of (?:the|this|next) year|in a fortnight|(?:spring|summer|autumn|winter) of (?:this|next|the)|(?:by|before|until|this|next) (?:the )?(?:spring|summer|autumn|winter))\b"
 )
 #: 'may' and 'march' are verbs too; with a capital they are taken for months (fail closed).
-CAPITAL_MONTHS = re.compile(r"\b(?:May|March)\b")
+CAPITAL_MONTHS = re.compile(r"\b(?:May(?! (?:we|I|you|they|our|your|he|she|it)\b)|March)\b")
 #: Letters that stand in for digits: lOO, IO0.
 LETTER_DIGITS = re.compile(r"(?<![A-Za-z])(?=[lIO|]*[O])(?=[lIO|]*[lI|])[lIO|]{2,}(?![A-Za-z])|(?<![A-Za-z])O{2,}(?![A-Za-z])")
 
@@ -67,7 +67,7 @@ CAPITAL_DIGITS = re.compile(
 #: Idioms that hold a number word and state no number.
 _HARMLESS = re.compile(
     r"\b(?:(?:no|every|each|any|this|that|which)[ -]one|one another|one by one|one of (?:their|its|your|our) own|in one (?:place|go|hand)|one[’']s|ones|"
-    r"(?:risk|lean|health) score of|the one (?:who|that|which|to)|(?:the|a) score of(?= \ue000)|at once|one day|day one|one(?=[.,;?!](?:\s|$)| here| yet| today| now))\b"
+    r"(?:risk|lean|health) score of|(?:the|is|was|as) one (?:who|that|which|to)|(?:the|a) score of(?= \ue000)|at once|one day|day one|one(?=[.,;?!](?:\s|$)| here| yet| today| now))\b"
 )
 
 _CHANGE_DOWN = (
@@ -97,7 +97,7 @@ FIGURE_WORDS = re.compile(
 )
 #: Idioms, pages and dates: 'falls on', 'the steps below', 'above all', 'grow into the contract', 'a growing team'.
 NO_DIRECTION = re.compile(
-    r"\bfall(?:s|ing)? (?:on|to|due|back|into|in|under|away|short of what)\b|\bfell (?:to|due|into|on)\b|\babove all\b|"
+    r"\b(?:future|further|yearly|annual|later|any|price|cost|fee) increases?\b|\bfall(?:s|ing)? (?:on|to|due|back|into|in|under|away|short of what)\b|\bfell (?:to|due|into|on)\b|\babove all\b|"
     r"\b(?:steps?|list|table|figures?|see|find|named|given|set out|listed|described|shown|said|points?|questions?|facts?|text|plan|ones?|paragraph|section|note|notes|dates?|names?|proposal|actions?|as) (?:above|below)\b|"
     r"(?:^|[.!?:] )(?:below|above)\b|\bbelow (?:is|are|you|we|stands?|follow\w*)\b|\bgrow(?:s|ing|n|th)? (?:into|together|up|out of|team|company|business|customer|interest|list)\b|\bshrink out of\b|\bdrop[- ](?:in|by|off|down)\b|\bdrop (?:the|this|that|it|a|us|me|them)\b|"
     r"\bdeclin\w+ (?:the|an?|this|that|our|your|to|politely)\b|\bgive(?:s|n)? rise\b|\bflat (?:hierarch\w+|fee|rate|list|file)\b|\bpick(?:s|ed|ing)? up (?:the|a|where|on|from|with|an|our|your|their|this|that)\b|"
@@ -437,13 +437,15 @@ def foreign_sentence(folded: str) -> str | None:
 
 def foreign_spelling(text: str) -> str | None:
     """The first lower-case word with a letter that English words do not have, or None; names keep theirs."""
-    for match in re.finditer(r"(?<![^\W\d_])[^\W\d_]+", unicodedata.normalize("NFC", text)):
+    plain = _LOAN_PHRASES.sub(" ", unicodedata.normalize("NFC", text))
+    for match in re.finditer(r"(?<![^\W\d_])[^\W\d_]+", plain):
         word = match[0]
         if word[0].islower() and any(ord(letter) > 127 for letter in word) and fold(word).casefold() not in _LOANWORDS:
             return word
     return None
 
 
+_LOAN_PHRASES = re.compile(r"\bvis-\u00e0-vis\b|(?<!\w)\u00e0[- ]la\b(?:[- ]carte\b)?")
 _LOANWORDS = frozenset(
     [
         "cafe",
@@ -464,6 +466,7 @@ _LOANWORDS = frozenset(
         "entree",
         "coup",
         "deja",
+        "creche",
         "vu",
         "uber",
         "facile",
