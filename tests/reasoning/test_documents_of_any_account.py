@@ -45,6 +45,7 @@ def prose(text, name):
 
 @pytest.mark.parametrize("document", EVERY)
 @given(seed=st.integers(0, 10**6))
+@example(seed=509)  # nobody knew how often the account executive had been asked: the handoff audit began after two weeks
 @example(seed=44)  # a day on which a review was planned and a result measured that nobody named: the narrative had no step
 @settings(max_examples=20, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 def test_whatever_is_known_of_an_account_each_document_passes_and_begins_this_week(document, seed):

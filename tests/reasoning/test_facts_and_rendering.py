@@ -54,7 +54,7 @@ def test_the_headline_account_shows_both_money_figures_under_their_own_labels():
         ("unused_seats", 0, "0 seats"),
         ("unused_seats", 1500, "1,500 seats"),
         ("active_users_28d", 1, "1 user"),
-        ("weekly_active_recent", "50.5", "50.5 users"),
+        ("weekly_active_recent", "50.5", "about 51 users"),
         ("utilization_28d", "0.25", "25%"),
         ("utilization_28d", "0.125", "12.5%"),
         ("utilization_28d", "0.3333", "33.3%"),
@@ -246,3 +246,12 @@ def test_a_fact_is_listed_with_its_product_and_its_source():
     window = next(line for line in lines.values() if line.startswith(headline().known("usage_window").handle))
     assert window.endswith("[computed]") and "(Core)" in lines[GROUP_HANDLES[0]["seats_contracted"]] and "None" not in "\n".join(lines.values())
     assert "(" not in lines[ACCOUNT_HANDLES["seats_contracted"]]
+
+
+def test_people_are_whole_in_what_is_read():
+    """'From 94.5 users to 95.5 users' in a customer's text: nobody is half a person. The figure behind it stays what was measured."""
+    sheet = headline(weekly_active_recent="95.5", weekly_active_prior="94.5")
+    recent, prior = (sheet.known(name) for name in ("weekly_active_recent", "weekly_active_prior"))
+    text = f"from {{{{{prior.handle}}}}} to {{{{{recent.handle}}}}}"
+    assert fill(text, sheet) == "from about 95 to about 96 users" and recent.value_number == Decimal("95.5")
+    assert show(headline(weekly_active_recent="95").known("weekly_active_recent")) == "95 users"

@@ -552,6 +552,8 @@ def compare(left: Fact, right: Fact) -> Relation | None:
 def show(fact: Fact) -> str | None:
     """The value as people read it, with its unit: `$45,000`, `150 seats`, `25%`, `23 February 2027`. None if it is not known.
 
+    People are whole: a mean over weeks reads `about 63 users`.
+
     The only place that prints a fact: drafts, tables of figures and tests all use it.
     """
     if not fact.is_known:
@@ -578,6 +580,8 @@ def show(fact: Fact) -> str | None:
         return _trim(value, 4)  # as the customer states it: a baseline of 0.25 is not 0.3
     metric = METRIC_OF_HANDLE.get(fact.handle)
     nouns = metric.nouns if metric is not None and metric.nouns else {"seats": _SEATS, "users": _USERS, "days": _DAYS}.get(fact.unit)
+    if nouns == _USERS and value != value.to_integral_value():
+        return f"about {_trim(value, 0)} {nouns[1]}"
     number = _trim(value, 1)
     return number if nouns is None else f"{number} {nouns[0] if number == '1' else nouns[1]}"
 

@@ -63,7 +63,7 @@ def fill(text: str, sheet: FactSheet, *, continues: bool = False) -> str:
             shown = _at_start(shown, ("…" if continues else "") + text[: match.start()])
         following = _SAME_UNIT.match(text, match.end())
         # '150 of 200 seats', 'from 60 to 40 users': the noun is said once
-        return shown.split(" ")[0] if following and _noun(match[1]) and _noun(match[1]) == _noun(following[1]) else shown
+        return shown.rpartition(" ")[0] if following and _noun(match[1]) and _noun(match[1]) == _noun(following[1]) else shown
 
     return SLOT.sub(printed, text)
 
