@@ -6,14 +6,17 @@ A CRM that can be written to has one class here; what is common to all (`test_ta
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
 from vim_pipelines.settings import Settings
-from vim_pipelines.vendors.http import TransportOptions
+from vim_pipelines.vendors.http import Limiter, TransportOptions
 from vim_pipelines.writeback.targets.hubspot import HubSpotTarget, text_of
 from vim_pipelines.writeback.targets.hubspot import make as make_hubspot
+from vim_pipelines.writeback.targets.planhat import PlanhatTarget
+from vim_pipelines.writeback.targets.planhat import make as make_planhat
 from vim_pipelines.writeback.targets.salesforce import SalesforceTarget
 from vim_pipelines.writeback.targets.salesforce import make as make_salesforce
 
@@ -148,4 +151,51 @@ class HubSpotOrg(Org):
         client.update("companies", self.company(client, account), {"vim_risk_band": band})
 
 
-ORGS: dict[str, type] = {"salesforce": SalesforceOrg, "hubspot": HubSpotOrg}
+class PlanhatOrg(Org):
+    name, address = "planhat", "planhat_base_url"
+    note_write, task_write, mirror_write = ("PUT", "/conversations"), ("PUT", "/tasks"), ("PUT", "/companies")
+    objects = ("conversations", "tasks")
+    mirror_names = ("VIM Phase", "VIM Risk Band", "VIM Risk Score", "VIM Muda Waste", "VIM Assessed At")
+
+    def target(self, settings: Settings, options: TransportOptions) -> PlanhatTarget:
+        free = replace(options, limiter=Limiter(1e9, 10**6))  # Planhat's 200 a minute, shared by a process, would take minutes of the tests
+        return make_planhat(settings.model_copy(update={"planhat_base_url": self.credentials["planhat_base_url"]}), "externalId", free)
+
+    def new_account(self, client: Any) -> str:
+        key = f"ACC-{uuid.uuid4().hex[:10]}"
+        client.upsert_many("companies", [{"externalId": key, "name": "Customer under test"}])
+        return key
+
+    def company(self, client: Any, account: str) -> dict:
+        return client.get("companies", account, by="externalId")
+
+    def _of(self, client: Any, account: str, model: str, select: tuple[str, ...]) -> list[dict]:
+        return list(client.records(model, select, company_ids=[self.company(client, account)["_id"]]))
+
+    def notes(self, client: Any, account: str) -> list[dict]:
+        rows = self._of(client, account, "conversations", ("type", "description"))
+        return [{"id": row["_id"], "text": text_of(row["description"])} for row in rows if row["type"] == "note"]
+
+    def tasks(self, client: Any, account: str) -> list[dict]:
+        rows = self._of(client, account, "tasks", ("action", "startTime", "ownerId"))
+        emails = {user["_id"]: user["email"] for user in client.users()}
+        return [{"id": row["_id"], "subject": row["action"], "due": row["startTime"][:10], "owner": emails.get(row.get("ownerId"))} for row in rows]
+
+    def edit_note(self, client: Any, note_id: str, text: str) -> None:
+        client.upsert_many("conversations", [{"_id": note_id, "description": text}])
+
+    def finish_task(self, client: Any, task_id: str) -> None:
+        client.upsert_many("tasks", [{"_id": task_id, "status": "Done"}])
+
+    def remove_note(self, client: Any, note_id: str) -> None:
+        client.delete("conversations", note_id)
+
+    def mirror(self, client: Any, account: str) -> dict:
+        custom = self.company(client, account).get("custom", {})
+        return {name: custom.get(name) for name in self.mirror_names}
+
+    def set_mirror(self, client: Any, account: str, band: str) -> None:
+        client.upsert_many("companies", [{"externalId": account, "custom.VIM Risk Band": band}])
+
+
+ORGS: dict[str, type] = {"salesforce": SalesforceOrg, "hubspot": HubSpotOrg, "planhat": PlanhatOrg}

@@ -73,6 +73,8 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E122", "The alert does not exist", 7),
         ErrorCode("VIM-E123", "The alert was already acknowledged", 7),
         ErrorCode("VIM-E124", "The queue of approvals does not drain", 7),
+        ErrorCode("VIM-E160", "Planhat drops custom fields when ours are written", 8),
+        ErrorCode("VIM-E161", "The CRM could not be prepared for write-back", 8),
         ErrorCode("VIM-E099", "An unexpected failure", 70),
     ]
 }

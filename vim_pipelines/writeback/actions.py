@@ -13,28 +13,10 @@ from typing import Any
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
+from vim_pipelines.writeback.fields import writable
 
 #: What an item approval may write. Account fields belong to the mirror, except through `crm_fields` with the value that was expected.
-WRITABLE: dict[str, frozenset[str]] = {
-    "VIM_Draft__c": frozenset(
-        {
-            "Account__c",
-            "Document__c",
-            "Title__c",
-            "Body__c",
-            "Sha256__c",
-            "Version__c",
-            "As_Of_Date__c",
-            "Policy_Version__c",
-            "Request_Id__c",
-            "Status__c",
-            "Approved_By__c",
-            "Approved_At__c",
-        }
-    ),
-    "Task": frozenset({"WhatId", "Subject", "Description", "Priority", "Status", "ActivityDate", "OwnerId", "Owner_Email__c"}),
-    "Account": frozenset({"VIM_Phase__c", "VIM_Risk_Band__c", "VIM_Risk_Score__c", "VIM_Muda_Waste__c", "VIM_Assessed_At__c"}),
-}
+WRITABLE: dict[str, frozenset[str]] = writable()
 OBJECT_OF = {"crm_note": "VIM_Draft__c", "crm_task": "Task", "crm_fields": "Account"}
 
 #: The record that remembers the Task is written before the Task.

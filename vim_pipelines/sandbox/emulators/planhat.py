@@ -9,8 +9,8 @@ listed; `name` composed of first and last name). From clients in use: the answer
 
 The documents are silent on: the default `limit` (100 here), the body of an error outside bulk calls, the shape of the items of the error
 lists (here the record's keys and a `message`), whether bulk answers with errors come as 200 or by the page above (both can be had: POST
-`/_sandbox/bulk {"status": "always_200"}`), whether `custom` is merged (here it is), the order of a listing without `sort`, and whether a
-second value of one dimension and day replaces the first (here it does). The limit of 200 a minute is off unless asked for (POST
+`/_sandbox/bulk {"status": "always_200"}`), whether `custom` is merged (here it is; POST `/_sandbox/custom {"merged": false}` for the other),
+the order of a listing without `sort`, and whether a second value of one dimension and day replaces the first (here it does). The limit of 200 a minute is off unless asked for (POST
 `/_sandbox/limits`) and counts real time.
 """
 
@@ -150,6 +150,7 @@ class PlanhatEmulator:
         self._calls: deque[float] = deque()
         self._read_only: set[str] = set()
         self._bulk_status, self._fail_every = "documented", 0
+        self._merges_custom = True
         self._make_custom_fields()
         #: Custom fields that were added with one value for all records, or whose values read otherwise since: model to field to change.
         self._changes: dict[str, dict[str, Mapping[str, Any]]] = {}
@@ -424,12 +425,14 @@ class PlanhatEmulator:
         fields: dict[str, Any] = {}
         given = {**{name: value for name, value in item.items() if name != "custom"}, **{f"custom.{n}": v for n, v in (item.get("custom") or {}).items()}}
         other = json.loads(before[OTHER]) if before and before[OTHER] else {}
+        if "custom" in item and not self._merges_custom:
+            fields, other = {name: None for name in model.kinds if name.startswith("custom.")}, {}
         for name, value in given.items():
             if name in model.kinds:
                 fields[name] = json.dumps(value) if isinstance(value, list | dict) else int(value) if isinstance(value, bool) else value
             elif name.startswith("custom."):
                 other[name.removeprefix("custom.")] = value
-        if other:
+        if other or (before and before[OTHER]):
             fields[OTHER] = json.dumps(other, sort_keys=True)
         if model.path == "conversations" and fields.get("type", "note") not in CONVERSATION_TYPES:
             fields["type"] = "note"
@@ -555,6 +558,7 @@ class PlanhatEmulator:
 
     def _control(self, method: str, name: str, body: Any) -> Any:
         """`/_sandbox/`: GET writes; POST limits {requests_per_minute}; POST bulk {status, fail_every}; POST read_only [models]; GET phases;
+        POST custom {merged}: whether a write of `custom` leaves the fields that it does not name;
         POST schema {object, field, change: add | remove | retype, type, value, template}: a field of a model (a custom one as `custom.NAME`) is there from
         now on with one value, is gone, or reads as `template` renders it."""
         if (method, name) == ("GET", "writes"):
@@ -571,6 +575,9 @@ class PlanhatEmulator:
         if (method, name) == ("POST", "bulk"):
             self._bulk_status, self._fail_every = str(body.get("status", "documented")), int(body.get("fail_every", 0))
             return {"status": self._bulk_status, "fail_every": self._fail_every}
+        if (method, name) == ("POST", "custom"):
+            self._merges_custom = bool(body["merged"])
+            return {"merged": self._merges_custom}
         if (method, name) == ("POST", "read_only"):
             self._read_only = set(body)
             return sorted(self._read_only)

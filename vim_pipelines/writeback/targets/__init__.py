@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _HERE = "vim_pipelines.writeback.targets"
 #: CRM -> the module that makes its target: `make(settings, key_field, options) -> CrmTarget`. `key_field` is the CRM's name of the field that the
 #: portfolio maps to `account_key`; None: the CRM's own id.
-TARGETS: dict[str, str] = {"salesforce": f"{_HERE}.salesforce", "hubspot": f"{_HERE}.hubspot"}
+TARGETS: dict[str, str] = {"salesforce": f"{_HERE}.salesforce", "hubspot": f"{_HERE}.hubspot", "planhat": f"{_HERE}.planhat"}
 
 
 def target_name(settings: Settings, portfolio: Portfolio | None = None) -> str:

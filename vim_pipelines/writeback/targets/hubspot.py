@@ -16,19 +16,14 @@ from vim_pipelines.core.errors import VimError
 from vim_pipelines.vendors.http import VendorError
 from vim_pipelines.vendors.hubspot import HubSpotClient, WriteResult, client_from_settings
 from vim_pipelines.writeback.actions import Intended
+from vim_pipelines.writeback.fields import mirror
 from vim_pipelines.writeback.targets.base import CrmRecord, CrmTarget, Found, MirrorResult, Planned, effect_of, marker_of
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
     from vim_pipelines.vendors.http import TransportOptions
 
-MIRROR = {
-    "VIM_Phase__c": "vim_phase",
-    "VIM_Risk_Band__c": "vim_risk_band",
-    "VIM_Risk_Score__c": "vim_risk_score",
-    "VIM_Muda_Waste__c": "vim_muda_waste",
-    "VIM_Assessed_At__c": "vim_assessed_at",
-}
+MIRROR = {item.name: item.hubspot_name for item in mirror()}
 #: The body of each kind of activity, and HubSpot's association type of it with a company.
 BODIES = {"notes": "hs_note_body", "tasks": "hs_task_body"}
 WITH_COMPANY = {"notes": 190, "tasks": 192}
