@@ -216,6 +216,43 @@ class Settings(BaseSettings):
         description="JSON key file of the Google service account that the spreadsheet is shared with.",
     )
 
+    smtp_host: str | None = Field(
+        default=None, validation_alias=_vendor("SMTP_HOST"), description="Mail server that takes messages to approvers. Not set: no mail is sent."
+    )
+    smtp_port: int = Field(default=587, gt=0, lt=65_536, validation_alias=_vendor("SMTP_PORT"), description="Port of the mail server: 587, or 465 with ssl.")
+    smtp_security: Literal["starttls", "ssl", "none"] = Field(
+        default="starttls", validation_alias=_vendor("SMTP_SECURITY"), description="How mail is encrypted on its way: none only for a server on this machine."
+    )
+    smtp_user: str | None = Field(default=None, validation_alias=_vendor("SMTP_USER"), description="User name at the mail server.")
+    smtp_password: SecretStr | None = Field(default=None, validation_alias=_vendor("SMTP_PASSWORD"), description="Password at the mail server.")
+    smtp_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=300, validation_alias=_vendor("SMTP_TIMEOUT_SECONDS"), description="Longest wait for one answer of the mail server."
+    )
+    mail_from: str | None = Field(default=None, description="Sender of mails to approvers: NAME@HOST, or Name <NAME@HOST>.")
+    gmail_key_file: Path | None = Field(
+        default=None,
+        validation_alias=_vendor("GMAIL_KEY_FILE"),
+        description="JSON key file of a Google service account with domain-wide delegation for gmail.compose and gmail.metadata. Not set: no drafts in Gmail.",
+    )
+    gmail_domain: str | None = Field(
+        default=None, validation_alias=_vendor("GMAIL_DOMAIN"), description="The mail domain whose mailboxes drafts may be laid into; no other is opened."
+    )
+    gmail_base_url: str = Field(
+        default="https://gmail.googleapis.com", validation_alias=_vendor("GMAIL_BASE_URL"), description="Address of the Gmail API (or of the emulator)."
+    )
+    gmail_token_url: str | None = Field(
+        default=None,
+        validation_alias=_vendor("GMAIL_TOKEN_URL"),
+        description="Other address at which the service account gets its access tokens. Not set: the one in its key file.",
+    )
+    training_webhook_url: str | None = Field(default=None, description="Address of the training system that takes invitations. Not set: a person invites.")
+    training_webhook_secret: SecretStr | None = Field(
+        default=None, description="Secret of at least 32 characters with which invitations to the training system are signed (HMAC-SHA256)."
+    )
+    crm_decisions: bool = Field(
+        default=False, description="Put a task for the approver into the CRM and read the decision from its fields. Off: the CRM is no door."
+    )
+
     snowflake_account: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_ACCOUNT"), description="Snowflake account identifier.")
     snowflake_user: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_USER"), description="Snowflake user.")
     snowflake_password: SecretStr | None = Field(

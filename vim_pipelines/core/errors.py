@@ -75,6 +75,10 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E124", "The queue of approvals does not drain", 7),
         ErrorCode("VIM-E160", "Planhat drops custom fields when ours are written", 8),
         ErrorCode("VIM-E161", "The CRM could not be prepared for write-back", 8),
+        ErrorCode("VIM-E152", "Mail would travel unencrypted", 3),
+        ErrorCode("VIM-E153", "The mailbox may not be opened", 8),
+        ErrorCode("VIM-E154", "The draft was sent or is gone", 8),
+        ErrorCode("VIM-E155", "An answer in the CRM cannot be taken", 7),
         ErrorCode("VIM-E099", "An unexpected failure", 70),
     ]
 }
