@@ -10,20 +10,18 @@ Facts about the real API: LLM.md section 1 (documentation of October 2026; the r
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import json
-import sys
 import time
 import uuid
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from vim_pipelines.sandbox.claude_batches import Batches
 from vim_pipelines.sandbox.claude_wire import Fault, Refused, check_headers, error_response, new_request_id, planned_error, read_json
 from vim_pipelines.sandbox.model_answers import MODES, Verdicts, broken, content, texts, tokens
+from vim_pipelines.sandbox.model_server import serve_model, start_emulator
 
 __all__ = ["MODELS", "MODES", "Emulator", "Fault", "start_claude"]
 
@@ -252,32 +250,12 @@ def _cached_prefix(body: dict[str, Any]) -> Any:
     return system[: marks[-1] + 1] if marks else None  # type: ignore[index]
 
 
-def start_claude(emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0) -> Any:
-    """The emulator in a thread of this process; `.url` and `.stop()`. Refuses an address that is not loopback."""
-    from vim_pipelines.sandbox.emulators.run import Server
-
-    return Server(emulator.app(), host=host, port=port)
+start_claude = start_emulator
 
 
 def main() -> None:
     """`python -m vim_pipelines.sandbox.claude_emulator`: prints its address and serves until stopped."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--mode", choices=MODES, default="good")
-    parser.add_argument("--latency", type=float, default=0.0, help="Seconds before each answer.")
-    parser.add_argument("--no-journal", action="store_true", help="Remember no requests, for a long run.")
-    parser.add_argument("--port-file", type=Path)
-    options = parser.parse_args()
-    server = start_claude(Emulator(mode=options.mode, latency_seconds=options.latency, keeps_journal=not options.no_journal), port=options.port)
-    if options.port_file:
-        options.port_file.write_text(server.url)
-    sys.stdout.write(server.url + "\n")
-    sys.stdout.flush()
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        server.stop()
+    serve_model(main.__doc__, Emulator)
 
 
 if __name__ == "__main__":

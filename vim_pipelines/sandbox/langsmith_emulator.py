@@ -17,6 +17,8 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
 
+from vim_pipelines.sandbox.model_server import start_emulator
+
 
 @dataclass
 class LangSmithEmulator:
@@ -175,8 +177,4 @@ def parts(raw: bytes, content_type: str) -> list[tuple[str, bytes]]:
     return found
 
 
-def start_langsmith(emulator: LangSmithEmulator, *, host: str = "127.0.0.1", port: int = 0) -> Any:
-    """The emulator in a thread of this process; `.url` and `.stop()`. Refuses an address that is not loopback."""
-    from vim_pipelines.sandbox.emulators.run import Server
-
-    return Server(emulator.app(), host=host, port=port)
+start_langsmith = start_emulator

@@ -8,19 +8,17 @@ the real API was never called.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import json
 import re
-import sys
 import time
 import uuid
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from vim_pipelines.sandbox.model_answers import MODES, Fault, Verdicts, broken, content, texts, tokens
+from vim_pipelines.sandbox.model_answers import Fault, Verdicts, broken, content, texts, tokens
+from vim_pipelines.sandbox.model_server import serve_model, start_emulator
 
 MODELS = ("gpt-6-luna", "gpt-6-sol", "gpt-6.1-terra", "gpt-6.1-sol", "gpt-6-astra")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -57,6 +55,7 @@ class Emulator:
     cache: dict[str, float] = field(default_factory=dict)
     verdicts: Verdicts = field(default_factory=dict)
     latency_seconds: float = 0.0
+    keeps_journal: bool = True
     in_flight: int = 0
     most_in_flight: int = 0
 
@@ -88,7 +87,8 @@ class Emulator:
         async def responses(request: Request) -> Response:
             request_id, raw = "req_" + uuid.uuid4().hex, await request.body()
             entry: dict[str, Any] = {"path": request.url.path, "at": time.monotonic(), "request_id": request_id}
-            self.journal.append(entry)
+            if self.keeps_journal:
+                self.journal.append(entry)
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
             try:
@@ -304,31 +304,12 @@ def _name(prefix: str) -> str:
     return f"{prefix}_{uuid.uuid4().hex}"
 
 
-def start_openai(emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0) -> Any:
-    """The emulator in a thread of this process; `.url` (add `/v1` for the SDK) and `.stop()`. Refuses an address that is not loopback."""
-    from vim_pipelines.sandbox.emulators.run import Server
-
-    return Server(emulator.app(), host=host, port=port)
+start_openai = start_emulator
 
 
 def main() -> None:
     """`python -m vim_pipelines.sandbox.openai_emulator`: prints its address and serves until stopped."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--mode", choices=MODES, default="good")
-    parser.add_argument("--latency", type=float, default=0.0, help="Seconds before each answer.")
-    parser.add_argument("--port-file", type=Path)
-    options = parser.parse_args()
-    server = start_openai(Emulator(mode=options.mode, latency_seconds=options.latency), port=options.port)
-    if options.port_file:
-        options.port_file.write_text(server.url)
-    sys.stdout.write(server.url + "\n")
-    sys.stdout.flush()
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        server.stop()
+    serve_model(main.__doc__, Emulator)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from vim_pipelines.reasoning.pricing import ModelSpec, Provider, Usage
 from vim_pipelines.reasoning.providers.base import DraftRequest
 from vim_pipelines.reasoning.providers.calls import LABELS, TIMEOUT_SECONDS, Answer, Prompt, Reading, answer_from, refused
 from vim_pipelines.reasoning.providers.request import draft_prompt
+from vim_pipelines.reasoning.providers.sdk import SdkVendor
 from vim_pipelines.reasoning.schema import DraftDocument
 
 if TYPE_CHECKING:
@@ -83,25 +84,20 @@ def vendor_schema(schema: type[BaseModel]) -> dict[str, Any]:
     return anthropic.transform_schema(schema)
 
 
-class Claude:
+class Claude(SdkVendor):
     """Claude as a vendor of live calls."""
 
     provider: Provider = "anthropic"
     label = LABELS["anthropic"]
 
-    def __init__(self, settings: Settings, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        self.closed: str | None = None
-        self.failures = 0
-        self._settings, self._timeout = settings, timeout_seconds
-        self._client: Any = None
+    def open_client(self, settings: Settings, timeout_seconds: float) -> Any:
+        return open_client(settings, timeout_seconds=timeout_seconds)
 
     def params(self, prompt: Prompt, spec: ModelSpec, max_tokens: int) -> dict[str, Any]:
         return build_params(prompt, spec, max_tokens)
 
     async def create(self, params: dict[str, Any]) -> Any:
-        if self._client is None:
-            self._client = open_client(self._settings, timeout_seconds=self._timeout)
-        return await self._client.messages.create(**params)
+        return await self.client.messages.create(**params)
 
     def read(self, message: Any) -> Reading:
         return read_message(message)
@@ -110,11 +106,6 @@ class Claude:
         details = _error_of(error).get("details")
         code = details.get("error_code") if isinstance(details, dict) else None
         return str(code) if code in SPEND_CAPS else None
-
-    async def aclose(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
 
 
 def open_client(settings: Settings, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Any:

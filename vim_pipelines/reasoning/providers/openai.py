@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from vim_pipelines.reasoning.pricing import ModelSpec, Provider, Usage
 from vim_pipelines.reasoning.providers.calls import LABELS, TIMEOUT_SECONDS, Prompt, Reading, refused
+from vim_pipelines.reasoning.providers.sdk import SdkVendor
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
@@ -95,25 +96,20 @@ def _strict(node: Any, definitions: dict[str, Any]) -> Any:
     return strict
 
 
-class OpenAI:
+class OpenAI(SdkVendor):
     """OpenAI as a vendor of live calls."""
 
     provider: Provider = "openai"
     label = LABELS["openai"]
 
-    def __init__(self, settings: Settings, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        self.closed: str | None = None
-        self.failures = 0
-        self._settings, self._timeout = settings, timeout_seconds
-        self._client: Any = None
+    def open_client(self, settings: Settings, timeout_seconds: float) -> Any:
+        return open_client(settings, timeout_seconds=timeout_seconds)
 
     def params(self, prompt: Prompt, spec: ModelSpec, max_tokens: int) -> dict[str, Any]:
         return build_params(prompt, spec, max_tokens)
 
     async def create(self, params: dict[str, Any]) -> Any:
-        if self._client is None:
-            self._client = open_client(self._settings, timeout_seconds=self._timeout)
-        response = await self._client.responses.create(**params)
+        response = await self.client.responses.create(**params)
         if response.status == "failed" and response.error is not None and response.error.code not in CONTENT_CODES:
             raise ResponseFailed(response.error.code, response.error.message, getattr(response, "_request_id", None))
         return response
@@ -124,11 +120,6 @@ class OpenAI:
     def cap(self, error: Any) -> str | None:
         codes = (getattr(error, "code", None), getattr(error, "type", None))
         return next((str(code) for code in codes if code in SPEND_CAPS), None)
-
-    async def aclose(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
 
 
 def open_client(settings: Settings, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Any:
