@@ -356,14 +356,69 @@ def write_back_run(state: dict[str, Any]) -> None:
 
 
 @write_back.command("list")
+@click.option("--state", "states", multiple=True, help="Only writes in this state: planned, sending, unknown, verified, failed ...; repeatable.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def write_back_list(state: dict[str, Any], as_json: bool) -> None:
-    """List the writes: record, fields before and after, state."""
+def write_back_list(state: dict[str, Any], states: tuple[str, ...], as_json: bool) -> None:
+    """List the writes: CRM, record, fields, state, and what no longer holds there."""
+    from vim_pipelines.store.models import OUTBOX_STATES
     from vim_pipelines.writeback.text import outbox_json, outbox_lines
 
+    unknown = sorted(set(states) - set(OUTBOX_STATES))
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}: a write is one of {', '.join(OUTBOX_STATES)}", param_hint="--state")
     store = _store(state)
-    click.echo(json.dumps(outbox_json(store), indent=2) if as_json else "\n".join(outbox_lines(store)))
+    click.echo(json.dumps(outbox_json(store, states), indent=2) if as_json else "\n".join(outbox_lines(store, states)))
+
+
+@write_back.command("show")
+@click.argument("write_id")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def write_back_show(state: dict[str, Any], write_id: str, as_json: bool) -> None:
+    """Show the writes of one request (req-...) or one write (out-...), field by field: before, sent, and as the CRM then showed it."""
+    from vim_pipelines.writeback.text import find_writes, write_lines
+
+    writes = find_writes(_store(state), write_id)
+    click.echo(json.dumps(writes, indent=2, default=str) if as_json else "\n".join(line for entry in writes for line in write_lines(entry)))
+
+
+@write_back.command("status")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def write_back_status(state: dict[str, Any], as_json: bool) -> None:
+    """How mode and switch stand, which CRM is written to, and how many writes are in which state."""
+    from vim_pipelines.night import write_back_status
+
+    found = write_back_status(_load(state), _store(state))
+    click.echo(json.dumps(found, indent=2, default=str) if as_json else "\n".join(f"{name:<12} {value}" for name, value in found.items()))
+
+
+@write_back.command("reconcile")
+@click.option("--drift/--no-drift", default=True, show_default=True, help="Read back what was verified before, too.")
+@click.pass_obj
+def write_back_reconcile(state: dict[str, Any], drift: bool) -> None:
+    """Finish what a dead process left open, and find what no longer holds in the CRM. Content is reported, never written over."""
+    from vim_pipelines.night import run_reconcile
+
+    with _settings(state["overrides"]) as settings:
+        lines = run_reconcile(settings, look_for_drift=drift).lines()
+    click.echo("\n".join(lines) if lines else "Nothing was left open.")
+
+
+@write_back.command("retry")
+@click.argument("request_id")
+@click.option("--note", required=True, help="What was put right. It stands in the record by your name.")
+@click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
+@click.pass_obj
+def write_back_retry(state: dict[str, Any], request_id: str, note: str, acting_as: str | None) -> None:
+    """Let a request whose write failed or met a conflict be carried out again; its approval stays as it was."""
+    from vim_pipelines.approvals.deciding import retry
+    from vim_pipelines.approvals.policy import policy_of
+
+    settings = _load(state)
+    request = retry(_store(state), request_id, person=_person(state, acting_as), note=note, now=settings.now(), policy=policy_of(settings))
+    click.echo(f"{request.request_id} {request.account_name}, {request.document}: {request.state}. Next: vimotion write-back run")
 
 
 @write_back.command("undo")
@@ -403,9 +458,7 @@ def write_back_mirror(state: dict[str, Any]) -> None:
 
     with _settings(state["overrides"]) as settings:
         report = run_mirror(settings)
-    click.echo(
-        f"{report.accounts} accounts: {report.written} written, {report.unchanged} unchanged, {len(report.failed)} failed, {len(report.missing)} not in the CRM"
-    )
+    click.echo("\n".join(report.lines()))
 
 
 @main.group()
@@ -552,8 +605,11 @@ def llm() -> None:
     """The language models: switch them off and on while the system runs, and see what they cost."""
 
 
-def _turn(name: str, *, on: bool, summary: str) -> None:
-    @llm.command(name, help=summary)
+def _turn(group: click.Group, switch: str, what: str, *, on: bool, summary: str, then: str) -> None:
+    """A command `off` or `on` for a switch of the store. `what` is what it turns, `then` what follows."""
+    name, verb = "on" if on else "off", "are" if what.endswith("s") else "is"
+
+    @group.command(name, help=summary)
     @click.option("--note", required=True, help="Why. It stands in the record by your name.")
     @click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
     @click.pass_obj
@@ -561,22 +617,29 @@ def _turn(name: str, *, on: bool, summary: str) -> None:
         from vim_pipelines.approvals.policy import policy_of
         from vim_pipelines.core.errors import VimError
         from vim_pipelines.store import open_store
-        from vim_pipelines.store.switches import LLM, read_switch, turn, why_not_on
+        from vim_pipelines.store.switches import read_switch, turn, why_not_on
 
         settings = _load(state)
         settings.home.mkdir(parents=True, exist_ok=True)  # whoever sets the system up may switch off before the first audit
         store = open_store(settings)
         person = _operator(state, acting_as)
-        refused = why_not_on(read_switch(store, LLM), person.role, policy_of(settings).rank) if on else None
+        refused = why_not_on(read_switch(store, switch), person.role, policy_of(settings).rank) if on else None
         if refused is not None:
-            raise VimError("VIM-E043", "You may not turn the language models on", why=refused, fix="Ask somebody in that role")
-        turn(store, LLM, on=on, actor=person.name, role=person.role, note=note, now=settings.now())
-        rest = "Runs under way notice it before their next call." if not on else "The next call may be made."
-        click.echo(f"Language models are {name}, by {person.name} ({person.role}). {rest}")
+            raise VimError("VIM-E043", f"You may not turn {what} on", why=refused, fix="Ask somebody in that role")
+        turn(store, switch, on=on, actor=person.name, role=person.role, note=note, now=settings.now())
+        click.echo(f"{what[0].upper()}{what[1:]} {verb} {name}, by {person.name} ({person.role}). {then}")
 
 
-_turn("off", on=False, summary="No language model is called from now on; the offline drafter writes.")
-_turn("on", on=True, summary="Language models may be called again.")
+_turn(
+    llm, "llm", "the language models", on=False, summary="No language model is called from now on; the offline drafter writes.",
+    then="Runs under way notice it before their next call.",
+)  # fmt: skip
+_turn(llm, "llm", "the language models", on=True, summary="Language models may be called again.", then="The next call may be made.")
+_turn(
+    write_back, "write_back", "write-back", on=False, summary="Nothing more is sent to the CRM from now on, by any process; what is approved stays so.",
+    then="Runs under way notice it before their next send.",
+)  # fmt: skip
+_turn(write_back, "write_back", "write-back", on=True, summary="Write-back may send again.", then="Next: vimotion write-back run")
 
 
 @llm.command("status")

@@ -26,6 +26,9 @@ from vim_pipelines.settings import Settings, load_settings
 from vim_pipelines.signals.assets import signals
 from vim_pipelines.transform.assets import dbt_steps
 
+#: Reading back what was verified costs requests of the vendor's daily pool: once a night, not every hour.
+LOOK_FOR_DRIFT = {"ops": {"reconcile_outbox": {"config": {"look_for_drift": True}}}}
+
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """All definitions of one installation. Opens nothing: the store and the portfolio file are read when a run starts."""
@@ -38,6 +41,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             _nightly(settings),
             dg.ScheduleDefinition(name="hourly_sweep", job_name="approvals_sweep", cron_schedule="0 * * * *"),
             dg.ScheduleDefinition(name="hourly_reconcile", job_name="reconcile", cron_schedule="15 * * * *"),
+            dg.ScheduleDefinition(name="nightly_drift", job_name="reconcile", cron_schedule="45 3 * * *", run_config=LOOK_FOR_DRIFT),
             dg.ScheduleDefinition(name="hourly_trace_export", job_name="langsmith_export", cron_schedule="30 * * * *"),
         ],
         sensors=[approved_requests, requests_to_replan, open_batches],

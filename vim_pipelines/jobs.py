@@ -1,9 +1,13 @@
 """The jobs: the night, and what follows a decision.
 
 The night runs in one process: DuckDB lets one process at a time hold the file, and a second process per step costs more than
-the step. Write-back is never retried by Dagster: the outbox knows what was sent, a retry policy does not.
+the step. Write-back is never retried by Dagster: the outbox knows what was sent, a retry policy does not. Three layers could do it: an op's
+RetryPolicy (a `Failure` that allows no retries ends it), the instance's run retries (`NEVER_AGAIN`, a tag of the job: on an op it would have
+no effect), and the sensor, which starts a new attempt only of a request that is still `approved`: a permanent failure takes it out of there.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -20,25 +24,39 @@ portfolio_audit = dg.define_asset_job(
 )
 
 
+NEVER_AGAIN = {"dagster/max_retries": "0"}
+
+
+@contextmanager
+def _permanent() -> Iterator[None]:
+    """A VimError ends the run for good, in Dagster's eyes; whether the request is tried again stands in the store, not here."""
+    from vim_pipelines.core.errors import VimError
+
+    try:
+        yield
+    except VimError as error:
+        raise dg.Failure(description=str(error), metadata={"code": error.code, "fix": error.fix}, allow_retries=False) from error
+
+
 class RequestConfig(dg.Config):
     """Which approval request a run is about."""
 
     request_id: str
 
 
-@dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
+@dg.op(required_resource_keys={"settings", "store"})
 def write_back_request(context: dg.OpExecutionContext, config: RequestConfig) -> None:
     """Carry out one approved request: claim, difference, outbox, send, read back."""
     from vim_pipelines.writeback.apply import write_back
     from vim_pipelines.writeback.targets import open_target
 
     settings = context.resources.settings
-    with open_target(settings) as crm:
+    with _permanent(), open_target(settings) as crm:
         report = write_back(context.resources.store, crm, config.request_id, settings=settings, now=settings.now(), run_id=context.run_id)
     context.add_output_metadata(report.metadata())
 
 
-@dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
+@dg.op(required_resource_keys={"settings", "store"})
 def replan_request(context: dg.OpExecutionContext, config: RequestConfig) -> None:
     """Draft again with the reviewer's note in view, and ask again."""
     from vim_pipelines.approvals.replan import replan
@@ -57,27 +75,44 @@ def sweep_requests(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata({"expired": expire(context.resources.store, settings.now())})
 
 
-@dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
-def reconcile_outbox(context: dg.OpExecutionContext) -> None:
-    """Read back every write whose end is not known, and finish it."""
+class ReconcileConfig(dg.Config):
+    """Whether to read back what was verified before, as the night does."""
+
+    look_for_drift: bool = False
+
+
+@dg.op(required_resource_keys={"settings", "store"})
+def reconcile_outbox(context: dg.OpExecutionContext, config: ReconcileConfig) -> None:
+    """Finish every write whose end is not known, and what no run took up; at night also read back what was verified before."""
     from vim_pipelines.writeback.apply import reconcile
     from vim_pipelines.writeback.targets import open_target
 
     settings = context.resources.settings
-    with open_target(settings) as crm:
-        report = reconcile(context.resources.store, crm, settings=settings, now=settings.now())
+    with _permanent(), open_target(settings) as crm:
+        report = reconcile(
+            context.resources.store,
+            crm,
+            settings=settings,
+            now=settings.now(),
+            run_id=context.run_id,
+            take_up_forgotten=settings.write_mode == "live",
+            look_for_drift=config.look_for_drift,
+        )
+    for line in report.drift.lines()[1:] if report.drift else []:
+        context.log.warning(line.strip())
     context.add_output_metadata(report.metadata())
 
 
-@dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
+@dg.op(required_resource_keys={"settings", "store"})
 def mirror_accounts(context: dg.OpExecutionContext) -> None:
     """Bring the project's own fields on the CRM's accounts up to date, under the standing approval that a person signed."""
     from vim_pipelines.night import run_mirror
 
-    context.add_output_metadata(run_mirror(context.resources.settings).metadata())
+    with _permanent():
+        context.add_output_metadata(run_mirror(context.resources.settings).metadata())
 
 
-@dg.op(required_resource_keys={"settings", "store"}, tags={"dagster/max_retries": "0"})
+@dg.op(required_resource_keys={"settings", "store"})
 def collect_open_batches(context: dg.OpExecutionContext) -> None:
     """Poll every open batch of language-model calls; make drafts of what has ended, and ask for approvals."""
     from vim_pipelines.night import run_collection
@@ -106,7 +141,7 @@ class BacktestConfig(dg.Config):
     rebuild: str = "none"
 
 
-@dg.op(required_resource_keys={"settings"}, tags={"dagster/max_retries": "0"})
+@dg.op(required_resource_keys={"settings"})
 def backtest_score(context: dg.OpExecutionContext, config: BacktestConfig) -> None:
     """Judge the score on the past; the card is stored and shown."""
     from datetime import date
@@ -121,17 +156,21 @@ def backtest_score(context: dg.OpExecutionContext, config: BacktestConfig) -> No
     context.add_output_metadata({"card": dg.MetadataValue.md(card_markdown(card)), "card_id": card.card_id, "verdict": card.verdict})
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Judge the score on the past: calibration card of the portfolio, or of an activity history.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags=NEVER_AGAIN,
+    description="Judge the score on the past: calibration card of the portfolio, or of an activity history.",
+)
 def backtest() -> None:
     backtest_score()
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Write one approved request to the CRM through the outbox.")
+@dg.job(executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Write one approved request to the CRM through the outbox.")
 def write_back() -> None:
     write_back_request()
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Draft a rejected or sent-back request again with the note in view.")
+@dg.job(executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Draft a rejected or sent-back request again with the note in view.")
 def replan() -> None:
     replan_request()
 
@@ -141,17 +180,25 @@ def approvals_sweep() -> None:
     sweep_requests()
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Finish the writes that a dead process left open.")
+@dg.job(
+    executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Finish the writes that a dead process left open; at night, find what no longer holds."
+)
 def reconcile() -> None:
     reconcile_outbox()
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Write phase, band, score and waste to the CRM's accounts, under the standing approval.")
+@dg.job(
+    executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Write phase, band, score and waste to the CRM's accounts, under the standing approval."
+)
 def mirror_fields() -> None:
     mirror_accounts()
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Poll open batches of language-model calls, make drafts of what has ended, ask for approvals.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags=NEVER_AGAIN,
+    description="Poll open batches of language-model calls, make drafts of what has ended, ask for approvals.",
+)
 def collect_batches() -> None:
     collect_open_batches()
 

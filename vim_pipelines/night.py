@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
     from vim_pipelines.store.engine import Store
     from vim_pipelines.warehouse.base import Warehouse
+    from vim_pipelines.writeback.apply import ReconcileReport
     from vim_pipelines.writeback.mirror import MirrorReport
 
+#: What ends a round of write-backs: the next request would meet the same.
+STOPS_ALL = frozenset({"VIM-E010", "VIM-E011", "VIM-E014", "VIM-E050", "VIM-E052", "VIM-E113"})
 LOOK_AT_LOG = "The log is in the folder logs of the home folder; --debug shows it as it runs"
 DAGSTER_YAML = """\
 telemetry: {enabled: false}
@@ -83,7 +86,8 @@ def run_audit(settings: Settings, as_of: date | None, *, say: Callable[[str], No
 def run_write_backs(settings: Settings) -> tuple[list[str], list[VimError]]:
     """Finish open writes, then carry out every approved request: a line each, and the errors of those that could not be.
 
-    One request that fails does not keep the others waiting.
+    One request that fails does not keep the others waiting, unless what stopped it would stop them all (credentials, the switch, the day's
+    requests): then the others stay approved.
     """
     from vim_pipelines.approvals.queue import approved_ready
     from vim_pipelines.store import open_store
@@ -100,7 +104,35 @@ def run_write_backs(settings: Settings) -> tuple[list[str], list[VimError]]:
             except VimError as error:
                 failures.append(error)
                 lines.append(f"{request.request_id} {request.account_name}: {error}")
+                if error.code in STOPS_ALL:
+                    break
     return lines, failures
+
+
+def run_reconcile(settings: Settings, *, look_for_drift: bool) -> ReconcileReport:
+    """Finish what dead runs left open and, if asked, find what was verified and no longer holds."""
+    from vim_pipelines.store import open_store
+    from vim_pipelines.writeback.apply import reconcile
+    from vim_pipelines.writeback.targets import open_target
+
+    with open_target(settings) as crm:
+        return reconcile(open_store(settings), crm, settings=settings, now=settings.now(), run_id="cli", look_for_drift=look_for_drift)
+
+
+def write_back_status(settings: Settings, store: Store) -> dict[str, str]:
+    """Mode, switch and CRM of write-back, and its writes by state, each as a text. Opens nothing but the store."""
+    from vim_pipelines.store.switches import WRITE_BACK, read_switch
+    from vim_pipelines.writeback.targets import target_name
+    from vim_pipelines.writeback.text import counts
+
+    switch = read_switch(store, WRITE_BACK)
+    turned = f" by {switch.actor} on {switch.at:%Y-%m-%d %H:%M} UTC: {switch.note}" if switch.at else ""
+    try:
+        crm = target_name(settings)
+    except VimError as error:
+        crm = str(error)
+    found = {"mode": settings.write_mode, "switch": ("on" if switch.is_on else "off") + turned, "crm": crm}
+    return found | {"content": counts(store, "content"), "mirror": counts(store, "mirror")}
 
 
 def say_word(settings: Settings, kind: str, account_key: str, *, person: Actor, note: str, **values: Any) -> tuple[dict[str, Any], list[str]]:

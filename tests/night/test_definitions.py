@@ -122,7 +122,9 @@ def test_sensors_start_a_run_for_each_decision_and_name_the_attempt(settings, re
     for name in ("approved_requests", "requests_to_replan"):
         with dg.DagsterInstance.ephemeral() as instance:
             tick = repository.get_sensor_def(name).evaluate_tick(
-                dg.build_sensor_context(instance=instance, resources={"store": store}, repository_def=repository)
+                dg.build_sensor_context(
+                    instance=instance, resources={"store": store, "settings": settings.model_copy(update={"write_mode": "live"})}, repository_def=repository
+                )
             )
         asked[name] = {request.run_key: (request.job_name, request.run_config["ops"]) for request in tick.run_requests}
     assert list(asked["approved_requests"]) == ["approved-1:approved:2"]

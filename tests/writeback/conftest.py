@@ -11,16 +11,12 @@ for _folder in ("store", "approvals", "writeback"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / _folder))
 
 from approval_drafts import NOW, ask_and_approve  # noqa: E402
-from orgs import ORGS  # noqa: E402
+from orgs import OPTIONS, ORGS  # noqa: E402
 from stores import postgres_address, settings_for, store_url  # noqa: E402
 
 from vim_pipelines.store import open_store  # noqa: E402
-from vim_pipelines.vendors.http import RetryPolicy, TransportOptions  # noqa: E402
 
 __all__ = ["postgres_address", "store_url"]
-
-
-OPTIONS = TransportOptions(timeout_seconds=5, retry=RetryPolicy(attempts=2, base_seconds=0.01))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Processes that carry out one request and kill themselves with SIGKILL at the N-th checkpoint. Started by test_kill.py.
 
-One process imports everything once and then forks a child for each job, a line of JSON on standard input: store_url, home, credentials,
-request_id, now, kill_at (0: never), what (write_back | reconcile). The child opens its own store and its own connections; starting
+One process imports everything once and then forks a child for each job, a line of JSON on standard input: crm, store_url, home, credentials,
+request_id, now, kill_at (0: never), what (write_back | reconcile | undo). The child opens its own store and its own connections; starting
 Python anew for each of the hundred runs took two minutes of imports. Answers a line of JSON: status as of `waitpid`, and what the child wrote.
 """
 
@@ -12,12 +12,11 @@ import sys
 import traceback
 from datetime import datetime
 
+from orgs import OPTIONS, ORGS
+
 from vim_pipelines.settings import Settings
 from vim_pipelines.store import open_store
-from vim_pipelines.vendors.http import RetryPolicy, TransportOptions
-from vim_pipelines.vendors.salesforce import client_from_settings
-from vim_pipelines.writeback.apply import reconcile, write_back
-from vim_pipelines.writeback.targets.salesforce import SalesforceTarget
+from vim_pipelines.writeback.apply import reconcile, undo, write_back
 
 
 def carry_out(job: dict, output: int) -> None:
@@ -31,11 +30,13 @@ def carry_out(job: dict, output: int) -> None:
 
     settings = Settings(home=job["home"], store_url=job["store_url"], write_mode="live", **job["credentials"])
     store, now = open_store(settings), datetime.fromisoformat(job["now"])
-    with client_from_settings(settings, options=TransportOptions(timeout_seconds=5, retry=RetryPolicy(attempts=2, base_seconds=0.01))) as client:
+    with ORGS[job["crm"]](job["credentials"]).target(settings, OPTIONS) as crm:
         if job["what"] == "reconcile":
-            reconcile(store, SalesforceTarget(client), settings=settings, now=now, checkpoint=checkpoint)
+            reconcile(store, crm, settings=settings, now=now, checkpoint=checkpoint)
+        elif job["what"] == "undo":
+            undo(store, crm, job["request_id"], settings=settings, now=now, checkpoint=checkpoint)
         else:
-            write_back(store, SalesforceTarget(client), job["request_id"], settings=settings, now=now, checkpoint=checkpoint)
+            write_back(store, crm, job["request_id"], settings=settings, now=now, checkpoint=checkpoint)
     os.write(output, json.dumps(passed).encode())
 
 

@@ -12,13 +12,16 @@ from typing import Any
 import httpx
 
 from vim_pipelines.settings import Settings
-from vim_pipelines.vendors.http import Limiter, TransportOptions
+from vim_pipelines.vendors.http import Limiter, RetryPolicy, TransportOptions
 from vim_pipelines.writeback.targets.hubspot import HubSpotTarget, text_of
 from vim_pipelines.writeback.targets.hubspot import make as make_hubspot
 from vim_pipelines.writeback.targets.planhat import PlanhatTarget
 from vim_pipelines.writeback.targets.planhat import make as make_planhat
 from vim_pipelines.writeback.targets.salesforce import SalesforceTarget
 from vim_pipelines.writeback.targets.salesforce import make as make_salesforce
+
+#: Quick to give up: the emulators answer at once or not at all.
+OPTIONS = TransportOptions(timeout_seconds=5, retry=RetryPolicy(attempts=2, base_seconds=0.01))
 
 
 class Org:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from approval_drafts import AS_OF, NOW, ask_and_approve
-from orgs import ORGS
+from orgs import OPTIONS, ORGS
 from sqlalchemy import select
 from stores import settings_for
 
@@ -137,8 +137,6 @@ def test_a_write_begun_in_one_crm_is_not_sent_to_another(store, crm, settings, a
     other = next(item for name, item in crms.items() if name != org.name)
     elsewhere = settings_for(settings.store_url, tmp_path, write_mode="live", **other.credentials)
     before = len(other.writes())
-    from conftest import OPTIONS
-
     with other.target(elsewhere, OPTIONS) as wrong, pytest.raises(VimError, match="VIM-E111"):
         write_back(store, wrong, approved, settings=elsewhere, now=now)
     assert len(other.writes()) == before

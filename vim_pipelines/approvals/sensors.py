@@ -11,11 +11,16 @@ import dagster as dg
 ROWS_A_TICK = 25
 
 
-@dg.sensor(job_name="write_back", minimum_interval_seconds=60, required_resource_keys={"store"}, default_status=dg.DefaultSensorStatus.STOPPED)
+@dg.sensor(job_name="write_back", minimum_interval_seconds=60, required_resource_keys={"settings", "store"}, default_status=dg.DefaultSensorStatus.STOPPED)
 def approved_requests(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Start `write_back` for each approved request."""
+    """Start `write_back` for each approved request; none while writing is off, for such a run would use its key up and never come again."""
     from vim_pipelines.approvals.queue import approved_ready
+    from vim_pipelines.store.switches import why_nothing_is_written
 
+    off = why_nothing_is_written(context.resources.store, context.resources.settings)
+    if off is not None:
+        yield dg.SkipReason(off)
+        return
     yield from _runs(context, approved_ready(context.resources.store, limit=ROWS_A_TICK), "write_back_request", "nothing is approved and unwritten")
 
 

@@ -1,4 +1,5 @@
-"""Switches that people turn while the system runs: `llm` off, and no language model is called from that second on.
+"""Switches that people turn while the system runs: `llm` off, and no language model is called from that second on; `write_back` off, and
+nothing more is sent to a CRM.
 
 Append-only: who turned it, in which role, when and why stays on record. A switch that nobody has turned is on.
 """
@@ -16,9 +17,11 @@ from sqlalchemy import select
 from vim_pipelines.store.models import Switch
 
 if TYPE_CHECKING:
+    from vim_pipelines.settings import Settings
     from vim_pipelines.store.engine import Store
 
 LLM = "llm"
+WRITE_BACK = "write_back"
 #: A run looks at the switch before every call, at most so often at the table.
 FRESH_SECONDS = 1.0
 
@@ -57,6 +60,14 @@ def turn(store: Store, name: str, *, on: bool, actor: str, role: str, note: str,
     with store.session() as session:
         session.add(Switch(name=name, is_on=on, note=note, actor=actor, role=role, at=now))
     return read_switch(store, name)
+
+
+def why_nothing_is_written(store: Store, settings: Settings) -> str | None:
+    """Why nothing is sent to a CRM at this moment, by mode or by switch; None if something may be."""
+    if settings.write_mode == "off":
+        return "VIMOTION_WRITE_MODE is off"
+    state = read_switch(store, WRITE_BACK)
+    return None if state.is_on else f"write-back is switched off by {state.actor}" + (f": {state.note}" if state.note else "")
 
 
 class LlmSwitch:

@@ -13,13 +13,13 @@ with the attempt counted up; a run that finds its attempt counted up by another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from vim_pipelines.approvals.events import SYSTEM, chained, step, verify_request
@@ -32,7 +32,8 @@ from vim_pipelines.store.locks import exclusive
 from vim_pipelines.store.models import ApprovalRequest, OutboxEntry
 from vim_pipelines.vendors.http import VendorError
 from vim_pipelines.writeback.actions import ORDER, Intended, intended_writes
-from vim_pipelines.writeback.modes import may_write
+from vim_pipelines.writeback.drift import DriftReport, find_drift
+from vim_pipelines.writeback.modes import may_write, stop_if_switched_off
 from vim_pipelines.writeback.plan import FieldChange, changes, conflicts
 from vim_pipelines.writeback.targets.base import CrmRecord, CrmTarget, Found, Planned
 
@@ -45,6 +46,8 @@ SETTLE_SECONDS = 120
 #: How often one request is started, and one write is sent, before a person must look.
 MAX_ATTEMPTS = 5
 OPEN_REQUESTS = ("executing", "applied")
+#: The sensor takes a request up within a minute.
+FORGOTTEN_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -94,21 +97,27 @@ class WriteBackReport:
 
 @dataclass(frozen=True)
 class ReconcileReport:
-    """What `reconcile` found and finished. `resting` are requests whose last write may still be on its way."""
+    """What `reconcile` found and finished. `resting` are requests that wait: for a write that may be on its way, or for the switch.
+
+    `drift` is what no longer holds in the CRM; None where nobody looked.
+    """
 
     finished: tuple[WriteBackReport, ...] = ()
     resting: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     mirror: tuple[str, ...] = ()
+    drift: DriftReport | None = None
 
     def metadata(self) -> dict[str, Any]:
-        """For Dagster."""
-        return {"finished": len(self.finished), "resting": len(self.resting), "busy": len(self.busy), "failed": len(self.failed), "mirror": len(self.mirror)}
+        """For Dagster: counts only."""
+        counts = {"finished": len(self.finished), "resting": len(self.resting), "busy": len(self.busy), "failed": len(self.failed), "mirror": len(self.mirror)}
+        return counts | (self.drift.metadata() if self.drift else {})
 
     def lines(self) -> list[str]:
         """For the command line."""
-        return [line for report in self.finished for line in report.lines()] + [*self.resting, *self.failed]
+        done = [line for report in self.finished for line in report.lines()]
+        return [*done, *self.resting, *self.failed, *self.mirror, *(self.drift.lines() if self.drift else [])]
 
 
 @dataclass
@@ -138,7 +147,8 @@ def write_back(
 ) -> WriteBackReport:
     """Carry out one approved request, or go on where a dead run stopped. A verified request is left alone.
 
-    Raises VIM-E050 (mode off), E052 (the sandbox may write to loopback addresses only), E042 (not approved, or another process is at it),
+    Raises VIM-E050 (mode off), E113 (switched off; also in the middle, and then the request waits as `approved`), E052 (the sandbox may write
+    to loopback addresses only), E111 (begun in another CRM), E112 (the text does not fit), E042 (not approved, or another process is at it),
     E044 (the approval does not cover the stored text), E051 (the CRM changed since the proposal), E015 (an answer is missing and
     the write may still be on its way: run again later), and what the vendor's client raises.
     """
@@ -147,6 +157,7 @@ def write_back(
         request_id = find_request(session, request_id).request_id
     if settings.write_mode == "dry_run":
         return _dry_run(store, crm, request_id)
+    stop_if_switched_off(store)
     with exclusive(store, f"write_back:{request_id}") as taken:
         if not taken:
             raise VimError("VIM-E042", f"The request {request_id} is being carried out by another process", fix="Wait for it to end")
@@ -162,24 +173,50 @@ def reconcile(
     run_id: str | None = None,
     checkpoint: Checkpoint = lambda step: None,
     settle_seconds: int | None = None,
+    take_up_forgotten: bool = False,
+    look_for_drift: bool = False,
 ) -> ReconcileReport:
-    """Finish what dead runs left open: requests that are executing or applied while nobody holds their lock, and open mirror writes.
+    """Finish what dead runs left open, settle open mirror writes and, with `look_for_drift`, read back what was verified before.
 
-    One request that fails does not stop the others. With nothing open it does nothing, whatever the write mode.
+    With `take_up_forgotten` it also carries out what was approved an hour ago and was begun by no run: Dagster remembers the run key of a run
+    that it lost, or that met write-back off, and never starts it again. One request that fails does not stop the others. With nothing to do it sends nothing, whatever the write mode.
     """
     with store.session() as session:
-        open_ids = session.scalars(
-            select(ApprovalRequest.request_id).where(ApprovalRequest.state.in_(OPEN_REQUESTS)).order_by(ApprovalRequest.updated_at)
-        ).all()
-        has_mirror = (
-            session.scalar(select(OutboxEntry.entry_id).where(OutboxEntry.kind == "mirror", OutboxEntry.state.in_(("sending", "unknown"))).limit(1)) is not None
-        )
+        wanted: list[ColumnElement[bool]] = [ApprovalRequest.state.in_(OPEN_REQUESTS)]
+        if take_up_forgotten:
+            wanted.append(and_(ApprovalRequest.state == "approved", ApprovalRequest.updated_at <= now - FORGOTTEN_AFTER))
+        open_ids = session.scalars(select(ApprovalRequest.request_id).where(or_(*wanted)).order_by(ApprovalRequest.updated_at)).all()
+        is_open = (OutboxEntry.kind == "mirror") & OutboxEntry.state.in_(("sending", "unknown"))
+        has_mirror = session.scalar(select(OutboxEntry.entry_id).where(is_open).limit(1)) is not None
     report = ReconcileReport()
-    if not open_ids and not has_mirror:
-        return report
-    may_write(settings, crm)
+    if open_ids or has_mirror:
+        may_write(settings, crm)
+    if open_ids:
+        report = _finish_open(store, crm, open_ids, report, settings, now, run_id, checkpoint, settle_seconds)
+    if has_mirror and settings.write_mode == "live":
+        from vim_pipelines.writeback.mirror import finish_mirror
+
+        report = replace(report, mirror=tuple(finish_mirror(store, crm, now=now)))
+    return replace(report, drift=find_drift(store, crm, now=now)) if look_for_drift else report
+
+
+def _finish_open(
+    store: Store,
+    crm: CrmTarget,
+    open_ids: Sequence[str],
+    report: ReconcileReport,
+    settings: Settings,
+    now: datetime,
+    run_id: str | None,
+    checkpoint: Checkpoint,
+    settle_seconds: int | None,
+) -> ReconcileReport:
     if settings.write_mode == "dry_run":
         return replace(report, resting=tuple(f"{request_id} is open; a dry run does not touch it" for request_id in open_ids))
+    try:
+        stop_if_switched_off(store)
+    except VimError as error:
+        return replace(report, resting=tuple(f"{request_id}: {error}" for request_id in open_ids))
     for request_id in open_ids:
         with exclusive(store, f"write_back:{request_id}") as taken:
             if not taken:
@@ -189,12 +226,11 @@ def reconcile(
                 finished = _carry_out(store, crm, request_id, settings, now, run_id, checkpoint, settle_seconds)
                 report = replace(report, finished=(*report.finished, finished))
             except VimError as error:
-                place = "resting" if error.code == "VIM-E015" else "failed"
-                report = replace(report, **{place: (*getattr(report, place), f"{request_id}: {error}")})
-    if has_mirror:
-        from vim_pipelines.writeback.mirror import finish_mirror
-
-        report = replace(report, mirror=tuple(finish_mirror(store, crm, now=now)))
+                line = f"{request_id}: {error}"
+                if error.code in ("VIM-E015", "VIM-E113"):
+                    report = replace(report, resting=(*report.resting, line))
+                else:
+                    report = replace(report, failed=(*report.failed, line))
     return report
 
 
@@ -230,6 +266,10 @@ def _carry_out(
         checkpoint("verified")
     except VendorError as error:
         _let_go(run, error)
+        raise
+    except VimError as error:
+        if error.code == "VIM-E113":
+            _release(run, str(error))
         raise
     return _report(store, request_id)
 
@@ -359,6 +399,7 @@ def _send(run: _Run, entry_id: str) -> None:
                 why="Its answer never came",
                 fix=f"Run again in {run.settle}",
             )
+        stop_if_switched_off(run.store)
         # What stood there before the first try is what undo puts back, so a later try must not overwrite it.
         first_look = {"before": found.fields if found else None, "was_created": found is None} if entry.was_created is None else {}
         _note(run, entry_id, state="sending", attempts=entry.attempts + 1, error=None, **first_look)
@@ -411,6 +452,7 @@ def _finish(run: _Run, entry: OutboxEntry, record: CrmRecord, record_id: str, *,
     if entry.action == "crm_task":
         _note(run, entry.entry_id, record_id=record_id)
         run.checkpoint("created:crm_task")
+        stop_if_switched_off(run.store)
         run.crm.link(record, record_id)
         run.checkpoint("linked:crm_task")
     _note(run, entry.entry_id, state="skipped" if was_there and entry.was_created is None else "sent", record_id=record_id, error=None)
@@ -498,6 +540,7 @@ def undo(
             _same_crm(crm, entry)
             _refuse_if_worked_on(crm, entry)
         for entry in entries:
+            stop_if_switched_off(store)
             checkpoint(f"undoing:{entry.action}")
             _put_back(crm, entry)
             checkpoint(f"put_back:{entry.action}")
@@ -615,6 +658,14 @@ def _let_go(run: _Run, error: VendorError) -> None:
         if request.attempt == run.attempt and request.state == "executing":
             may_try_again = run.crm.effect_of(error) != "refused" and request.attempt < MAX_ATTEMPTS
             step(session, request, "release" if may_try_again else "fail", actor=SYSTEM, now=run.now, note=str(error)[:1000])
+
+
+def _release(run: _Run, reason: str) -> None:
+    """Give the request back as it was approved; the next attempt goes on from the outbox."""
+    with chained(run.store) as session:
+        request = _locked(session, run.request_id)
+        if request.attempt == run.attempt and request.state == "executing":
+            step(session, request, "release", actor=SYSTEM, now=run.now, note=reason[:1000])
 
 
 def _entry(store: Store, entry_id: str) -> OutboxEntry:

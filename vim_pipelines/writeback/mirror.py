@@ -22,7 +22,7 @@ from vim_pipelines.store.engine import Store
 from vim_pipelines.store.locks import exclusive
 from vim_pipelines.store.models import OutboxEntry, StandingApproval
 from vim_pipelines.warehouse.base import chunks
-from vim_pipelines.writeback.modes import may_write
+from vim_pipelines.writeback.modes import may_write, stop_if_switched_off
 from vim_pipelines.writeback.plan import FieldChange, changes
 from vim_pipelines.writeback.targets.base import CrmTarget
 
@@ -56,6 +56,14 @@ class MirrorReport:
             "missing": len(self.missing),
             "mode": self.mode,
         }
+
+    def lines(self) -> list[str]:
+        """For the command line: counts, then in a dry run every difference, else every failure."""
+        if self.mode == "dry_run":
+            head = f"{self.accounts} accounts: {len({key for key, _ in self.changes})} would change (dry run: nothing was sent), {len(self.missing)} not in the CRM"
+            return [head, *(f"  {key}  {change}" for key, change in self.changes)]
+        head = f"{self.accounts} accounts: {self.written} written, {self.unchanged} unchanged, {len(self.failed)} failed, {len(self.missing)} not in the CRM"
+        return [head, *(f"  {line}" for line in self.failed)]
 
 
 def standing_sha256(target: str, fields: Sequence[str], policy_version: str) -> str:
@@ -161,8 +169,9 @@ def write_mirror(
     """Bring the mirror's fields of the accounts in `rows` (account key -> fields) up to date, where they differ from the CRM.
 
     A difference of the stamp alone is written only when the one in the CRM is older than the policy's `stamp_days`. Raises VIM-E050,
-    E052, E044 (no standing approval, or a field outside it), E042 (another process is at it). An account that fails does not stop the
-    others; killing this and starting again writes each account's values once more at most, to the same effect.
+    E052, E044 (no standing approval, or a field outside it), E042 (another process is at it), E113 (switched off). Approval and switch are
+    looked at before every request; what was sent before stays. An account that fails does not stop the others; killing this and
+    starting again writes each account's values once more at most, to the same effect.
     """
     may_write(settings, crm)
     standing = current_standing(store, policy, crm.name)
@@ -231,6 +240,8 @@ def _chunk(
         return MirrorReport(report.accounts, report.unchanged, 0, (), report.missing, "dry_run", (*report.changes, *seen))
     if not differing:
         return report
+    stop_if_switched_off(store)
+    current_standing(store, policy, crm.name)
     ids = _outbox(store, crm, differing, current, standing, as_of, now)
     results = crm.update_many(differing)
     after = crm.read_many(list(differing), names)
