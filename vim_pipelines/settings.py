@@ -253,6 +253,28 @@ class Settings(BaseSettings):
         default=False, description="Put a task for the approver into the CRM and read the decision from its fields. Off: the CRM is no door."
     )
 
+    slack_bot_token: SecretStr | None = Field(
+        default=None, validation_alias=_vendor("SLACK_BOT_TOKEN"), description="Bot token of the Slack app (xoxb-...). Not set: no messages to Slack."
+    )
+    slack_app_token: SecretStr | None = Field(
+        default=None,
+        validation_alias=_vendor("SLACK_APP_TOKEN"),
+        description="App-level token (xapp-..., scope connections:write): presses come in through Socket Mode, without a public address.",
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        default=None,
+        validation_alias=_vendor("SLACK_SIGNING_SECRET"),
+        description="Signing secret of the Slack app: presses come in as signed HTTP requests to the inbox, instead of SLACK_APP_TOKEN.",
+    )
+    slack_channel: str | None = Field(
+        default=None,
+        pattern=r"^[CG][A-Z0-9]{2,30}$",
+        description="Id of one Slack channel (C...) for all messages. Not set: each person's direct messages.",
+    )
+    slack_base_url: str = Field(
+        default="https://slack.com/api/", validation_alias=_vendor("SLACK_BASE_URL"), description="Address of Slack's Web API (or of the emulator)."
+    )
+
     snowflake_account: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_ACCOUNT"), description="Snowflake account identifier.")
     snowflake_user: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_USER"), description="Snowflake user.")
     snowflake_password: SecretStr | None = Field(

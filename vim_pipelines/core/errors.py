@@ -79,6 +79,11 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E153", "The mailbox may not be opened", 8),
         ErrorCode("VIM-E154", "The draft was sent or is gone", 8),
         ErrorCode("VIM-E155", "An answer in the CRM cannot be taken", 7),
+        ErrorCode("VIM-E140", "The Slack app lacks a scope", 3),
+        ErrorCode("VIM-E141", "Slack cannot deliver to this person or channel", 3),
+        ErrorCode("VIM-E142", "Slack did not accept a message", 3),
+        ErrorCode("VIM-E143", "A request that says it is Slack's is not", 7),
+        ErrorCode("VIM-E144", "Slack's form could not be opened in time", 7),
         ErrorCode("VIM-E099", "An unexpected failure", 70),
     ]
 }
