@@ -93,7 +93,9 @@ def words_of(message):
 @pytest.fixture
 def house(tmp_path):
     """Served in this process; interactions are handed over by each test's own door."""
-    members = [Member(user, login, f"{login}@vendor.example") for login, (_, user) in PEOPLE.items()] + [Member("U0STRANGER", "mallory", "mallory@else.example")]
+    members = [Member(user, login, f"{login}@vendor.example") for login, (_, user) in PEOPLE.items()] + [
+        Member("U0STRANGER", "mallory", "mallory@else.example")
+    ]
     shared = Conversation(CHANNEL, "approvals", {member.user for member in members})
     slack = SlackEmulator(members=members, channels=[shared])
     with serve_slack(slack) as served:
@@ -108,7 +110,9 @@ def house(tmp_path):
         policy = load_policy()
         for login, (role, user) in PEOPLE.items():
             add_person(store, policy, login, name=login.capitalize(), role=role, slack_user_id=user, email=f"{login}@vendor.example", by="test", now=NOW)
-        client = SlackClient(BOT_TOKEN, base_url=settings.slack_base_url, timeout_seconds=3, retry=RetryPolicy(attempts=3, base_seconds=0.001), sleep=lambda _: None)
+        client = SlackClient(
+            BOT_TOKEN, base_url=settings.slack_base_url, timeout_seconds=3, retry=RetryPolicy(attempts=3, base_seconds=0.001), sleep=lambda _: None
+        )
         yield House(store, served, settings, client, policy)
         store.engine.dispose()
 

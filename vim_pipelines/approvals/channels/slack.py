@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.approvals.channels.base import Kind, Message, Undeliverable
-
 from vim_pipelines.approvals.channels.slack_blocks import carried, delivery_metadata, message_blocks, message_text, subject_of
 from vim_pipelines.vendors.http import VendorError
 from vim_pipelines.vendors.slack import Posted, is_transient

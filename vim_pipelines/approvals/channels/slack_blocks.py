@@ -45,6 +45,9 @@ ACTIONS: dict[str, Decision] = {
     "vimotion_dismiss": "dismiss",
     "vimotion_acknowledge": "acknowledge",
 }
+_ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
+#: Control characters but tab and line feed, and halves of surrogate pairs, which are no text.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _VALUE = re.compile(r"([A-Za-z0-9._-]{1,64}):(\d{1,9}):([0-9a-f]{64})")
 _REASONS: dict[str, tuple[str, str, str]] = {
     "request_changes": ("Ask for changes", "What should be different?", "Send back"),
@@ -74,14 +77,13 @@ class Form:
 
 def escape(text: str) -> str:
     """`text` with the three characters that Slack reads as its own escaped, and without control characters (a null byte is refused)."""
-    cleaned = "".join(character for character in text if character in "\n\t" or (ord(character) >= 32 and not 0xD800 <= ord(character) <= 0xDFFF))
-    return cleaned.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _UNSEEN.sub("", text).translate(_ESCAPES)
 
 
 def cut(text: str, most: int) -> str:
     """`text` escaped, in at most `most` characters, never in the middle of an escape; a cut one ends in an ellipsis."""
-    escaped = escape(text)
-    if len(escaped) <= most:
+    escaped = escape(text[: 2 * most + 100])  # a long name or text is not escaped to its end for its beginning
+    if len(escaped) <= most and len(text) <= 2 * most + 100:
         return escaped
     return re.sub(r"&[a-z]{0,3}$", "", escaped[: most - 1]).rstrip() + ELLIPSIS
 
@@ -227,7 +229,7 @@ def _piece(text: str, most: int) -> str:
     """The beginning of `text` whose escaped form has at most `most` characters, up to the end of a line where there is one."""
     used, end = 0, 0
     for character in text:
-        used += len(escape(character))
+        used += len(_ESCAPES.get(ord(character), "x"))
         if used > most:
             break
         end += 1

@@ -14,8 +14,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.approvals.alerts import acknowledge, show_alert
-from vim_pipelines.approvals.messages import alert_message, request_message
-
 from vim_pipelines.approvals.channels.slack_blocks import (
     ACTIONS,
     NOTE_CHARACTERS,
@@ -33,6 +31,7 @@ from vim_pipelines.approvals.channels.slack_blocks import (
     whisper_text,
 )
 from vim_pipelines.approvals.deciding import decide
+from vim_pipelines.approvals.messages import alert_message, request_message
 from vim_pipelines.approvals.people import find_person
 from vim_pipelines.approvals.policy import policy_of
 from vim_pipelines.approvals.queue import show_request
@@ -42,7 +41,6 @@ from vim_pipelines.vendors.slack import Posted
 
 if TYPE_CHECKING:
     from vim_pipelines.approvals.channels.base import Message
-
     from vim_pipelines.approvals.people import PersonView
     from vim_pipelines.approvals.policy import Policy
     from vim_pipelines.settings import Settings

@@ -131,6 +131,8 @@ class SlackEmulator:
         self._triggers: dict[str, tuple[str, float]] = {}
         self._tickets: set[str] = set()
         self._sockets: list[WebSocket] = []
+        #: Socket Mode connections since the beginning.
+        self.connections = 0
         self._acks: dict[str, asyncio.Future[Any]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticks = 0
@@ -194,11 +196,11 @@ class SlackEmulator:
 
     def drop_sockets(self) -> int:
         """Cut every Socket Mode connection as a network would; returns how many there were."""
-        return self._in_loop(self._drop())
+        return int(self._in_loop(self._drop()))
 
     def renew_sockets(self) -> int:
         """Say `disconnect` with reason refresh_requested on every connection, as Slack does before it renews a container."""
-        return self._in_loop(self._renew())
+        return int(self._in_loop(self._renew()))
 
     @property
     def sockets(self) -> int:
@@ -207,7 +209,8 @@ class SlackEmulator:
 
     def _interact(self, payload: dict[str, Any], *, accepts_body: bool = False) -> Delivered:
         if self.interactivity_url is None:
-            return self._in_loop(self._over_socket(payload, accepts_body))
+            delivered: Delivered = self._in_loop(self._over_socket(payload, accepts_body), Delivered(False, None, 0))
+            return delivered
         return self._over_http(payload)
 
     def _over_http(self, payload: dict[str, Any]) -> Delivered:
@@ -442,6 +445,7 @@ class SlackEmulator:
         await socket.send_text(json.dumps({"type": "hello", **info}))
         self._loop = asyncio.get_running_loop()
         self._sockets.append(socket)
+        self.connections += 1
         try:
             while True:
                 received = await socket.receive()
@@ -475,10 +479,10 @@ class SlackEmulator:
             await socket.send_text(json.dumps({"type": "disconnect", "reason": "refresh_requested", "debug_info": {"host": "sandbox"}}))
         return len(sockets)
 
-    def _in_loop(self, coroutine: Any) -> Any:
+    def _in_loop(self, coroutine: Any, if_unserved: Any = 0) -> Any:
         if self._loop is None:
             coroutine.close()
-            return Delivered(False, None, 0)
+            return if_unserved
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
 
     # ---- /_sandbox/
