@@ -46,8 +46,9 @@ test-all: install ## All tests, the long property, load and kill runs too
 ui: install ## Dagster with the sandbox: runs, lineage, checks, launchpad
 	@$(BIN)/vimotion sandbox up -- $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
 
-inbox: install ## What waits for a decision
-	@$(BIN)/vimotion inbox list
+inbox: install ## The inbox in the browser: what waits for a decision
+	@test -f .vimotion/operations.db || $(BIN)/vimotion audit
+	@$(BIN)/vimotion inbox serve
 
 sandbox: install ## The sandbox's CRM and support desk on loopback, until interrupted
 	@$(BIN)/vimotion sandbox up

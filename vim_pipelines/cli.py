@@ -337,6 +337,17 @@ _decision("changes", "request_changes", "Ask for changes with a note; it is draf
 _decision("dismiss", "dismiss", "End one request with a note; no new draft for ninety days.", note_needed=True)
 
 
+@inbox.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; other than this machine's only behind a proxy with TLS.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8321, show_default=True, help="Port; 0 takes a free one.")
+@click.pass_obj
+def inbox_serve(state: dict[str, Any], host: str, port: int) -> None:
+    """Serve the inbox to browsers until interrupted."""
+    from vim_pipelines.inbox.serve import serve
+
+    serve(_load(state), _store(state), host=host, port=port, say=_say)
+
+
 @main.group("write-back")
 def write_back() -> None:
     """What approval writes to the CRM."""

@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "approvals": {"core", "settings", "store", "reasoning", "vendors", "warehouse"},
     "writeback": {"core", "settings", "portfolio", "approvals", "vendors", "store", "warehouse"},
     "reporting": {"core", "settings", "warehouse", "store", "vendors"},
+    "inbox": {"core", "settings", "store", "approvals", "reasoning", "reporting", "lifecycle"},
     # The liar test ends where a person would be asked, so it goes through the store and the approval requests; neither imports an evaluation.
     "evaluation": {"core", "settings", "reasoning", "lifecycle", "signals", "warehouse", "store", "approvals"},
     "sandbox": {"core", "settings", "portfolio"},

@@ -1,0 +1,112 @@
+"""The inbox as one ASGI application. `make_app(settings, store)` is all that a server or a test needs."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import anyio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from vim_pipelines.inbox import doors, item_pages, queue_pages
+from vim_pipelines.inbox.guard import Guard, Receive, Scope, Send
+from vim_pipelines.inbox.sessions import Sessions
+from vim_pipelines.inbox.web import FOLDER, THREADS, Ask, Handler, Inbox, error_page, known_error, make_route
+
+if TYPE_CHECKING:
+    from vim_pipelines.settings import Settings
+    from vim_pipelines.store.engine import Store
+
+#: Routes for machines: their requests come from elsewhere and are signed.
+MACHINE_PATHS = ("/slack/",)
+
+
+def make_app(settings: Settings, store: Store) -> Starlette:
+    """The application, on a store that is migrated already. Raises VIM-E002 for a secret that is too short or that others may read."""
+    from vim_pipelines.approvals.secrets import inbox_secret
+
+    inbox = Inbox(settings, store, Sessions(inbox_secret(settings), store))
+    limiters: list[anyio.CapacityLimiter] = []
+
+    def limiter() -> anyio.CapacityLimiter:
+        if not limiters:  # made inside the running loop, to which it belongs
+            limiters.append(anyio.CapacityLimiter(THREADS))
+        return limiters[0]
+
+    def route(path: str, handler: Handler, method: str = "GET", *, is_open: bool = False) -> Route:
+        return make_route(inbox, limiter, path, handler, method, is_open=is_open)
+
+    routes: list[BaseRoute] = [
+        route("/", queue_pages.show_queue),
+        route("/queue.csv", queue_pages.export),
+        route("/batch", queue_pages.confirm_batch, "POST"),
+        route("/batch/approve", queue_pages.approve_batch, "POST"),
+        route("/requests/{request_id}", item_pages.show_item),
+        route("/requests/{request_id}/decide", item_pages.do_decide, "POST"),
+        route("/requests/{request_id}/evidence/{handle}", item_pages.show_evidence),
+        route("/help", doors.show_help),
+        route("/login", doors.show_login, is_open=True),
+        route("/login", doors.do_login, "POST", is_open=True),
+        route("/logout", doors.do_logout, "POST"),
+        route("/link/{token}", doors.open_link, is_open=True),
+        route("/open/{token}", doors.open_link, is_open=True),
+        route("/health", doors.health, is_open=True),
+        Mount("/static", Files(directory=FOLDER / "static")),
+    ]
+
+    async def refuse(scope: Scope, receive: Receive, send: Send, code: str, status: int) -> None:
+        await _plain(inbox, scope, code, status)(scope, receive, send)
+
+    async def missing(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        return _plain(inbox, request.scope, "VIM-E136", status)
+
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, hosts=_hosts(settings), refuse=refuse, machine_paths=MACHINE_PATHS)],
+        exception_handlers={404: missing, 405: missing, HTTPException: missing},
+        lifespan=_lifespan,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
+    yield
+
+
+def _plain(inbox: Inbox, scope: Scope, code: str, status: int) -> Response:
+    """An error page for whoever it may be: it reads no cookie and no store."""
+    from starlette.datastructures import QueryParams
+
+    from vim_pipelines.inbox.sessions import Visitor
+
+    ask = Ask(Visitor("", None, "", False), scope["path"], {}, QueryParams(""), {}, False)
+    return error_page(inbox, ask, known_error(code), status=status)
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """Names that this inbox answers to, besides the loopback ones."""
+    named = [name.strip() for name in settings.inbox_hosts.split(",")]
+    address = getattr(settings, "inbox_url", None)
+    return [*named, *([urlsplit(str(address)).hostname or ""] if address else [])]
+
+
+class Files(StaticFiles):
+    """The vendored files. Their addresses carry a version, so browsers may keep them."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        response = super().file_response(*args, **options)
+        response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+mimetypes.add_type("text/javascript", ".js")

@@ -1,0 +1,162 @@
+"""One item: the text with the evidence behind each of its values, what a yes sets in motion, and the ways to answer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+from sqlalchemy import select
+from starlette.responses import Response
+
+from vim_pipelines.approvals.deciding import decide
+from vim_pipelines.approvals.queue import RequestDetail, show_request
+from vim_pipelines.approvals.states import DECISIONS
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.inbox.index import read_rows
+from vim_pipelines.inbox.order import Row, may_decide, may_see
+from vim_pipelines.inbox.text import render
+from vim_pipelines.inbox.web import Ask, Inbox, error_page, page, seen_other
+from vim_pipelines.store.models import ApprovalRequest, Draft
+
+REQUEST_ID = re.compile(r"req-[0-9a-f]{12}")
+MAX_NOTE = 4000
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One item as one person sees it."""
+
+    row: Row
+    detail: RequestDetail
+    role: str
+    needed: int
+    may: bool
+    #: The newest request of the same account and document, where this is not it.
+    newer: Row | None
+
+
+def show_item(inbox: Inbox, ask: Ask) -> Response:
+    """The item's page."""
+    return _item(inbox, ask, _sight(inbox, ask))
+
+
+def _item(inbox: Inbox, ask: Ask, sight: Sight, *, status: int = 200, error: VimError | None = None, note: str = "", answer: str = "") -> Response:
+    detail = sight.detail
+    values: dict[str, Any] = {
+        "sight": sight, "row": sight.row, "item": detail, "text": _html(inbox, detail), "changes": _changes(inbox, detail), "error": error, "note": note, "answer": answer,
+        "evidence_of": _evidence_counts(detail),
+    }  # fmt: skip
+    return page(inbox, ask, "item.html", status=status, **values)
+
+
+def do_decide(inbox: Inbox, ask: Ask) -> Response:
+    """Approve, reject, ask for changes or dismiss, in the version that was on the page."""
+    request_id, answer, note = _id(ask), ask.field("decision"), ask.field("note").strip()[:MAX_NOTE]
+    if answer not in DECISIONS:
+        raise VimError("VIM-E042", "The form names no decision", fix="Go back and press one of the buttons")
+    _visible(inbox, ask, request_id)
+    version = ask.field("version")
+    try:
+        with inbox.deciding:
+            decide(
+                inbox.store, request_id, answer, person=ask.visitor.actor, version=int(version) if version.isdigit() and len(version) < 7 else -1,
+                note=note, now=inbox.now(), policy=inbox.policy,
+            )  # fmt: skip
+    except VimError as error:
+        return _refused(inbox, ask, request_id, error, note=note, answer=answer)
+    return seen_other(f"/?done={request_id}")
+
+
+def _refused(inbox: Inbox, ask: Ask, request_id: str, error: VimError, *, note: str, answer: str) -> Response:
+    """A note that is missing is asked for on the same page; whatever else, the page shows what happened to the item."""
+    sight = _sight(inbox, ask)
+    if error.code == "VIM-E045":
+        return _item(inbox, ask, sight, status=422, error=error, note=note, answer=answer)
+    return error_page(inbox, ask, error, sight=sight, request_id=request_id, note=note)
+
+
+def show_evidence(inbox: Inbox, ask: Ask) -> Response:
+    """One fact with the source rows that were kept with the request."""
+    sight = _sight(inbox, ask)
+    handle = ask.params["handle"]
+    fact = next((fact for fact in sight.detail.facts if fact.get("handle") == handle), None)
+    if fact is None:
+        raise VimError("VIM-E136", f"This item has no fact {handle[:8]}", fix="Go back to the item")
+    entries = [_entry(entry) for entry in sight.detail.evidence if handle in (entry.get("fact_ids") or [entry.get("fact_id") or entry.get("handle")])]
+    template = "evidence_rows.html" if ask.is_fragment else "evidence.html"
+    return page(inbox, ask, template, sight=sight, item=sight.detail, fact=fact, entries=entries)
+
+
+def _entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """One piece of evidence as a table: its source, the names of its columns, its rows."""
+    rows = entry.get("rows")
+    if not isinstance(rows, list):
+        rows = [{key: value for key, value in entry.items() if key not in ("fact_ids", "fact_id", "handle", "source_table")}]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    return {"source": entry.get("source_table") or "", "columns": columns, "rows": [[row.get(column) for column in columns] for row in rows]}
+
+
+def _evidence_counts(detail: RequestDetail) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for entry in detail.evidence:
+        rows = entry.get("rows")
+        for handle in entry.get("fact_ids") or [entry.get("fact_id") or entry.get("handle")]:
+            counts[str(handle)] = counts.get(str(handle), 0) + (len(rows) if isinstance(rows, list) else 1)
+    return counts
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def _id(ask: Ask) -> str:
+    """The id of the address: a whole one. The command line completes beginnings; a page that did would help guessing."""
+    request_id = ask.params["request_id"]
+    if not REQUEST_ID.fullmatch(request_id):
+        raise _not_there(request_id)
+    return request_id
+
+
+def _not_there(request_id: str) -> VimError:
+    return VimError("VIM-E040", f"There is no approval request '{request_id[:20]}'", why="Or its account is not one of yours", fix="Go to the queue")
+
+
+def _visible(inbox: Inbox, ask: Ask, request_id: str) -> Row:
+    """The row, if it exists and its account is one of the person's; the two cases read the same."""
+    with inbox.store.reading() as session:
+        rows = read_rows(session, ids=[request_id])
+    if not rows or not may_see(ask.visitor.actor, rows[0].segment):
+        raise _not_there(request_id)
+    return rows[0]
+
+
+def _sight(inbox: Inbox, ask: Ask) -> Sight:
+    row = _visible(inbox, ask, _id(ask))
+    detail = show_request(inbox.store, row.request_id)
+    role, needed = row.needs(inbox.policy)
+    may = may_decide(row, ask.visitor.actor, inbox.policy) and ask.person.login not in detail.endorsed_by and not detail.breaks and bool(detail.actions)
+    return Sight(row, detail, role, needed, may, _newer(inbox, detail))
+
+
+def _newer(inbox: Inbox, detail: RequestDetail) -> Row | None:
+    statement = (
+        select(ApprovalRequest.request_id)
+        .where(ApprovalRequest.account_key == detail.account_key, ApprovalRequest.document == detail.document, ApprovalRequest.version > detail.version)
+        .order_by(ApprovalRequest.version.desc())
+        .limit(1)
+    )
+    with inbox.store.reading() as session:
+        newest = session.scalar(statement)
+        return read_rows(session, ids=[newest])[0] if newest else None
+
+
+def _html(inbox: Inbox, detail: RequestDetail) -> Markup:
+    with inbox.store.reading() as session:
+        structured = session.scalar(select(Draft.structured).where(Draft.draft_id == detail.draft_id))
+    return Markup(render(detail.text, detail.facts, structured))
+
+
+def _changes(inbox: Inbox, detail: RequestDetail) -> dict[str, Any] | None:
+    """The difference to what was last approved, and for a text drafted again to the version that was sent back."""
+    return None

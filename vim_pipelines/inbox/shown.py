@@ -1,0 +1,84 @@
+"""How values look on the pages: a sparkline as an inline picture with words for those who do not see it, dates, and a CSV that no
+spreadsheet runs as a formula. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from functools import lru_cache
+
+from markupsafe import Markup
+
+WIDTH, HEIGHT, PAD = 96, 24, 2
+#: What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
+FORMULA_STARTS = ("=", "+", "-", "@")
+CONTROL_STARTS = ("\t", "\r", "\n", "\x00")
+
+
+def sparkline(series: Sequence[int | None] | None) -> Markup:
+    """Ten weeks of active people as SVG. A week that nobody measured is a gap, not a zero."""
+    return _sparkline(tuple(series or ()))
+
+
+@lru_cache(maxsize=8192)
+def _sparkline(series: tuple[int | None, ...]) -> Markup:
+    known = [value for value in series if value is not None]
+    if not known:
+        return Markup('<span class="muted">no data</span>')
+    top = max(max(known), 1)
+    step = (WIDTH - 2 * PAD) / max(len(series) - 1, 1)
+    runs: list[list[str]] = [[]]
+    for place, value in enumerate(series):
+        if value is None:
+            runs.append([])
+        else:
+            runs[-1].append(f"{PAD + place * step:.1f},{HEIGHT - PAD - (HEIGHT - 2 * PAD) * value / top:.1f}")
+    last_place = max(place for place, value in enumerate(series) if value is not None)
+    words = f"Active people a week, the last {len(series)} weeks: from {known[0]} to {known[-1]}, at most {max(known)}"
+    gaps = len(series) - len(known)
+    words += f"; {gaps} without data" if gaps else ""
+    lines = "".join(f'<polyline points="{" ".join(run)}"/>' for run in runs if len(run) > 1)
+    end_x, end_y = PAD + last_place * step, HEIGHT - PAD - (HEIGHT - 2 * PAD) * known[-1] / top
+    return Markup(
+        f'<svg class="spark" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" aria-label="{words}"><title>{words}</title>'
+        f'{lines}<circle cx="{end_x:.1f}" cy="{end_y:.1f}" r="2"/></svg>'
+    )
+
+
+def show_day(value: date | datetime | str | None) -> str:
+    """`28 Jun 2026`; 'unknown' for None."""
+    if value is None or value == "":
+        return "unknown"
+    day = date.fromisoformat(value[:10]) if isinstance(value, str) else value
+    return f"{day.day} {day:%b %Y}"
+
+
+def show_moment(value: datetime | None) -> str:
+    """`28 Jun 2026, 06:00 UTC`."""
+    return "unknown" if value is None else f"{show_day(value)}, {value:%H:%M} UTC"
+
+
+def time_left(until: datetime, now: datetime) -> str:
+    """How long there is: `2 d 4 h`, `35 min`, or `over`."""
+    minutes = int((until - now).total_seconds() // 60)
+    if minutes <= 0:
+        return "over"
+    days, hours = divmod(minutes // 60, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h" if hours else f"{minutes} min"
+
+
+def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV file of `rows` under `head`, with every cell made harmless."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(head)
+    writer.writerows([harmless(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def harmless(cell: object) -> object:
+    """`cell`, with an apostrophe before text that a spreadsheet would run. Numbers stay numbers."""
+    is_run = isinstance(cell, str) and (cell.lstrip().startswith(FORMULA_STARTS) or cell.startswith(CONTROL_STARTS))
+    return f"'{cell}" if is_run else cell
