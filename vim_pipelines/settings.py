@@ -89,6 +89,13 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
         description="Address under which people reach the inbox; messages link to it.",
     )
+    inbox_hosts: str = Field(
+        default="", description="Comma-separated host names that the inbox answers to, besides those of this machine and of VIMOTION_INBOX_URL."
+    )
+    inbox_proxy_header: str = Field(
+        default="",
+        description="Request header in which a proxy on this machine says who is logged in (login or e-mail). Not set: no header is believed.",
+    )
     weekly_capacity: int = Field(default=25, gt=0, description="Drafts that the team can review in a week; what is cut stays listed.")
 
     sandbox_accounts: int = Field(default=200, ge=20, le=20_000, description="Accounts of the simulated portfolio.")

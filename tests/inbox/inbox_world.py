@@ -25,7 +25,9 @@ FACTS = [
     {"handle": "F10", "metric": "seats", "label": "Seats under contract", "shown": "200 seats", "status": "ok", "window": "today", "unit": "seats",
      "source_table": "marts.fct_account_signals", "source_key": "ACC-1"},
 ]  # fmt: skip
-EVIDENCE = [{"fact_ids": ["F12", "F10"], "rows": [{"user_key": f"u{number}", "last_seen": "2026-03-01"} for number in range(3)], "source_table": "base.int_seats"}]
+EVIDENCE = [
+    {"fact_ids": ["F12", "F10"], "rows": [{"user_key": f"u{number}", "last_seen": "2026-03-01"} for number in range(3)], "source_table": "base.int_seats"}
+]
 
 
 def signals(**changes):
@@ -36,7 +38,16 @@ def signals(**changes):
 
 
 def ask_about(
-    store, account="ACC-1", *, name=None, document="license_optimization_plan", text="# Plan\n\n150 of 200 seats are unused.\n", version=1, audience="internal", now=NOW, **changes
+    store,
+    account="ACC-1",
+    *,
+    name=None,
+    document="license_optimization_plan",
+    text="# Plan\n\n150 of 200 seats are unused.\n",
+    version=1,
+    audience="internal",
+    now=NOW,
+    **changes,
 ):
     """One draft and its request; returns the request's id."""
     draft_id = f"draft-{account}-{document}-{version}"
@@ -58,7 +69,18 @@ def add_people(store):
     """ada: CSM; dora: director; sam: CSM for the segment 'enterprise' only."""
     policy = load_policy()
     for login, role, segments in (("ada", "csm", ()), ("dora", "director", ()), ("sam", "csm", ("enterprise",))):
-        add_person(store, policy, login, name=f"{login.title()} Moss", role=role, segments=segments, email=f"{login}@vendor.example", password=PASSWORD, by="test", now=NOW)
+        add_person(
+            store,
+            policy,
+            login,
+            name=f"{login.title()} Moss",
+            role=role,
+            segments=segments,
+            email=f"{login}@vendor.example",
+            password=PASSWORD,
+            by="test",
+            now=NOW,
+        )
 
 
 class Browser:

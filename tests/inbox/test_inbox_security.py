@@ -48,7 +48,13 @@ def test_a_form_without_the_token_of_its_session_decides_nothing(ada, dora, stor
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://localhost:81"}],
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:81"},
+    ],
     ids=lambda headers: str(headers),
 )
 def test_a_form_that_another_site_sends_decides_nothing_even_with_the_token(ada, store, headers):
@@ -236,7 +242,9 @@ def test_a_role_that_is_too_low_reads_and_decides_nothing(ada, store):
 def test_a_header_makes_nobody_a_director(app, ada, store, name):
     request_id = ask_about(store, risk_band="red")
     assert Browser(app).get("/", headers={name: "dora"}).headers["location"] == "/login"
-    answer = ada.post(f"/requests/{request_id}/decide", {"decision": "approve", "version": "1", "role": "director"}, headers={name: "dora", "X-Role": "director"})
+    answer = ada.post(
+        f"/requests/{request_id}/decide", {"decision": "approve", "version": "1", "role": "director"}, headers={name: "dora", "X-Role": "director"}
+    )
     assert answer.status_code == 403 and state_of(store, request_id) == "pending"
 
 
@@ -319,7 +327,14 @@ def test_a_script_in_any_field_is_shown_as_text(app, ada, dora, store):
 
 def test_a_page_may_load_and_send_only_from_and_to_its_own_host(ada, browser, store):
     request_id = ask_about(store)
-    for answer in (ada.get("/"), ada.get(f"/requests/{request_id}"), browser.get("/login"), ada.get("/nothing"), ada.http.post("/logout"), ada.get("/static/inbox.css")):
+    for answer in (
+        ada.get("/"),
+        ada.get(f"/requests/{request_id}"),
+        browser.get("/login"),
+        ada.get("/nothing"),
+        ada.http.post("/logout"),
+        ada.get("/static/inbox.css"),
+    ):
         policy = answer.headers["content-security-policy"]
         assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy and "form-action 'self'" in policy and "unsafe" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -351,7 +366,17 @@ def test_sql_in_a_filter_a_name_or_a_login_is_only_text(ada, app, store, attack)
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../app.py", "/static/..%2fapp.py", "/static/%2e%2e/%2e%2e/settings.py", "/static/....//app.py", "/static//etc/passwd", "/static/..\\app.py", "/static/", "/../app.py"]
+    "path",
+    [
+        "/static/../app.py",
+        "/static/..%2fapp.py",
+        "/static/%2e%2e/%2e%2e/settings.py",
+        "/static/....//app.py",
+        "/static//etc/passwd",
+        "/static/..\\app.py",
+        "/static/",
+        "/../app.py",
+    ],
 )
 def test_no_path_leads_out_of_the_static_files(app, path):
     """Straight to the application: a client would tidy the path up first."""
@@ -378,7 +403,14 @@ async def straight(app, path):
 
 def test_a_host_name_that_is_not_ours_is_refused(settings, store):
     app = make_app(settings.model_copy(update={"inbox_hosts": "inbox.example, second.example"}), store)
-    for host, status in (("evil.example", 400), ("inbox.example", 200), ("second.example:443", 200), ("127.0.0.1:8321", 200), ("inbox.example.evil.example", 400), ("", 400)):
+    for host, status in (
+        ("evil.example", 400),
+        ("inbox.example", 200),
+        ("second.example:443", 200),
+        ("127.0.0.1:8321", 200),
+        ("inbox.example.evil.example", 400),
+        ("", 400),
+    ):
         assert Browser(app).get("/login", headers={"host": host}).status_code == status, host
 
 

@@ -84,6 +84,15 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E142", "Slack did not accept a message", 3),
         ErrorCode("VIM-E143", "A request that says it is Slack's is not", 7),
         ErrorCode("VIM-E144", "Slack's form could not be opened in time", 7),
+        ErrorCode("VIM-E130", "Name or password is wrong", 7),
+        ErrorCode("VIM-E131", "Too many attempts to log in", 7),
+        ErrorCode("VIM-E132", "The form was not made by this session", 7),
+        ErrorCode("VIM-E133", "The request is too large", 7),
+        ErrorCode("VIM-E134", "The request took too long to arrive", 7),
+        ErrorCode("VIM-E135", "The inbox does not answer to that host name", 7),
+        ErrorCode("VIM-E136", "There is no such page", 7),
+        ErrorCode("VIM-E137", "The inbox cannot start", 2),
+        ErrorCode("VIM-E138", "This item cannot be approved together with others", 7),
         ErrorCode("VIM-E099", "An unexpected failure", 70),
     ]
 }

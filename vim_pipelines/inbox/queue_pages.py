@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
+
 from vim_pipelines.approvals.deciding import decide
 from vim_pipelines.approvals.queue import show_request
 from vim_pipelines.core.errors import VimError
@@ -140,7 +141,7 @@ def approve_batch(inbox: Inbox, ask: Ask) -> Response:
     """Approve each item through the one decision function, in the version that was shown; one that was moved on does not stop the others."""
     named = _named(ask)
     rows = _eligible(inbox, ask, named)
-    outcomes = []
+    outcomes: list[tuple[Row, str, VimError | None]] = []
     for row in rows:
         try:
             with inbox.deciding:
@@ -184,5 +185,3 @@ def _eligible(inbox: Inbox, ask: Ask, named: dict[str, int]) -> list[Row]:
                 fix="Open it and decide on it alone",
             )
     return [rows[request_id] for request_id in named]
-
-

@@ -56,7 +56,10 @@ def listening(host: str, port: int) -> socket.socket:
         return listener
     except OSError as error:
         raise VimError(
-            "VIM-E137", f"The inbox cannot listen at {host}, port {port}", why=error.strerror or str(error), fix="End the program that has the port, or name another with --port"
+            "VIM-E137",
+            f"The inbox cannot listen at {host}, port {port}",
+            why=error.strerror or str(error),
+            fix="End the program that has the port, or name another with --port",
         ) from None
 
 
@@ -69,7 +72,8 @@ def demo_people(settings: Settings, store: Store) -> dict[str, str]:
     if path.is_file():
         return dict(json.loads(path.read_text(encoding="utf-8")))
     policy = policy_of(settings)
-    owners = Counter((row.context["csm_name"], row.context.get("csm_email")) for row in list_requests(store) if (row.context or {}).get("csm_name"))
+    contexts = [row.context or {} for row in list_requests(store)]
+    owners = Counter((shown["csm_name"], shown.get("csm_email")) for shown in contexts if shown.get("csm_name"))
     name, email = owners.most_common(1)[0][0] if owners else ("Demo CSM", None)
     passwords = {login: secrets.token_urlsafe(MIN_PASSWORD_LENGTH) for login in ("csm", "director")}
     now = settings.now()

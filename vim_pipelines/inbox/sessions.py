@@ -59,7 +59,7 @@ class Sessions:
     def __init__(self, secret: bytes, store: Store) -> None:
         self._key = hmac.digest(secret, b"vimotion.inbox.form.1", "sha256")
         self._stamps = hmac.digest(secret, b"vimotion.inbox.stamp.1", "sha256")
-        self._cookies: URLSafeTimedSerializer[str] = URLSafeTimedSerializer(
+        self._cookies = URLSafeTimedSerializer(
             secret, salt="vimotion.inbox.session.1", signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"}
         )
         self._store = store

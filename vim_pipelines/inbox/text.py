@@ -35,9 +35,7 @@ def render(text: str, facts: Sequence[Mapping[str, Any]], structured: Mapping[st
         elif token.type == "inline" and token.children:
             wanted = [row_handle] if row_handle else [handle for words, handles in sentences if _stands_in(words, token.content) for handle in handles]
             token.children = _linked(token.children, values, wanted)
-        elif token.type == "heading_open":  # the page has its own h1
-            token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
-        elif token.type == "heading_close":
+        elif token.type in ("heading_open", "heading_close"):  # the page has its own h1
             token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
     return str(_markdown().renderer.render(tokens, _markdown().options, {}))
 
@@ -124,9 +122,9 @@ def _markdown() -> MarkdownIt:
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     reader.disable(["image", "html_block", "html_inline", "reference"])
-    reader.validateLink = _is_web_address  # type: ignore[method-assign]
-    reader.add_render_rule("link_open", _link_open)  # type: ignore[arg-type]
-    reader.add_render_rule("link_close", _link_close)  # type: ignore[arg-type]
+    reader.validateLink = _is_web_address  # type: ignore[method-assign, assignment]
+    reader.add_render_rule("link_open", _link_open)
+    reader.add_render_rule("link_close", _link_close)
     return reader
 
 

@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
@@ -226,5 +226,3 @@ def trusted_login(inbox: Inbox, request: Request) -> str | None:
     if not name or request.client is None or not is_loopback(request.client.host):
         return None
     return request.headers.get(name) or None
-
-
