@@ -12,6 +12,7 @@ from vim_pipelines.approvals.events import verify_chain
 from vim_pipelines.approvals.policy import Actor, load_policy
 from vim_pipelines.approvals.queue import list_requests, request_approvals, show_request
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.store.models import OutboxEntry
 
 NEXT, LATER = AS_OF + timedelta(days=1), AS_OF + timedelta(days=40)
 
@@ -72,3 +73,15 @@ def test_when_the_dispute_is_over_and_nothing_changed_the_same_draft_is_asked_fo
 def test_the_night_of_the_day_before_the_dispute_run_again_asks_nothing_anew(store, policy, pending) -> None:
     dispute(store)
     assert ask(store, policy, AS_OF).requested == ()
+
+
+def test_an_approval_of_which_a_part_was_sent_is_not_taken_out_half_way(store, pending):
+    """Found by random lives: a first attempt wrote the note and lost the CRM; a dispute then left the note there under a superseded request."""
+    decide(store, pending, "approve", person=Actor("dora", "director", "cli"), version=1, note=None, now=NOW, policy=load_policy())
+    entry = OutboxEntry(
+        entry_id="out-1", idempotency_key="1", request_id=pending, account_key="ACC-1", kind="content", action="crm_note", target="salesforce",
+        object_name="VIM_Draft__c", external_id=f"VIM-{pending}", proposed={}, approved_sha256="0" * 64, state="unknown", attempts=1, created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    with store.session() as session:
+        session.add(entry)
+    assert dispute(store) == [] and show_request(store, pending).state == "approved"

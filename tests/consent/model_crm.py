@@ -110,7 +110,9 @@ class ModelCrm(CrmTarget):
         def effect() -> None:
             place = found.record_id if found is not None and found.record_id in self.world.records else None
             if record.action == "crm_note":  # an upsert by external id: the CRM itself keeps the key unique
-                place = next((key for key, row in self.world.records.items() if row.object_name == "VIM_Draft__c" and row.external_id == record.external_id), None)
+                place = next(
+                    (key for key, row in self.world.records.items() if row.object_name == "VIM_Draft__c" and row.external_id == record.external_id), None
+                )
             if place is None:
                 self.world.number += 1
                 place = f"{record.object_name}-{self.world.number}"

@@ -19,7 +19,7 @@ from vim_pipelines.approvals.queue import Request, endorsers, find_request, is_f
 from vim_pipelines.approvals.states import DECISIONS, NOTE_NEEDED
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.store.engine import Store
-from vim_pipelines.store.models import ApprovalRequest
+from vim_pipelines.store.models import ApprovalRequest, OutboxEntry
 
 
 def decide(
@@ -130,16 +130,22 @@ def _is_first_of_two(session: Session, request: ApprovalRequest, person: Actor, 
 def hold_disputed(store: Store, account_key: str, fact: str, *, person: Actor, note: str, now: datetime) -> list[str]:
     """Take every question and every unsent approval of the account that rests on `fact` out of the queue; returns the ids of the requests.
 
-    What is being carried out already is not stopped half-way; it can be undone.
+    What is being carried out already is not stopped half-way (also when it waits for another attempt: a part of it may stand in the CRM); it
+    can be undone.
     """
     held = []
     with chained(store) as session:
         open_ones = select(ApprovalRequest).where(ApprovalRequest.account_key == account_key, ApprovalRequest.state.in_(("pending", "approved")))
         for request in session.scalars(open_ones.order_by(ApprovalRequest.request_id)).all():
-            if rests_on(request.payload["facts"], (fact,)):
+            if rests_on(request.payload["facts"], (fact,)) and not _was_begun(session, request):
                 step(session, request, "dispute", actor=person, now=now, note=f"{fact} is disputed: {note}")
                 held.append(request.request_id)
     return held
+
+
+def _was_begun(session: Session, request: ApprovalRequest) -> bool:
+    sent = select(OutboxEntry.entry_id).where(OutboxEntry.request_id == request.request_id, OutboxEntry.attempts > 0).limit(1)
+    return session.scalar(sent) is not None
 
 
 def _refuse_broken(session: Session, request: ApprovalRequest) -> None:
