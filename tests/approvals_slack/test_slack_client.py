@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from conftest import SECRETS
+from slack_house import SECRETS
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.vendors.http import RetryPolicy, VendorError

@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 from approval_drafts import NOW
-from conftest import CHANNEL, buttons_of, value_of, words_of
+from slack_house import CHANNEL, SECRETS, buttons_of, eventually, value_of, words_of
 
 from vim_pipelines.approvals.channels.slack_blocks import REASON_BLOCK, REASON_INPUT
 from vim_pipelines.approvals.channels.slack_http import slack_routes
@@ -19,17 +19,6 @@ from vim_pipelines.approvals.queue import show_request
 from vim_pipelines.sandbox.emulators.run import Server
 
 REASON = {REASON_BLOCK: {REASON_INPUT: "The owner left: name a new one & keep the dates."}}
-
-
-def eventually(check, seconds=10.0):
-    """The first truth of `check`; an interaction is handled after it was acknowledged."""
-    import time
-
-    deadline = time.monotonic() + seconds
-    while not (found := check()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert found, "it did not happen"
-    return found
 
 
 @contextmanager
@@ -416,8 +405,6 @@ def test_there_is_no_http_door_without_its_secret(house):
 
 def test_no_secret_is_in_a_log(http_door, caplog):
     import logging
-
-    from conftest import SECRETS
 
     request_id = http_door.ask(name="Acme", text="a customer's words")
     with caplog.at_level(logging.DEBUG):
