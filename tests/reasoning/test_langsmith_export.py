@@ -134,7 +134,7 @@ def test_with_content_names_and_addresses_are_replaced_by_what_they_are(store, t
     put_draft(store, rendered_text=text, facts=facts)
     export_traces(store, traced.model_copy(update={"langsmith_send_content": True}), LATER)
     (root,) = named(langsmith, "license_optimization_plan")
-    assert root["outputs"]["text"] == "<champion> of <customer>, <e-mail>, <number>, has 150 of 200 seats. Priyanka is another."
+    assert root["outputs"]["text"] == "<champion> of <customer>, [address] [number], has 150 of 200 seats. Priyanka is another."
 
 
 def rejected(store, note="too vague"):

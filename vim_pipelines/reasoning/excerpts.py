@@ -95,6 +95,15 @@ def excerpts_for(texts: Iterable[RawText], kinds: Sequence[ExcerptKind], people:
     return tuple(found)
 
 
+def masked(text: str) -> str:
+    """`text` without addresses, links, secrets, and numbers of people or accounts; days stay."""
+    for pattern, instead in _REDACTIONS[:-2]:
+        text = pattern.sub(instead, text)
+    for pattern, instead in _REDACTIONS[-2:]:
+        text = pattern.sub(lambda found, instead=instead: found[0] if _DATES.fullmatch(found[0].strip()) else instead, text)  # type: ignore[misc]
+    return text
+
+
 def redacted(text: str, hide: Sequence[str] = ()) -> str:
     """One line of at most `MAX_CHARACTERS` that holds no address, link, number of a person or account, secret, or name in `hide`.
 
@@ -104,10 +113,7 @@ def redacted(text: str, hide: Sequence[str] = ()) -> str:
         text = text[:MAX_READ].rpartition(" ")[0] or text[:MAX_READ]
     plain = unicodedata.normalize("NFKC", text)
     plain = "".join(_letter(letter) for letter in plain)
-    for pattern, instead in _REDACTIONS[:-2]:
-        plain = pattern.sub(instead, plain)
-    for pattern, instead in _REDACTIONS[-2:]:
-        plain = pattern.sub(lambda found, instead=instead: found[0] if _DATES.fullmatch(found[0].strip()) else instead, plain)  # type: ignore[misc]
+    plain = masked(plain)
     for name in hide:
         plain = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "[person]", plain)
     plain = re.sub(r"\[person\](?:\s+\[person\])+", "[person]", plain)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from vim_pipelines.reasoning.excerpts import masked
 from vim_pipelines.reasoning.gates import STAGES
 from vim_pipelines.store.models import ApprovalEvent, Draft, LlmCall
 
@@ -30,7 +31,6 @@ _NAMES = {
     "account_name": "<customer>", "csm_name": "<csm>", "champion_name": "<champion>", "sponsor_name": "<sponsor>", "economic_buyer_name": "<economic buyer>",
     "account_executive_name": "<account executive>", "pain_owner": "<owner>",
 }  # fmt: skip
-_ADDRESSES = ((re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<e-mail>"), (re.compile(r"(?<!\w)\+?\d[\d ()./-]{7,}\d(?!\w)"), "<number>"))
 
 
 def run_id(kind: str, item_id: str) -> str:
@@ -107,17 +107,17 @@ def rejected_example(event: ApprovalEvent, draft: Draft, *, send_content: bool) 
 
 
 def redacted(value: Any, facts: Iterable[Mapping[str, Any]]) -> Any:
-    """`value` with names of the facts replaced by what they are, and addresses and long numbers masked, through lists and mappings."""
+    """`value` with names of the facts replaced by what they are, and masked as texts of customers are, through lists and mappings."""
     names = {str(row["value_text"]): _NAMES[row["metric"]] for row in facts if row.get("metric") in _NAMES and row.get("value_text")}
     ordered = sorted(names, key=len, reverse=True)  # 'Ada Lindqvist' before 'Ada'
-    return _redact(value, [(re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.I), names[name]) for name in ordered] + list(_ADDRESSES))
+    return _redact(value, [(re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.I), names[name]) for name in ordered])
 
 
 def _redact(value: Any, patterns: Sequence[tuple[re.Pattern[str], str]]) -> Any:
     if isinstance(value, str):
         for pattern, stand_in in patterns:
             value = pattern.sub(stand_in, value)
-        return value
+        return masked(value)
     if isinstance(value, Mapping):
         return {key: _redact(item, patterns) for key, item in value.items()}
     return [_redact(item, patterns) for item in value] if isinstance(value, list | tuple) else value
