@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from vim_pipelines.approvals.assets import approval_requests
-from vim_pipelines.approvals.sensors import approved_requests, requests_to_replan
+from vim_pipelines.approvals.sensors import approval_sensors
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.evaluation.assets import plan_effects
 from vim_pipelines.ingestion.assets import raw_sources
@@ -44,7 +44,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             dg.ScheduleDefinition(name="nightly_drift", job_name="reconcile", cron_schedule="45 3 * * *", run_config=LOOK_FOR_DRIFT),
             dg.ScheduleDefinition(name="hourly_trace_export", job_name="langsmith_export", cron_schedule="30 * * * *"),
         ],
-        sensors=[approved_requests, requests_to_replan, open_batches],
+        sensors=[*approval_sensors(settings), open_batches],
         resources={
             "settings": dg.ResourceDefinition.hardcoded_resource(settings),
             "store": dg.ResourceDefinition(lambda _context: _open_store(settings)),

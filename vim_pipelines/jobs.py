@@ -124,6 +124,36 @@ def collect_open_batches(context: dg.OpExecutionContext) -> None:
 
 
 @dg.op(required_resource_keys={"settings", "store"})
+def check_waiting_edits(context: dg.OpExecutionContext) -> None:
+    """Have a judge read every edit that waits for one, then ask about it or hold it. One that fails stops no other."""
+    from vim_pipelines.approvals.edits import check_edit, edits_to_check
+    from vim_pipelines.core.errors import VimError
+
+    settings, store = context.resources.settings, context.resources.store
+    states: list[str] = []
+    for draft in edits_to_check(store):
+        try:
+            states.append(check_edit(store, settings, draft.draft_id, now=settings.now()).state)
+        except VimError as error:
+            context.log.warning(f"{draft.draft_id}: {error}")
+            states.append("failed")
+    context.add_output_metadata({state: states.count(state) for state in ("asked", "held", "failed")})
+    if "failed" in states:
+        raise dg.Failure(f"{states.count('failed')} edits could not be read; they wait", allow_retries=False)
+
+
+@dg.op(required_resource_keys={"settings", "store"})
+def send_messages(context: dg.OpExecutionContext) -> None:
+    """Plan what is to be told to whom, and send at most 25 messages through the connected channels."""
+    from vim_pipelines.night import run_deliveries
+
+    report = run_deliveries(context.resources.settings, context.resources.store)
+    for line in report.problems:
+        context.log.warning(line)
+    context.add_output_metadata(report.metadata())
+
+
+@dg.op(required_resource_keys={"settings", "store"})
 def export_traces(context: dg.OpExecutionContext) -> None:
     """Send drafts with their calls and gates, decisions, and rejected drafts to LangSmith."""
     from vim_pipelines.reasoning.langsmith_export import export_traces
@@ -180,6 +210,18 @@ def approvals_sweep() -> None:
     sweep_requests()
 
 
+@dg.job(executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Have a judge read texts that people edited, then ask about them.")
+def check_edits() -> None:
+    check_waiting_edits()
+
+
+@dg.job(
+    executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Tell people through Slack, mail and the other connected channels what waits for them."
+)
+def deliver_messages() -> None:
+    send_messages()
+
+
 @dg.job(
     executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Finish the writes that a dead process left open; at night, find what no longer holds."
 )
@@ -208,4 +250,16 @@ def langsmith_export() -> None:
     export_traces()
 
 
-JOBS: list[Any] = [portfolio_audit, write_back, replan, approvals_sweep, reconcile, mirror_fields, collect_batches, langsmith_export, backtest]
+JOBS: list[Any] = [
+    portfolio_audit,
+    write_back,
+    replan,
+    approvals_sweep,
+    check_edits,
+    deliver_messages,
+    reconcile,
+    mirror_fields,
+    collect_batches,
+    langsmith_export,
+    backtest,
+]

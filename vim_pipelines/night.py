@@ -18,6 +18,7 @@ from vim_pipelines.core.errors import VimError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vim_pipelines.approvals.deliveries import DeliveryReport
     from vim_pipelines.approvals.policy import Actor
     from vim_pipelines.evaluation.backtest_card import CalibrationCard
     from vim_pipelines.reasoning.batches.collect import CollectReport
@@ -141,22 +142,14 @@ def say_word(settings: Settings, kind: str, account_key: str, *, person: Actor, 
     `kind` and `values` are those of `store.models.LifecycleOverride`. Raises VIM-E024 if nothing was audited, VIM-E043, VIM-E045 or VIM-E047 for a
     word that may not be said.
     """
-    from vim_pipelines.approvals.deciding import hold_disputed
-    from vim_pipelines.lifecycle.phases import load_map
-    from vim_pipelines.lifecycle.words import make_word
+    from vim_pipelines.approvals.disputing import say_and_hold
     from vim_pipelines.store import open_store
-    from vim_pipelines.store.overrides import add_override, read_overrides
 
     facts, seen_on = _audited_facts(settings, account_key)
-    store, now = open_store(settings), settings.now()
     if kind == "dispute":
         values = {"seen_on": seen_on, **values}
         _check_fact(settings, account_key, str(values["fact"]), facts)
-    word = make_word(load_map(), account_key, kind, actor=person.name, role=person.role, note=note, now=now, words=read_overrides(store, account_key), **values)
-    add_override(store, word)
-    if kind != "dispute":
-        return word, []
-    return word, hold_disputed(store, account_key, str(word["fact"]), person=person, note=word["note"], now=now)
+    return say_and_hold(open_store(settings), account_key, kind, person=person, note=note, now=settings.now(), **values)
 
 
 def _audited_facts(settings: Settings, account_key: str) -> tuple[set[str], date]:
@@ -192,6 +185,21 @@ def _check_fact(settings: Settings, account_key: str, fact: str, printed: set[st
         raise VimError(
             "VIM-E047", f"There is no fact {fact} about {account_key}", fix=f"Did you mean {' or '.join(near)}?" if near else "See marts.fct_account_facts"
         )
+
+
+def run_deliveries(settings: Settings, store: Store | None = None, *, limit: int | None = None) -> DeliveryReport:
+    """Plan what is to be told to whom and send it through the connected channels, at most 25 messages (or `limit`)."""
+    from vim_pipelines.approvals.deliveries import ROWS_A_RUN, channels_of, deliver, plan
+    from vim_pipelines.approvals.policy import policy_of
+    from vim_pipelines.store import open_store
+
+    store, channels, now = store or open_store(settings), channels_of(settings), settings.now()
+    try:
+        plan(store, channels, policy=policy_of(settings), now=now)
+        return deliver(store, channels, settings=settings, now=now, limit=limit or ROWS_A_RUN)
+    finally:
+        for channel in channels:
+            channel.close()
 
 
 def run_mirror(settings: Settings) -> MirrorReport:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "store"))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "reasoning"))
 
 from stores import postgres_address, settings_for, store_url
 

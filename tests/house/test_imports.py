@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "newest": {"core", "settings", "portfolio", "warehouse"},
     "lifecycle": {"core", "settings", "warehouse", "store"},
     "reasoning": {"core", "settings", "lifecycle", "warehouse", "vendors", "store"},
-    "approvals": {"core", "settings", "store", "reasoning", "vendors", "warehouse"},
+    "approvals": {"core", "settings", "store", "lifecycle", "reasoning", "vendors", "warehouse"},
     "writeback": {"core", "settings", "portfolio", "approvals", "vendors", "store", "warehouse"},
     "reporting": {"core", "settings", "warehouse", "store", "vendors"},
     "inbox": {"core", "settings", "store", "approvals", "reasoning", "reporting", "lifecycle"},

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from vim_pipelines.approvals.sensors import approval_sensors
 from vim_pipelines.definitions import build_definitions
 from vim_pipelines.settings import load_settings
 from vim_pipelines.store import open_store
@@ -132,10 +133,11 @@ def test_sensors_start_a_run_for_each_decision_and_name_the_attempt(settings, re
     assert list(asked["requests_to_replan"]) == ["rejected-1:rejected:2"]
 
 
-def test_sensors_are_stopped_until_somebody_turns_them_on(repository):
-    assert {sensor.default_status for sensor in repository.sensor_defs if sensor.name in ("approved_requests", "requests_to_replan")} == {
-        dg.DefaultSensorStatus.STOPPED
-    }
+def test_sensors_are_stopped_until_somebody_turns_them_on_except_in_the_sandbox(settings):
+    """A first `dagster dev` against a real CRM must not carry out what was approved last year."""
+    for portfolio, status in ((None, dg.DefaultSensorStatus.RUNNING), (Path("portfolio.yaml"), dg.DefaultSensorStatus.STOPPED)):
+        found = {sensor.name: sensor.default_status for sensor in approval_sensors(settings.model_copy(update={"portfolio": portfolio}))}
+        assert found == dict.fromkeys(("approved_requests", "requests_to_replan", "edits_to_check", "messages_to_send", "failed_runs"), status)
 
 
 def test_the_workspace_file_names_the_definitions():

@@ -57,9 +57,13 @@ def unasked_drafts(store: Store, as_of: date) -> list[str]:
     newer = aliased(Draft)
     statement = (
         select(Draft.draft_id)
-        .where(Draft.as_of_date == as_of, Draft.feedback.is_(None))
+        .where(Draft.as_of_date == as_of, Draft.feedback.is_(None), Draft.edited_from.is_(None))
         .where(~select(ApprovalRequest.request_id).where(ApprovalRequest.draft_id == Draft.draft_id).exists())
-        .where(~select(newer.draft_id).where(newer.account_key == Draft.account_key, newer.document == Draft.document, newer.version > Draft.version).exists())
+        .where(
+            ~select(newer.draft_id)
+            .where(newer.account_key == Draft.account_key, newer.document == Draft.document, newer.version > Draft.version, newer.edited_from.is_(None))
+            .exists()
+        )
     )
     with store.session() as session:
         return list(session.scalars(statement.order_by(Draft.draft_id)))

@@ -19,7 +19,7 @@ from vim_pipelines.approvals.queue import Request, endorsers, find_request, is_f
 from vim_pipelines.approvals.states import DECISIONS, NOTE_NEEDED
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.store.engine import Store
-from vim_pipelines.store.models import ApprovalRequest, OutboxEntry
+from vim_pipelines.store.models import ApprovalRequest, Draft, OutboxEntry
 
 
 def decide(
@@ -52,7 +52,7 @@ def decide(
     refusal: VimError | None = None
     with chained(store) as session:
         request = find_request(session, request_id)
-        _may_decide(request, person, policy, version, decision)
+        may_decide(request, person, policy, version, decision)
         if request.state == "pending" and now >= request.expires_at:
             step(session, request, "expire", actor=SYSTEM, now=now)
             refusal = VimError(
@@ -91,7 +91,8 @@ def decide(
     return decided
 
 
-def _may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version: int, decision: str) -> None:
+def may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version: int, decision: str) -> None:
+    """Raises VIM-E041, E042 or E043 unless this person may say `decision` (or `edit`) to this request in this version."""
     fix = f"Read it again: vimotion inbox show {request.request_id}"
     if request.version != version or request.state == "superseded":
         raise VimError(
@@ -118,13 +119,23 @@ def _may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version
 
 def _is_first_of_two(session: Session, request: ApprovalRequest, person: Actor, policy: Policy) -> bool:
     """Whether this approval waits for another person's. Raises VIM-E043 for the editor of the text, and for who has approved it already."""
-    if request.edited_by is not None and request.edited_by == person.name:
+    if person.name in editors(session, request):
         raise VimError("VIM-E043", f"{person.name} edited this text", why="Nobody approves a text of his own editing", fix="Ask somebody else to approve it")
     before = endorsers(session, request)
     if person.name in before:
         raise VimError("VIM-E043", f"{person.name} has approved {request.request_id} already", why="It needs two different people", fix="Ask a second person")
     needed = max(request.approvals_needed, policy.approvals_needed(request.document, stakes_of(request)))
     return len(before) + 1 < needed
+
+
+def editors(session: Session, request: ApprovalRequest) -> set[str]:
+    """Whose hand is in the text: who edited it, and who edited what that edit began from."""
+    found = {request.edited_by} if request.edited_by is not None else set()
+    draft = session.get(Draft, request.draft_id)
+    while draft is not None and draft.edited_from is not None:
+        found.add(str(draft.edited_by))
+        draft = session.get(Draft, draft.edited_from)
+    return found
 
 
 def hold_disputed(store: Store, account_key: str, fact: str, *, person: Actor, note: str, now: datetime) -> list[str]:

@@ -380,7 +380,7 @@ class _Sending:
                 .values(state="sending", attempts=row.attempts + 1, updated_at=self.now)
             )
         row.attempts += 1
-        return moved.rowcount == 1  # type: ignore[attr-defined]
+        return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
 
     def _set(self, row: Delivery, state: str, **values: Any) -> None:
         with self.store.session() as session:

@@ -125,7 +125,7 @@ def alert_outcome(alert: AlertView) -> str | None:
 
 def letter_of(request: RequestDetail) -> tuple[tuple[str, str], ...]:
     """The mail that the approved text asks a person to send: the fields of its `gmail_draft`; empty where there is none."""
-    fields = next((action["fields"] for action in request.left_to_you if action.get("action") == "gmail_draft"), {})
+    fields: Mapping[str, Any] = next((action["fields"] for action in request.left_to_you if action.get("action") == "gmail_draft"), {})
     return tuple((str(name), str(value)) for name, value in fields.items())
 
 

@@ -139,6 +139,8 @@ class RequestDetail(Request):
     events: tuple[EventView, ...]
     writes: tuple[WriteView, ...]
     breaks: tuple[str, ...]
+    #: The version before this one, whatever became of it: what a reviewer's note or an edit changed shows against it.
+    earlier_text: str | None = None
     #: Who has approved exactly this text already, where two people are needed.
     endorsed_by: tuple[str, ...] = ()
     #: What gates that guess from words doubted and a judge cleared: for the eyes of whoever decides.
@@ -204,7 +206,8 @@ def request_approvals(
         wanted = select(Draft.draft_id, Draft.account_key, Draft.document).order_by(Draft.account_key, Draft.document, Draft.version)
         wanted = wanted.where(Draft.draft_id.in_(draft_ids)) if draft_ids is not None else wanted.where(Draft.as_of_date == as_of)
         # A draft that answers a reviewer's note is asked for by the re-plan that wrote it; the night would take it for a new one.
-        wanted = wanted.where(Draft.feedback.is_(None))
+        # So would it one that a person edited, as long as that is being read, or was held.
+        wanted = wanted.where(Draft.feedback.is_(None), or_(Draft.status == "written", Draft.edited_from.is_(None)))
         found = session.execute(wanted).all()
         groups = [[row.draft_id for row in rows] for _, rows in groupby(found, key=lambda row: (row.account_key, row.document))]
         if draft_ids is None:
@@ -356,15 +359,21 @@ def _held_for_disputes(session: Session, as_of: date) -> list[str]:
 
 
 def _basis_key(session: Session, latest: ApprovalRequest) -> str | None:
-    """Key of the nightly draft that `latest` goes back to: a re-planned draft has a key of its own, but its facts are those of round 0."""
+    """Key of the nightly draft that `latest` goes back to: a re-planned draft has a key of its own, but its facts are those of round 0.
+
+    A draft that a person edited carries the key of what was edited.
+    """
     return session.scalar(
         select(Draft.draft_key)
         .join(ApprovalRequest, ApprovalRequest.draft_id == Draft.draft_id)
         .where(
             ApprovalRequest.account_key == latest.account_key,
             ApprovalRequest.document == latest.document,
-            ApprovalRequest.version == latest.version - latest.replan_round,
+            ApprovalRequest.version <= latest.version,
+            ApprovalRequest.replan_round == 0,
         )
+        .order_by(ApprovalRequest.version.desc())
+        .limit(1)
     )
 
 
@@ -457,6 +466,13 @@ def show_request(store: Store, request_id: str) -> RequestDetail:
             .order_by(ApprovalRequest.version.desc())
             .limit(1)
         )
+        earlier = session.scalar(
+            select(ApprovalRequest).where(
+                ApprovalRequest.account_key == request.account_key,
+                ApprovalRequest.document == request.document,
+                ApprovalRequest.version == request.version - 1,
+            )
+        )
         return view(
             RequestDetail,
             request,
@@ -474,6 +490,7 @@ def show_request(store: Store, request_id: str) -> RequestDetail:
             cost_usd=draft.cost_usd,
             endorsed_by=tuple(endorsers(session, request)),
             previous_text=previous.payload["text"] if previous else None,
+            earlier_text=earlier.payload["text"] if earlier else None,
             events=tuple(view(EventView, event) for event in history),
             writes=tuple(view(WriteView, entry) for entry in outbox),
             breaks=tuple(events.verify_request(session, request)),

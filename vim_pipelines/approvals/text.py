@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Any, Literal
 
 from vim_pipelines.approvals.policy import load_policy
 from vim_pipelines.core.money import format_money
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from vim_pipelines.approvals.queue import Request, RequestDetail
 
 SHORT_ID = 12
+DifferenceKind = Literal["same", "removed", "added"]
 
 
 def list_lines(requests: Sequence[Request]) -> list[str]:
@@ -67,6 +69,7 @@ def request_lines(request: RequestDetail, *, with_facts: bool) -> list[str]:
         "-" * 100,
         request.text.rstrip(),
         "-" * 100,
+        *_changed(request),
         *(["Approval will:", *[f"  {_action(action)}" for action in request.actions]] if request.actions else []),
         *(["Left to you, by hand:", *[f"  {_by_hand(action)}" for action in request.left_to_you]] if request.left_to_you else []),
         *(["It has worked when:", *[f"  {_criterion(row)}" for row in request.criteria]] if request.criteria else []),
@@ -82,6 +85,33 @@ def request_lines(request: RequestDetail, *, with_facts: bool) -> list[str]:
         ],
     ]
     return lines
+
+
+def _changed(request: RequestDetail) -> list[str]:
+    """What is other than in the version before: whoever sent it back wants to see that it was heard."""
+    if request.earlier_text is None:
+        return []
+    why = f"edited by {request.edited_by}" if request.edited_by else f"re-planned, round {request.replan_round}" if request.replan_round else "from newer facts"
+    lines = difference_lines(request.earlier_text, request.text)
+    return [f"Changed since version {request.version - 1} ({why}):", *[f"  {line}" for line in lines or ["nothing in the text"]]]
+
+
+def difference(old_text: str, new_text: str) -> list[tuple[DifferenceKind, str]]:
+    """What changed between two texts, line by line in their order: (`same`, `removed` or `added`, line). Empty texts have no lines."""
+    old, new = old_text.splitlines(), new_text.splitlines()
+    rows: list[tuple[DifferenceKind, str]] = []
+    for kind, start, end, begin, stop in SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            rows += [("same", line) for line in old[start:end]]
+        else:
+            rows += [*(("removed", line) for line in old[start:end]), *(("added", line) for line in new[begin:stop])]
+    return rows
+
+
+def difference_lines(old_text: str, new_text: str) -> list[str]:
+    """The changed lines alone, marked as in a patch; empty where nothing but blank lines changed."""
+    marks = {"removed": "-", "added": "+"}
+    return [f"{marks[kind]} {line}" for kind, line in difference(old_text, new_text) if kind != "same" and line.strip()]
 
 
 def request_json(request: Request) -> dict[str, Any]:
