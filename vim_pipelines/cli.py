@@ -596,12 +596,15 @@ def init(folder: Path, crm: str) -> None:
 @main.command()
 @click.option("--portfolio", type=click.Path(path_type=Path), help="Portfolio file. Default: VIMOTION_PORTFOLIO, else the sandbox.")
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON on standard output.")
+@click.option("--fix", is_flag=True, help="First make the fields and objects that write-back lacks in the CRM. Adds only; changes and deletes nothing.")
 @click.pass_context
-def doctor(context: click.Context, portfolio: Path | None, as_json: bool) -> None:
+def doctor(context: click.Context, portfolio: Path | None, as_json: bool, fix: bool) -> None:
     """Is everything that a night needs there? Sources, rights, limits, clock, warehouse, store, dbt, disk; exit status 1 if something is red."""
-    from vim_pipelines.doctor import examine, finding_lines
+    from vim_pipelines.doctor import examine, finding_lines, mend
 
     with _settings(_for_portfolio(context.obj["overrides"], portfolio)) as settings:
+        for line in mend(settings) if fix else ():
+            click.echo(line, err=as_json)
         findings = examine(settings)
     if as_json:
         click.echo(json.dumps([finding.as_json() for finding in findings], indent=2))

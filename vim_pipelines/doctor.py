@@ -1,7 +1,8 @@
 """`vimotion doctor`: is everything there that a night needs? One line a thing, green, yellow or red, each with its fix.
 
 A night that fails at half past two is read at nine; the same failure found here is mended at once. Nothing is changed by looking: no
-table is made, no store migrated, no record written, and of a credential only the name of its setting is shown.
+table is made, no store migrated, no record written, and of a credential only the name of its setting is shown. `mend` (`--fix`) is the one
+thing here that makes something, and it only adds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from vim_pipelines.ingestion.readers import SystemReader
     from vim_pipelines.portfolio.model import EntityMap, Portfolio
     from vim_pipelines.settings import Settings
+    from vim_pipelines.writeback.provision import Need
 
 Status = Literal["ok", "warn", "fail"]
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -144,7 +146,7 @@ def _system(portfolio: Portfolio, kind: str, settings: Settings, clock: Callable
         yield from _limits(area, client)
         yield from _skew(area, client, clock)
         if kind != "zendesk":
-            yield from _write_back(area, kind, client, settings)
+            yield from _write_back(area, kind, client, portfolio, settings)
     finally:
         reader.close()
 
@@ -207,44 +209,79 @@ def _skew(area: str, client: Any, clock: Callable[[], datetime]) -> Iterator[Fin
     yield Finding(area, "clock", status, text, "Switch on time synchronisation (NTP): rows dated more than ten minutes ahead are set aside")
 
 
-def _write_back(area: str, kind: str, client: Any, settings: Settings) -> Iterator[Finding]:
-    """Whether the records of write-back may be written: by `describe`, nothing is tried."""
+def _write_back(area: str, kind: str, client: Any, portfolio: Portfolio, settings: Settings) -> Iterator[Finding]:
+    """Whether what write-back needs is there and may be written: by the CRM's own definitions, nothing is tried."""
+    from vim_pipelines.writeback.provision import provisioner_of
+    from vim_pipelines.writeback.targets import target_name
+
     name, mode = "write-back", settings.write_mode
-    if kind != "salesforce":
-        text = f"VIMOTION_WRITE_MODE={mode}; write-back knows Salesforce only"
-        yield Finding(area, name, "ok" if mode == "off" else "warn", text, "Set VIMOTION_WRITE_MODE=off")
+    bad: Status = "warn" if mode == "off" else "fail"
+    try:
+        target = target_name(settings, portfolio)
+    except VimError as error:
+        yield Finding(area, name, "ok" if mode == "off" else "warn", f"VIMOTION_WRITE_MODE={mode}; {error.what}", error.fix)
+        return
+    if kind != target:
+        yield Finding(area, name, "ok", f"goes to {target}, not here")
         return
     yield Finding(area, name, "ok", f"VIMOTION_WRITE_MODE={mode}")
-    from vim_pipelines.approvals.policy import policy_of
-    from vim_pipelines.writeback.actions import WRITABLE
-    from vim_pipelines.writeback.targets.salesforce import KEY, LINK
+    provisioner = provisioner_of(kind, client)
+    try:
+        needs = provisioner.needs()
+    except VimError as error:
+        yield Finding(area, name, bad, error.what.removesuffix("."), error.fix)
+        return
+    for object_name in dict.fromkeys(need.object_name for need in needs):
+        yield from _fields(area, [need for need in needs if need.object_name == object_name], bad, provisioner.by_hand)
 
-    wanted = {
-        "VIM_Draft__c": (True, {*WRITABLE["VIM_Draft__c"], KEY, LINK}),
-        "Task": (True, WRITABLE["Task"] - {"OwnerId"}),
-        "Account": (False, set(policy_of(settings).mirror.fields)),
+
+def _fields(area: str, needs: Sequence[Need], bad: Status, by_hand: str) -> Iterator[Finding]:
+    """One object of the CRM: one line if all is well, else one for each way in which it is not."""
+    label = f"writes {needs[0].object_name}"
+    needed = [need for need in needs if not need.is_optional]
+    fixes = {
+        "missing": ("missing", f"vimotion doctor --fix; or: {by_hand}"),
+        "wrong": ("does not fit", "Put it right in the CRM, or rename yours: it is never changed from here"),
+        "closed": ("may not be written", by_hand),
     }
-    bad: Status = "warn" if mode == "off" else "fail"
-    for object_name, (creates, fields) in wanted.items():
-        label = f"writes {object_name}"
+    for state, (words, fix) in fixes.items():
+        found = [need for need in needed if need.state == state]
+        if found:
+            shown = ", ".join(f"{need.field or 'the object'}{f' ({need.text})' if need.text else ''}" for need in found)
+            yield Finding(area, label, bad, f"{words}: {shown}", fix)
+    if all(need.state == "ok" for need in needed):
+        lacking = [need.field for need in needs if need.is_optional and need.state != "ok"]
+        more = f"; without {', '.join(lacking)} nobody can decide in the CRM (vimotion doctor --fix makes them)" if lacking else ""
+        yield Finding(area, label, "ok", f"{len([need for need in needed if need.field])} fields{more}")
+
+
+def mend(settings: Settings) -> Iterator[str]:
+    """Make what write-back lacks in the CRM that it goes to; a line for each thing when it is there. What is there is never changed.
+
+    A person asked for it, so it does not ask for the write mode. VIM-E052 if the sandbox would make something at an address that is not loopback,
+    VIM-E110 if there is no CRM, VIM-E161 if the CRM refuses.
+    """
+    from urllib.parse import urlsplit
+
+    from vim_pipelines.core.net import is_loopback
+    from vim_pipelines.writeback.provision import open_provisioner
+    from vim_pipelines.writeback.targets import target_name
+
+    kind = target_name(settings)
+    with open_provisioner(kind, settings) as provisioner:
+        host = urlsplit(provisioner.address).hostname or ""
+        if settings.is_sandbox and not is_loopback(host):
+            raise VimError("VIM-E052", f"The sandbox makes no fields on {host or 'an unnamed host'}", fix="Set VIMOTION_PORTFOLIO to your own portfolio file")
+        missing = [need for need in provisioner.needs() if need.state == "missing"]
+        if not missing:
+            yield f"{kind}: nothing is missing"
         try:
-            described = client.describe(object_name)
+            for made in provisioner.make(missing):
+                yield f"{kind}: made {made}"
         except VimError as error:
-            yield Finding(
-                area, label, bad, error.what.removesuffix("."), "Deploy the project's objects and fields, and give the integration user its permission set"
-            )
-            continue
-        right = "createable" if creates else "updateable"
-        allowed = {item["name"] for item in described["fields"] if item.get(right)}
-        lacking = sorted(fields - allowed)
-        if not described.get(right, True):
-            yield Finding(
-                area, label, bad, f"the integration user may not {'create' if creates else 'edit'} it", "Give the permission set Create and Edit on it"
-            )
-        elif lacking:
-            yield Finding(area, label, bad, f"may not be written: {', '.join(lacking)}", "Deploy these fields, and give the permission set Edit on them")
-        else:
-            yield Finding(area, label, "ok", f"{len(fields)} fields")
+            if error.code != "VIM-E013":
+                raise
+            raise VimError("VIM-E161", error.what, why=error.why, fix=provisioner.by_hand) from None
 
 
 def _files(portfolio: Portfolio, source_name: str) -> Iterator[Finding]:

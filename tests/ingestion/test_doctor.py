@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from pydantic import SecretStr
 
 from vim_pipelines.cli import main
-from vim_pipelines.doctor import Finding, examine, finding_lines
+from vim_pipelines.doctor import Finding, examine, finding_lines, mend
 from vim_pipelines.settings import Settings, load_settings
 
 
@@ -207,3 +207,18 @@ def test_a_missing_scope_is_red_with_its_name(sandbox):
     assert set(found) == {("crm (hubspot)", "reads deals")}
     assert "crm.objects.deals.read" in found["crm (hubspot)", "reads deals"].fix
     assert by_name(findings)["crm (hubspot)", "reads companies"].status == "ok"
+
+
+def test_fix_makes_what_write_back_lacks_and_then_all_is_green(sandbox):
+    """`--fix` prints each thing that it made; a second run makes nothing."""
+    import httpx
+
+    httpx.post(f"{sandbox.running.url('salesforce')}/_sandbox/org", json={"bare": True}, trust_env=False).raise_for_status()
+    settings = with_(sandbox, write_mode="live")
+    found = by_name(examine(settings))
+    assert found["crm (salesforce)", "writes VIM_Draft__c"].status == "fail" and "VIM_Phase__c" in found["crm (salesforce)", "writes Account"].text
+    assert "vimotion doctor --fix" in found["crm (salesforce)", "writes Account"].fix
+    made = list(mend(settings))
+    assert "salesforce: made Account.VIM_Phase__c" in made and "salesforce: made VIM_Integration" in made
+    assert {item.status for item in examine(settings) if item.name.startswith("writes")} == {"ok"}
+    assert list(mend(settings)) == ["salesforce: nothing is missing"]

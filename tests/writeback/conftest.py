@@ -39,6 +39,13 @@ def served(folder, *vendors):
         process.wait(10)
 
 
+@pytest.fixture(scope="module")
+def own_crms(tmp_path_factory):
+    """As `crms`, in a process of the module's own: for tests that change the CRMs themselves."""
+    with served(tmp_path_factory.mktemp("own"), *ORGS) as credentials:
+        yield {name: kind(credentials) for name, kind in ORGS.items()}
+
+
 @pytest.fixture(scope="session")
 def crms(tmp_path_factory):
     """Every CRM that can be written to, by name, each behind its emulator; all in one process."""

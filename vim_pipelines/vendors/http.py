@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -208,6 +208,7 @@ class VendorHttp:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         data: Mapping[str, str] | None = None,
+        files: Sequence[tuple[str, tuple[str | None, bytes, str]]] | None = None,
         is_locked: Callable[[httpx.Response], bool] = lambda response: False,
     ) -> httpx.Response:
         """The answer to one request, after the retries that `safety` allows. Any status but 3xx, 429 and 5xx is returned for the vendor's client to read.
@@ -224,7 +225,7 @@ class VendorHttp:
             self._count_request()
             self._limiter.acquire()
             try:
-                response = self._client.request(method, url, headers=headers, params=params, json=json, data=data)
+                response = self._client.request(method, url, headers=headers, params=params, json=json, data=data, files=files)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
                 # Nothing was sent, so even a write may try again.
                 if is_last:

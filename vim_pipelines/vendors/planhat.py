@@ -324,6 +324,13 @@ class PlanhatClient(VendorClient):
         response = self._call("DELETE", f"{path_segment(model)}/{PREFIXES[by]}{path_segment(key)}", safety=Safety.WRITE, missing_is_none=True)
         return response is not None and self._object(response).get("deletedCount", 1) > 0
 
+    def create_custom_field(self, definition: Mapping[str, Any]) -> str:
+        """Create a custom field (`name`, `type`, `parent`, `isHidden`; `listValues` of a list); its `_id`. Planhat does not say that names are unique."""
+        response = self._call("POST", "customfields", safety=Safety.WRITE, json=dict(definition))
+        assert response is not None
+        self._custom_fields = None
+        return str(self._object(response).get("_id", ""))
+
     def push_dimension_data(self, metrics: Sequence[Metric]) -> int:
         """Send values to the analytics host, at most 32 MB a request; the number that Planhat processed.
 

@@ -36,6 +36,7 @@ from starlette.routing import Route
 from vim_pipelines.sandbox.emulators import hubspot_search
 from vim_pipelines.sandbox.emulators.faults import Sandboxed, partial_code
 from vim_pipelines.sandbox.emulators.hubspot_objects import BY_ANY_NAME, OBJECT_ID, TABLES, TYPES, ObjectType, Property, default_type, primary_type
+from vim_pipelines.sandbox.emulators.hubspot_schema import AccountSchema, PropertyError
 from vim_pipelines.sandbox.emulators.state import STAMP, SandboxClock, State, stamp_time
 
 #: Published on purpose: it opens nothing but this machine's sandbox.
@@ -50,7 +51,7 @@ FIRST_NEW_ID = 900_000_000_000_001
 ALL_SCOPES = frozenset(
     {"crm.objects.owners.read"}
     | {f"crm.objects.{kind.scope}.{verb}" for kind in TYPES.values() if kind.scope for verb in ("read", "write")}
-    | {f"crm.schemas.{kind.scope}.read" for kind in TYPES.values() if kind.scope}
+    | {f"crm.schemas.{kind.scope}.{verb}" for kind in TYPES.values() if kind.scope for verb in ("read", "write")}
 )
 STAGES_CLOSED = {"closedwon": ("true", "true"), "closedlost": ("true", "false")}
 
@@ -90,6 +91,7 @@ class HubSpotEmulator:
         self._templates: dict[tuple[str, str], str] = {}
         for change in json.loads(self.state.meta("schema") or "[]"):
             self._apply_schema(change)
+        self._schema = AccountSchema(self.state, self._types)
         self._limits: dict[str, Any] = {
             "requests_per_10_seconds": requests_per_10_seconds, "daily_requests": daily_requests, "searches_per_second": searches_per_second,
             "search_lag_seconds": search_lag_seconds, "most_results": most_results,
@@ -148,6 +150,9 @@ class HubSpotEmulator:
             Route(f"{associations}/batch/associate/default", self._guarded(self._default_associations, "write"), methods=["POST"]),
             Route(f"{associations}/batch/archive", self._guarded(self._archive_associations, "write"), methods=["POST"]),
             Route("/crm/properties/{version}/{type}", self._guarded(self._properties, "schema"), methods=["GET"]),
+            Route("/crm/properties/{version}/{type}/groups", self._guarded(self._groups, "schema"), methods=["GET"]),
+            Route("/crm/properties/{version}/{type}/groups", self._guarded(self._create_group, "schema_write"), methods=["POST"]),
+            Route("/crm/properties/{version}/{type}/batch/create", self._guarded(self._create_properties, "schema_write"), methods=["POST"]),
             Route("/crm/owners/{version}", self._guarded(self._owners, "owners"), methods=["GET"]),
         ]
         app = Starlette(routes=routes)
@@ -199,7 +204,8 @@ class HubSpotEmulator:
         kind = self._kind(request.path_params["type"])
         if not kind.scope:
             return []
-        return [f"crm.schemas.{kind.scope}.read"] if right == "schema" else [f"crm.objects.{kind.scope}.{right}"]
+        schemas = {"schema": "read", "schema_write": "write"}
+        return [f"crm.schemas.{kind.scope}.{schemas[right]}"] if right in schemas else [f"crm.objects.{kind.scope}.{right}"]
 
     def _count(self, is_search: bool) -> dict[str, str]:
         now, limits = self._monotonic(), self._limits
@@ -327,7 +333,27 @@ class HubSpotEmulator:
 
     async def _properties(self, request: Request) -> Response:
         kind = self._kind(request.path_params["type"])
-        return _answer({"results": [_definition(kind, item) for item in kind.properties.values()]})
+        return _answer({"results": [self._schema.shown(kind, _definition(kind, item)) for item in kind.properties.values()]})
+
+    async def _groups(self, request: Request) -> Response:
+        return _answer({"results": self._schema.groups(self._kind(request.path_params["type"]))})
+
+    async def _create_group(self, request: Request) -> Response:
+        try:
+            return _answer(self._schema.create_group(self._kind(request.path_params["type"]), _object(await request.body())), 201)
+        except PropertyError as error:
+            raise Refused(error.status, error.category, str(error)) from None
+
+    async def _create_properties(self, request: Request) -> Response:
+        kind, inputs = self._kind(request.path_params["type"]), _inputs(_object(await request.body()), MOST_IN_BATCH)
+        try:
+            self._schema.create_properties(kind, inputs)
+        except PropertyError as error:
+            raise Refused(error.status, error.category, str(error)) from None
+        made = self._kind(request.path_params["type"])
+        names = {item["name"] for item in inputs}
+        shown = [self._schema.shown(made, _definition(made, item)) for item in made.properties.values() if item.name in names]
+        return self._batch_answer(shown, [], 201)
 
     async def _owners(self, request: Request) -> Response:
         query = request.query_params

@@ -310,7 +310,8 @@ class PlanhatEmulator:
         """Rows as JSON; only what has a value is there. `select` None: everything."""
         wants_company = "companyId" in model.fields and (select is None or "companyName" in select)
         names = self._company_names() if wants_company else {}
-        gone = {f"custom.{row['name']}" for row in self.state.current("customfields", '"IsDeleted" = 1 and "parent" = ?', (model.name,))}
+        known = [(row["IsDeleted"], f"custom.{row['name']}") for row in self.state.current("customfields", '"parent" = ?', (model.name,))]
+        gone = {name for is_gone, name in known if is_gone} - {name for is_gone, name in known if not is_gone}  # made anew: its values show again
         return [self._record(model, {**row, **dict.fromkeys(gone)}, names, select) for row in rows]
 
     def _record(self, model: Model, row: Mapping[str, Any], company_names: Mapping[str, str], select: list[str] | None) -> dict[str, Any]:
@@ -544,11 +545,12 @@ class PlanhatEmulator:
 
     def _change_schema(self, change: Mapping[str, Any]) -> Any:
         model, name = MODELS[change["object"]], str(change["field"])
+        self.state.advance(self._clock.now())  # before the first request, the tenant's own fields are not there yet
         self._changes.setdefault(model.path, {})[name] = change
         self.state.set_meta("schema", json.dumps([*json.loads(self.state.meta("schema") or "[]"), dict(change)]))
         if name.startswith("custom.") and change["change"] in ("add", "remove"):
             short = name.removeprefix("custom.")
-            known = self.state.current("customfields", '"parent" = ? and "name" = ?', (model.name, short))
+            known = self.state.current("customfields", '"parent" = ? and "name" = ? order by "IsDeleted"', (model.name, short))
             stamp = self.state.next_stamp(self._clock.now())
             key = known[0]["_id"] if known else object_id(stamp, f"{model.name}.{short}")
             fields = {"name": short, "type": change.get("type", "text"), "parent": model.name, "IsDeleted": int(change["change"] == "remove")}

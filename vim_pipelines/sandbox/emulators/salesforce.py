@@ -30,6 +30,7 @@ from vim_pipelines.sandbox.emulators.faults import Sandboxed, partial_code
 from vim_pipelines.sandbox.emulators.objects import OBJECTS, Field, SObject, record_id
 from vim_pipelines.sandbox.emulators.salesforce_bulk import QueryJobs
 from vim_pipelines.sandbox.emulators.salesforce_login import App
+from vim_pipelines.sandbox.emulators.salesforce_schema import OrgSchema
 from vim_pipelines.sandbox.emulators.salesforce_wire import Refused
 from vim_pipelines.sandbox.emulators.salesforce_wire import answer as _answer
 from vim_pipelines.sandbox.emulators.soql import Query, SoqlError, parse
@@ -71,6 +72,7 @@ class SalesforceEmulator:
         self._by_lower_name = {name.lower(): sobject for name, sobject in OBJECTS.items()}
         for change in json.loads(self.state.meta("schema") or "[]"):
             self._apply_schema(change)
+        self._schema = OrgSchema(self.state, self._objects, self._by_lower_name)
         self._rules: list[dict[str, str]] = []
         self._jobs = QueryJobs(self._records, job_looks)
         self._deleted_limit, self._earliest = DELETED_IDS_LIMIT, ""
@@ -101,6 +103,9 @@ class SalesforceEmulator:
             (f"{data}/sobjects/{{object}}/describe", self._describe, ["GET"], True),
             (f"{data}/sobjects/{{object}}/deleted", self._deleted, ["GET"], True),
             (f"{data}/sobjects/{{object}}/deleted/", self._deleted, ["GET"], True),
+            (f"{data}/tooling/query", self._schema.query, ["GET"], True),
+            (f"{data}/metadata/deployRequest", self._schema.deploy, ["POST"], True),
+            (f"{data}/metadata/deployRequest/{{deployment}}", self._schema.status, ["GET"], True),
             (f"{data}/jobs/query", self._create_job, ["POST"], True),
             (f"{data}/jobs/query/{{job}}", self._one_job, ["GET", "PATCH"], True),
             (f"{data}/jobs/query/{{job}}/results", self._job_results, ["GET"], True),
@@ -523,7 +528,7 @@ class SalesforceEmulator:
     def _control(self, method: str, name: str, body: Any) -> Any:
         """`/_sandbox/`: GET writes and write_counts; POST expire_tokens, limits {used, allowed, deleted_ids}, validation_rules {object, field,
         pattern, message}, purge {object, earliest} (empties the recycle bin; the delete log is gone before `earliest`), schema {object, field, change: add |
-        remove | retype, type, value, template}."""
+        remove | retype, type, value, template}, org {bare, hide, may_customize}."""
         if (method, name) == ("GET", "writes"):
             return self.state.writes()
         if (method, name) == ("GET", "write_counts"):
@@ -542,6 +547,8 @@ class SalesforceEmulator:
         if (method, name) == ("POST", "purge"):
             self._earliest = body.get("earliest", self._earliest)
             return {"purged": self.state.purge(body["object"])}
+        if (method, name) == ("POST", "org"):
+            return self._schema.control(body)
         if (method, name) == ("POST", "schema"):
             self._apply_schema(body)
             self.state.set_meta("schema", json.dumps([*json.loads(self.state.meta("schema") or "[]"), body]))
