@@ -6,3 +6,5 @@ from typing import Literal, get_args
 
 Crm = Literal["salesforce", "hubspot", "planhat", "google_sheets"]
 CRMS: tuple[str, ...] = get_args(Crm)
+#: Those that write-back can write to (`writeback.targets.TARGETS`).
+WRITABLE_CRMS: tuple[str, ...] = ("salesforce", "hubspot", "planhat")

@@ -35,12 +35,12 @@ def _description(table: str) -> str:
     ],
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
-    required_resource_keys={"settings", "only_night"},
+    required_resource_keys={"settings", "only_night", "own_tasks"},
 )
 def raw_sources(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
     """Read every source of the portfolio as it stands now and keep what is new."""
     settings = context.resources.settings
     portfolio = load_portfolio(settings.portfolio, settings)
-    report = ingest(settings, portfolio, as_of_date(context), settings.now(), run_id=context.run_id)
+    report = ingest(settings, portfolio, as_of_date(context), settings.now(), run_id=context.run_id, own_tasks=context.resources.own_tasks)
     for table in RAW_TABLES:
         yield dg.MaterializeResult(asset_key=["raw", table], metadata=report.metadata(table))

@@ -130,14 +130,24 @@ class IngestReport:
         }
 
 
-def ingest(settings: Settings, portfolio: Portfolio, as_of: date, captured_at: datetime, *, run_id: str | None = None) -> IngestReport:
+def ingest(
+    settings: Settings,
+    portfolio: Portfolio,
+    as_of: date,
+    captured_at: datetime,
+    *,
+    run_id: str | None = None,
+    own_tasks: Mapping[str, frozenset[str]] | None = None,
+) -> IngestReport:
     """Read every source of `portfolio` and append what is new to raw; `captured_at` (naive UTC) is when this run reads.
+
+    `own_tasks`: ids of the tasks that write-back made, by CRM (`store.sent.read_own_tasks`): their echo is left out (`ingestion.echo`).
 
     Raises one VimError (E010 unreachable, E011 credentials, E012 mapped field, E017/E018 file, E020 locked warehouse, ...) and then
     has changed nothing. Running it again adds no version, no event and no quarantined row.
     """
     warehouse = open_warehouse(settings, Work("ingestion", as_of, run_id))
-    with Systems(portfolio, settings, captured_at=captured_at) as systems, tempfile.TemporaryDirectory(prefix="vim-spool-") as spool:
+    with Systems(portfolio, settings, captured_at=captured_at, own_tasks=own_tasks) as systems, tempfile.TemporaryDirectory(prefix="vim-spool-") as spool:
         cursors, fresh, changed, later = _state(warehouse, portfolio, as_of)
         prepared = prepare_usage_files(portfolio, [*fresh, *changed], Path(spool)) if USAGE in portfolio.entities else {}
         from_files = {name: _from_files(portfolio, name, captured_at) for name in _file_entities(portfolio)}

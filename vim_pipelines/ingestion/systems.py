@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.ingestion.coerce import Rejected, Row, coerce, departures
+from vim_pipelines.ingestion.echo import without_echo
 from vim_pipelines.ingestion.files import check_fields, mapped_at
 from vim_pipelines.ingestion.mapping import mapped_records
 from vim_pipelines.ingestion.readers import VENDOR_NAMES, MappedFieldError, SystemReader, open_reader
@@ -64,8 +65,9 @@ class Systems:
     function that takes each entity's rows. Use as a context manager: the spool holds customers' data and is deleted at the end.
     """
 
-    def __init__(self, portfolio: Portfolio, settings: Settings, *, captured_at: datetime) -> None:
+    def __init__(self, portfolio: Portfolio, settings: Settings, *, captured_at: datetime, own_tasks: Mapping[str, frozenset[str]] | None = None) -> None:
         self.portfolio, self.settings, self.captured_at = portfolio, settings, captured_at
+        self._own_tasks = own_tasks or {}
         self.entities = [name for name, mapping in portfolio.entities.items() if portfolio.sources[mapping.source].kind in SYSTEM_KINDS]
         self._stack = ExitStack()
         self._pipeline: Any = None
@@ -154,7 +156,9 @@ class Systems:
         reading = self._reader(mapping).read(name, mapping, cursor)
         counted, outside = _Counted(reading.records), list[tuple[Any, Any]]()
         # A complete reading ends what is filtered out by itself: it is not among the rows.
-        records = mapped_records(mapping, counted, key=ENTITIES[name].key, outside=None if reading.is_complete else outside)
+        kind = self.portfolio.sources[mapping.source].kind
+        foreign = without_echo(name, kind, mapping, counted, self._own_tasks.get(kind, frozenset()))
+        records = mapped_records(mapping, foreign, key=ENTITIES[name].key, outside=None if reading.is_complete else outside)
         rows, rejected = coerce(ENTITIES[name], records, captured_at=self.captured_at)
         state["rows_read"], state["cursor"], state["is_complete"] = counted.n, reading.next_cursor(), reading.is_complete
         deleted = departures(outside, captured_at=self.captured_at) | dict(reading.deleted())

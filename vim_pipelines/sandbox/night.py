@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from pydantic import SecretStr
 
+from vim_pipelines.core.crms import WRITABLE_CRMS
 from vim_pipelines.settings import Settings, environment_variable
 
 SUPPORT = "zendesk"
@@ -19,8 +20,7 @@ SUPPORT = "zendesk"
 def serving(settings: Settings) -> Iterator[Settings]:
     """Settings of the sandbox with the emulators' addresses and credentials, while the block runs.
 
-    The CRM is that of `sandbox_crm`. The write mode is `live` (loopback only) on Salesforce, and as it was on the others, which
-    write-back does not know.
+    The CRM is that of `sandbox_crm`. The write mode is `live` (loopback only), except on the spreadsheet, which write-back does not know.
     """
     from vim_pipelines.sandbox.emulators.run import start_emulators
     from vim_pipelines.sandbox.simulator import ensure_sandbox
@@ -28,7 +28,7 @@ def serving(settings: Settings) -> Iterator[Settings]:
     ensure_sandbox(settings.sandbox_dir, seed=settings.sandbox_seed, accounts=settings.sandbox_accounts, weeks=settings.sandbox_weeks)
     with start_emulators(settings.sandbox_dir, (settings.sandbox_crm, SUPPORT)) as running:
         served = running.settings(settings)
-        yield served.model_copy(update={"write_mode": "live"}) if settings.sandbox_crm == "salesforce" else served
+        yield served.model_copy(update={"write_mode": "live"}) if settings.sandbox_crm in WRITABLE_CRMS else served
 
 
 def is_served(settings: Settings) -> bool:
