@@ -65,7 +65,7 @@ def examine(settings: Settings, *, clock: Callable[[], datetime] = lambda: datet
         findings += [item for part in parts for item in part]
         findings += [item for name in files for item in _files(portfolio, name)]
         findings += _tables(portfolio, settings)
-    findings += [*_warehouse(settings), _store(settings), _dbt(settings), _disk(settings), _drafter(settings)]
+    findings += [*_warehouse(settings), _store(settings), _dbt(settings), _disk(settings), _drafter(settings), *_slack(settings)]
     return findings
 
 
@@ -443,6 +443,15 @@ def _drafter(settings: Settings) -> Finding:
     if warning is not None:
         return Finding("drafts", who, "warn", warning, "Correct VIMOTION_MODEL, or add the model and its price to models.yaml")
     return Finding("drafts", who, "ok", f"{' and '.join(variables[name] for name in writers)} set (not tried: that would cost a call)")
+
+
+def _slack(settings: Settings) -> Iterator[Finding]:
+    """Slack's token and scopes; nothing where Slack is not set up."""
+    from vim_pipelines.vendors.slack import check_slack
+
+    check = check_slack(settings)
+    if check is not None:
+        yield Finding("messages", "Slack", check.status, check.text, check.fix)
 
 
 def _switched_off(settings: Settings) -> str | None:

@@ -22,6 +22,27 @@ REASON = {REASON_BLOCK: {REASON_INPUT: "The owner left: name a new one & keep th
 
 
 @contextmanager
+def served_with_lifespan(app):
+    """As `vimotion inbox serve` serves it, on a free port; the emulators' own server has no lifespan."""
+    import threading
+
+    import uvicorn
+
+    from vim_pipelines.inbox.serve import listening
+
+    listener = listening("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="on", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    eventually(lambda: server.started, 30)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=15)
+
+
+@contextmanager
 def over_http(house):
     from starlette.applications import Starlette
 
@@ -250,6 +271,40 @@ def test_the_message_is_changed_weeks_later(door):
     decide(door.store, request_id, "approve", person=Actor("elif", "director", "inbox"), version=1, note=None, now=now, policy=door.policy)
     door.channel().settle(door.message(request_id, "settled"), door.person(), reference)
     assert "Approved by elif (director) on 2026-07-20" in words_of(door.shown(reference)) and not buttons_of(door.shown(reference))
+
+
+@pytest.mark.parametrize("mode", ["http", "socket"])
+def test_the_inbox_opens_both_doors(house, mode, monkeypatch):
+    """`vimotion inbox serve` is all that has to run: its route needs no login, and Socket Mode runs beside it."""
+    from vim_pipelines.inbox.app import make_app
+
+    monkeypatch.setattr(type(house.settings), "now", lambda self: NOW)
+    unused = {"http": "slack_app_token", "socket": "slack_signing_secret"}[mode]
+    settings = house.settings.model_copy(update={unused: None})
+    request_id = house.ask()
+    reference = house.post(request_id)
+    with served_with_lifespan(make_app(settings, house.store)) as url:
+        if mode == "http":
+            house.slack.interactivity_url = f"{url}/slack/interactions"
+        else:
+            eventually(lambda: house.slack.sockets == 1)
+        assert press(house, reference, "approve").acknowledged
+        eventually(lambda: not buttons_of(house.shown(reference)))
+    assert house.state(request_id)[:3] == ("approved", "dora", "slack")
+
+
+def test_an_inbox_starts_while_slack_is_away_and_stops_at_once(house, caplog):
+    import time
+
+    from vim_pipelines.approvals.channels.slack_socket import listening
+
+    away = house.settings.model_copy(update={"slack_base_url": "http://127.0.0.1:9/api/"})
+    began = time.monotonic()
+    with listening(away, house.store):
+        eventually(lambda: "VIM-E010" in caplog.text, 30)
+    assert time.monotonic() - began < 30 and "xapp" not in caplog.text
+    with listening(house.settings.model_copy(update={"slack_app_token": None}), house.store):
+        assert house.slack.sockets == 0
 
 
 # --- Socket Mode ---------------------------------------------------------------------------------------------------------

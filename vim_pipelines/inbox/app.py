@@ -32,6 +32,7 @@ MACHINE_PATHS = ("/slack/",)
 
 def make_app(settings: Settings, store: Store) -> Starlette:
     """The application, on a store that is migrated already. Raises VIM-E002 for a secret that is too short or that others may read."""
+    from vim_pipelines.approvals.channels.slack_http import slack_routes
     from vim_pipelines.approvals.secrets import inbox_secret
 
     inbox = Inbox(settings, store, Sessions(inbox_secret(settings), store))
@@ -60,6 +61,7 @@ def make_app(settings: Settings, store: Store) -> Starlette:
         route("/link/{token}", doors.open_link, is_open=True),
         route("/open/{token}", doors.open_link, is_open=True),
         route("/health", doors.health, is_open=True),
+        *slack_routes(settings, store),
         Mount("/static", Files(directory=FOLDER / "static")),
     ]
 
@@ -74,13 +76,17 @@ def make_app(settings: Settings, store: Store) -> Starlette:
         routes=routes,
         middleware=[Middleware(Guard, hosts=_hosts(settings), refuse=refuse, machine_paths=MACHINE_PATHS)],
         exception_handlers={404: missing, 405: missing, HTTPException: missing},
-        lifespan=_lifespan,
+        lifespan=lambda _app: _listening(settings, store),
     )
 
 
 @asynccontextmanager
-async def _lifespan(_app: Starlette) -> AsyncIterator[None]:
-    yield
+async def _listening(settings: Settings, store: Store) -> AsyncIterator[None]:
+    """While it is served, presses in Slack come in through Socket Mode too, where its token is set."""
+    from vim_pipelines.approvals.channels.slack_socket import listening
+
+    with listening(settings, store):
+        yield
 
 
 def _plain(inbox: Inbox, scope: Scope, code: str, status: int) -> Response:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
@@ -359,7 +359,7 @@ def _handlers(retry: RetryPolicy, sleep: Callable[[float], None], rng: random.Ra
 class Check:
     """What `vimotion doctor` says of Slack: `status` is ok, warn or fail."""
 
-    status: str
+    status: Literal["ok", "warn", "fail"]
     text: str
     fix: str = ""
 

@@ -8,11 +8,14 @@ by its person: the message still shows its buttons.
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.approvals.channels.slack_interactions import carry_out, handle_interaction
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.vendors.slack import failure_of, sdk_log, slack_client
+from vim_pipelines.vendors.slack import failure_of, is_transient, sdk_log, slack_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +24,46 @@ if TYPE_CHECKING:
     from vim_pipelines.store.engine import Store
     from vim_pipelines.vendors.slack import SlackClient
 
+#: Waits between tries to connect while Slack cannot be reached, doubling up to the last.
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2.0, 120.0
+
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def listening(settings: Settings, store: Store, *, client: SlackClient | None = None) -> Iterator[None]:
+    """Take presses through Socket Mode while inside; nothing without SLACK_APP_TOKEN and SLACK_BOT_TOKEN.
+
+    It connects in a thread of its own: an inbox starts although Slack cannot be reached, and is connected once it can. Where Slack refuses the
+    token, that is logged once and nothing more is tried.
+    """
+    if settings.slack_app_token is None or (client is None and settings.slack_bot_token is None):
+        yield
+        return
+    done = threading.Event()
+    thread = threading.Thread(target=_keep, args=(SlackSocket(settings, store, client=client), done), name="slack socket mode", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=10)
+
+
+def _keep(socket: SlackSocket, done: threading.Event) -> None:
+    wait = FIRST_WAIT_SECONDS
+    while not done.is_set():
+        try:
+            socket.start()
+        except VimError as error:
+            log.error("Slack's Socket Mode: %s", error)
+            if not is_transient(error):
+                return
+            done.wait(wait)
+            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+            continue
+        done.wait()
+        socket.close()
 
 
 class SlackSocket:
