@@ -21,6 +21,7 @@ from vim_pipelines.lifecycle.outcomes import (
     bar_of,
     bind,
     due_on,
+    is_reached,
     judge,
     outcome_rows,
     plan_state,
@@ -236,3 +237,11 @@ def test_the_rows_of_a_day_hold_only_what_was_decided_and_done_by_its_end():
 def test_a_plan_approved_before_there_were_criteria_is_unknown_and_not_missed():
     [row] = outcome_rows([plan(promises=())], {}, {}, date(2027, 1, 1))
     assert (row["state"], row["plan_state"], row["criterion"]) == ("unknown", "unknown", "none")
+
+
+def test_a_contradiction_is_settled_only_when_somebody_looked_and_found_none():
+    """A request about contradictions alone had met its one criterion, no missing field, on the day it was approved."""
+    settled = Promise("settled", "Nothing contradicts.", "handoff_conflicting", "is_empty", "by_due", 14)
+    day = date(2026, 7, 1)
+    assert is_reached(settled, Reading(day, text="none")) and not is_reached(settled, Reading(day, text="seats, term"))
+    assert not is_reached(settled, Reading(day, text="")) and not is_reached(settled, Reading(day))

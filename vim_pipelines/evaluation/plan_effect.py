@@ -262,7 +262,7 @@ def _carried_out(session: Session, as_of: date) -> dict[tuple[str, str], list[Ca
     """By document and measure, each account's first plan that was carried out by `as_of` and not undone."""
     rows = session.rows(
         "select document, measure, account_key, min(case when withdrawn_on is null then executed_on end) as executed_on from computed.plan_outcomes"
-        " where as_of_date = ? and measure is not null and comparison <> 'is_recorded' and measure <> 'high_risks'"
+        " where as_of_date = ? and measure is not null and comparison not in ('is_recorded', 'is_empty') and measure <> 'high_risks'"
         " group by document, measure, account_key order by document, measure, account_key",
         [as_of],
     )

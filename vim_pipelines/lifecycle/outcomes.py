@@ -35,8 +35,10 @@ KNOWN_WITHIN_DAYS = 14
 State = Literal["open", "met", "missed", "expired", "unknown"]
 STATES: tuple[State, ...] = ("open", "met", "missed", "expired", "unknown")
 Comparison = Literal[
-    "at_most", "at_least", "below_baseline_by", "above_baseline_by", "below_baseline_by_share", "above_baseline_by_share", "is_recorded"
+    "at_most", "at_least", "below_baseline_by", "above_baseline_by", "below_baseline_by_share", "above_baseline_by_share", "is_recorded", "is_empty"
 ]  # fmt: skip
+#: Comparisons of words and dates, which have no target: something is there, or it was looked for and is not there.
+OF_WORDS = ("is_recorded", "is_empty")
 DueDate = Literal["opt_out_date", "renewal_date"]
 
 
@@ -75,8 +77,8 @@ class Criterion(_Strict):
 
     @model_validator(mode="after")
     def _has_its_target(self) -> Criterion:
-        if (self.comparison == "is_recorded") != (self.target is None):
-            raise ValueError(f"{self.comparison} takes {'no' if self.comparison == 'is_recorded' else 'a'} target")
+        if (self.comparison in OF_WORDS) != (self.target is None):
+            raise ValueError(f"{self.comparison} takes {'no' if self.comparison in OF_WORDS else 'a'} target")
         if self.target is not None and "baseline" in self.comparison and self.target <= 0:
             raise ValueError(f"{self.comparison} takes a target above zero")
         if self.comparison == "below_baseline_by_share" and self.target is not None and self.target > 1:
@@ -201,8 +203,11 @@ def judge(promise: Promise, readings: Iterable[Reading], *, approved_on: date, a
 
 def is_reached(promise: Promise, reading: Reading) -> bool:
     """Whether a reading reaches the promise's bar."""
+    words = (reading.text or "").strip().lower()
     if promise.comparison == "is_recorded":
-        return reading.number is not None or (reading.text or "").strip().lower() not in ("", EMPTY_LIST)
+        return reading.number is not None or words not in ("", EMPTY_LIST)
+    if promise.comparison == "is_empty":  # no words at all is a night on which nobody looked
+        return words == EMPTY_LIST
     bar = bar_of(promise)
     if bar is None or reading.number is None:
         return False

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_text
 from vim_pipelines.core.yaml_lines import did_you_mean
-from vim_pipelines.lifecycle.outcomes import HIGH_RISKS, Criterion, bind
+from vim_pipelines.lifecycle.outcomes import HIGH_RISKS, OF_WORDS, Criterion, bind
 from vim_pipelines.lifecycle.phases import load_map
 from vim_pipelines.reasoning.facts import ACCOUNT_HANDLES, METRIC_NAMES, METRIC_OF_HANDLE, RISK_WORDS, ExcerptKind
 from vim_pipelines.reasoning.schema import OwnerRole, ParagraphKind, RelativeDue, SectionKind
@@ -333,7 +333,7 @@ class Playbook(_Strict):
                 raise _Misplaced(f"there is no measure {measure}; a criterion follows {HIGH_RISKS} or a fact of the account", needle)
             if missing := needed - set(self.facts):
                 raise _Misplaced(f"the criterion {criterion.id} follows {sorted(missing)[0]}, which is not in the list facts", needle)
-            if (measure in _WORDS_AND_DATES) != (criterion.comparison == "is_recorded"):
+            if (measure in _WORDS_AND_DATES) != (criterion.comparison in OF_WORDS):
                 raise _Misplaced(f"{measure} is {'no number' if measure in _WORDS_AND_DATES else 'a number'}: {criterion.comparison} does not fit it", needle)
             if criterion.due.date is not None and criterion.due.date not in self.facts:
                 raise _Misplaced(f"the criterion {criterion.id} is due by {criterion.due.date}, which is not in the list facts", f"date: {criterion.due.date}")
