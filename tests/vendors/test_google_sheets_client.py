@@ -167,7 +167,7 @@ def test_a_token_is_kept_for_its_hour(served: Running, options: TransportOptions
 def test_a_refused_key_is_one_message_without_the_key(change: dict[str, Any], said: str, served: Running, options: TransportOptions, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    key = read_key_file(tmp_path / "sandbox" / KEY_FILE)
+    key = read_key_file(tmp_path / "sandbox" / KEY_FILE, "GOOGLE_SHEETS_KEY_FILE")
     key = replace(key, **{name: value for name, value in change.items() if name == "client_email"})
     key = replace(key, private_key=_pem()) if "private_key" in change else key
     options = replace(options, now=lambda: datetime.now(UTC) + change["now"]) if "now" in change else options
@@ -201,7 +201,7 @@ def test_a_key_file_that_is_none_is_one_message_without_its_content(content: str
     if content is not None:
         file.write_text(content)
     with pytest.raises(VimError, match="VIM-E002 .*GOOGLE_SHEETS_KEY_FILE") as caught:
-        read_key_file(file)
+        read_key_file(file, "GOOGLE_SHEETS_KEY_FILE")
     assert said in str(caught.value) and "secret-123" not in str(caught.value)
 
 

@@ -15,14 +15,16 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from vim_pipelines.approvals.connected import CRM_ACTIONS
 from vim_pipelines.approvals.policy import Policy, Stakes
 from vim_pipelines.core.hashing import canonical_json, sha256_json, sha256_text
+from vim_pipelines.core.net import is_mail_address
 from vim_pipelines.store.models import Draft
 
 SUBJECT_LENGTH = 255
-#: Actions of the map that an approval carries out today. The others have no connected target yet: the person who approves is told of them
+#: What every installation carries out; `approvals.connected` knows the others. What is not connected the person who approves is told of
 #: (`left_to_you`), so that nothing that a playbook names is dropped in silence. `writeback.actions` can write every one of these.
-CONNECTED_ACTIONS = ("crm_note", "crm_task")
+CONNECTED_ACTIONS = CRM_ACTIONS
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def build_payload(
         "facts_sha256": draft.facts_sha256,
         "evidence": capped(draft.evidence, policy.evidence_rows_per_fact),
         "actions": actions(draft, policy, info, request_id=request_id, planned=planned),
-        "left_to_you": left_to_you(planned),
+        "left_to_you": left_to_you(draft, policy, info, planned),
         "criteria": list(criteria),
         "policy_version": policy.version,
     }
@@ -138,7 +140,7 @@ def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str,
     """
     rule, title, key = policy.rule(draft.document), policy.title(draft.document), vim_key(request_id)
     heading = f"{title}: {draft.account_name}"
-    given = {str(action["action"]): dict(action["fields"]) for action in planned if action["action"] in CONNECTED_ACTIONS}
+    given = {str(action["action"]): dict(action["fields"]) for action in planned if _is_carried_out(str(action["action"]), policy, info)}
     names = tuple(given) if planned else rule.on_approve
     built: list[dict[str, Any]] = []
     if "crm_note" in names:
@@ -163,16 +165,66 @@ def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str,
         if info.csm_email:
             fields["Owner_Email__c"] = info.csm_email
         built.append({"action": "crm_task", "object": "Task", "key": key, "fields": _written(fields)})
+    if "training_webhook" in given:
+        fields = {name: given["training_webhook"].get(name) for name in ("account", "contact", "start_by", "message")}
+        built.append({"action": "training_webhook", "object": "training.invitation", "key": key, "fields": _written(fields)})
+    if "gmail_draft" in given:
+        fields = {"mailbox": info.csm_email, "subject": heading} | _letter_fields(draft, given["gmail_draft"])
+        built.append({"action": "gmail_draft", "object": "gmail.draft", "key": key, "fields": _written(fields)})
     return built
 
 
-def left_to_you(planned: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the playbook names and no connected target can carry out yet: shown to the person who approves, who does it by hand."""
-    return [
-        {"action": action["action"], "target": action["target"], "fields": dict(action["fields"]), "precondition": action["precondition"]}
-        for action in planned
-        if action["action"] not in CONNECTED_ACTIONS
-    ]
+def left_to_you(draft: Draft, policy: Policy, info: AccountInfo, planned: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the playbook names and nothing here can carry out: shown to the person who approves, who does it by hand. A mail has its address and its title."""
+    heading = f"{policy.title(draft.document)}: {draft.account_name}"
+    left = []
+    for action in planned:
+        if _is_carried_out(str(action["action"]), policy, info):
+            continue
+        fields = dict(action["fields"])
+        if action["action"] == "gmail_draft":
+            letter = {"subject": heading} | _letter_fields(draft, fields) | ({"body": fields["body"]} if "body" in fields else {})
+            fields = {name: value for name, value in letter.items() if value}
+        left.append({"action": action["action"], "target": action["target"], "fields": fields, "precondition": action["precondition"]})
+    return left
+
+
+def _is_carried_out(action: str, policy: Policy, info: AccountInfo) -> bool:
+    """Whether approval does it here. A letter needs a mailbox that may be opened: that of the account's CSM."""
+    connections = policy.connections
+    if action == "gmail_draft":
+        _, _, domain = (info.csm_email or "").rpartition("@")
+        is_ours = bool(domain) and domain.casefold() == (connections.mailbox_domain or "").casefold()
+        return action in connections.actions and is_ours and is_mail_address(str(info.csm_email))
+    return action in connections.actions
+
+
+def _letter_fields(draft: Draft, given: Mapping[str, Any]) -> dict[str, Any]:
+    """To whom and about what. The facts know names; where one of them knows the mail address too it is used, else the letter has no recipient and says so."""
+    fields: dict[str, Any] = {"subject": given["subject"]} if given.get("subject") else {}
+    unknown = []
+    for place in ("to", "cc"):
+        name = str(given.get(place) or "")
+        address = _address_of(draft, name)
+        fields |= {place: address, f"{place}_name": name if name != address else None}
+        if name and address is None:
+            unknown.append(name)
+    if fields["to"] is None:
+        fields["note"] = f"without a recipient: the address of {unknown[0]} is not known" if unknown else "without a recipient: none is named"
+    return fields
+
+
+def _address_of(draft: Draft, name: str) -> str | None:
+    """The mail address of a person whom the facts name (`champion_name` beside `champion_email`)."""
+    if is_mail_address(name):
+        return name
+    texts = {str(fact.get("metric")): str(fact.get("value_text") or "") for fact in draft.facts if fact.get("status", "ok") == "ok"}
+    for metric, text in texts.items():
+        if name and metric.endswith("_name") and text == name:
+            found = texts.get(f"{metric.removesuffix('_name')}_email", "")
+            if is_mail_address(found):
+                return found
+    return None
 
 
 def _written(fields: Mapping[str, Any]) -> dict[str, Any]:

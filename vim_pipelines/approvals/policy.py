@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vim_pipelines.approvals.connected import Connections, connections_of
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
 
@@ -136,6 +137,8 @@ class Policy(_Strict):
     dismiss_cooldown_days: int = Field(ge=0)
     evidence_rows_per_fact: int = Field(ge=0, le=50)
     mirror: MirrorRule
+    #: What approvals carry out in this installation (`policy_of`). Not a rule, so it is no part of `version`.
+    connections: Connections = Field(default=Connections(), exclude=True)
 
     @model_validator(mode="after")
     def _roles_exist(self) -> Policy:
@@ -190,7 +193,7 @@ class Policy(_Strict):
 
 def policy_of(settings: Settings) -> Policy:
     """The policy of this installation: the file that VIMOTION_POLICY names, else the one that is shipped. Raises VIM-E046."""
-    return load_policy(settings.policy)
+    return load_policy(settings.policy).model_copy(update={"connections": connections_of(settings)})
 
 
 def load_policy(path: Path | None = None) -> Policy:

@@ -133,6 +133,10 @@ def _plain(value: Any) -> Any:
 
 def _action(action: dict[str, Any]) -> str:
     fields = action.get("fields", {})
+    if action["action"] == "gmail_draft":
+        return f"lay a draft into the mailbox of {fields.get('mailbox')} ({_recipient(fields)}; nothing is sent): {fields.get('subject', '')}"
+    if action["action"] == "training_webhook":
+        return f"hand an invitation to the training system: {fields.get('message', '')}"
     subject = fields.get("Subject") or fields.get("Title__c") or ""
     record = {"crm_task": "create a task in the CRM", "crm_note": "store the text in the CRM (VIM_Draft__c)", "crm_fields": "set fields of the account"}
     return f"{record.get(action['action'], action['action'])}{': ' + subject if subject else ''}"
@@ -148,12 +152,23 @@ _BY_HAND = {
 
 def _by_hand(action: dict[str, Any]) -> str:
     """One line: what to do and with which values. The text itself stands above, so it is not said again."""
-    fields = "; ".join(
+    if action["action"] == "gmail_draft":
+        fields = action["fields"]
+        return f"write an e-mail with the text above ({action['target']} is not connected), {_recipient(fields)}; title: {fields.get('subject', '')}"
+    shown = "; ".join(
         f"{name}: {' '.join(str(value).split())[:80]}"
         for name, value in action["fields"].items()
         if name.lower() not in ("body", "text", "note", "steps", "sha256") and value
     )
-    return f"{_BY_HAND.get(action['action'], action['action'])} ({action['target']} is not connected), with the text above; {fields}"
+    return f"{_BY_HAND.get(action['action'], action['action'])} ({action['target']} is not connected), with the text above; {shown}"
+
+
+def _recipient(fields: dict[str, Any]) -> str:
+    """To whom a letter goes, with name and address as far as they are known. Letters of earlier versions name only the person."""
+    if fields.get("note"):
+        return str(fields["note"])
+    name, address = fields.get("to_name"), fields.get("to")
+    return f"to {name} <{address}>" if name and address else f"to {address or name or 'nobody who is named'}"
 
 
 def _criterion(row: dict[str, Any]) -> str:

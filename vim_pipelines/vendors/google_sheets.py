@@ -3,50 +3,37 @@
 A sheet that is read as it is displayed turns 1.234 into a thousand or into one and a bit, by the locale of whoever made it, and a date
 into either of two days. So cells come unformatted, and dates as serial numbers, which are converted here exactly.
 Contract: shared design, CONNECTORS section 6; developers.google.com/workspace/sheets/api (`spreadsheets.get`, `values.batchGet`,
-'DateTimeRenderOption', 'Usage limits') and 'Using OAuth 2.0 for server to server applications'. Nothing is written: the scope is read-only.
+'DateTimeRenderOption', 'Usage limits'); the login is `google_login`'s. Nothing is written: the scope is read-only.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
-from vim_pipelines.core.errors import VimError
 from vim_pipelines.settings import Settings
-from vim_pipelines.vendors.client import AccessToken, TokenKeeper, VendorClient, json_or_none, transport_from_settings
-from vim_pipelines.vendors.http import RetryPolicy, Safety, TransportOptions, VendorError, VendorHttp
+from vim_pipelines.vendors.client import TokenKeeper, VendorClient, json_or_none, transport_from_settings
+from vim_pipelines.vendors.google_login import ServiceAccountKey, ServiceAccountLogin, hosts_of_login, read_key_file
+from vim_pipelines.vendors.http import RetryPolicy, TransportOptions, VendorError, VendorHttp
 
 Cell = str | int | float | bool | None
 
-API_URL, TOKEN_URL = "https://sheets.googleapis.com", "https://oauth2.googleapis.com/token"
+API_URL = "https://sheets.googleapis.com"
+KEY_SETTING = "GOOGLE_SHEETS_KEY_FILE"
 SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
 #: 60 reads in any 60 seconds for one user: 20 at once (a night of a dozen tabs) and 40 a minute after them.
 PER_SECOND, BURST = 40 / 60, 20
 #: The quota is refilled after a minute: seven attempts wait up to 2, 4, 8, 16, 32 and 64 seconds ('truncated exponential backoff').
 RETRY = RetryPolicy(attempts=7, base_seconds=2.0, step_limit_seconds=64.0)
-#: Google takes assertions of at most an hour.
-ASSERTION_SECONDS = 3600
 #: Serial number 0 is 1899-12-30.
 SERIAL_EPOCH = datetime(1899, 12, 30)
 MILLISECONDS_PER_DAY = 86_400_000
-
-
-@dataclass(frozen=True)
-class ServiceAccountKey:
-    """A service account's key file, as far as it is needed. The private key is never shown."""
-
-    client_email: str
-    private_key: str = field(repr=False)
-    private_key_id: str = ""
-    token_uri: str = TOKEN_URL
 
 
 @dataclass(frozen=True)
@@ -89,8 +76,7 @@ class GoogleSheetsClient(VendorClient):
         options: TransportOptions | None = None,
     ) -> None:
         self._options = options or TransportOptions(retry=RETRY)
-        # A key file is made by Google, but it is a file: where it sends us must be on the list like any other address.
-        hosts = [*allowed_hosts, *([urlsplit(TOKEN_URL).netloc] if urlsplit(base_url).netloc == urlsplit(API_URL).netloc else [])]
+        hosts = hosts_of_login(base_url, API_URL, allowed_hosts)
         super().__init__(
             VendorHttp(
                 "Google Sheets", base_url, setting="GOOGLE_SHEETS_BASE_URL", allowed_hosts=hosts, per_second=PER_SECOND, burst=BURST, options=self._options
@@ -98,8 +84,8 @@ class GoogleSheetsClient(VendorClient):
         )
         self.http.hide(key.private_key)
         self._key, self._spreadsheet_id = key, spreadsheet_id
-        self._token_url = token_url or key.token_uri
-        self._tokens = TokenKeeper(self._fetch_token, self._options.now)
+        login = ServiceAccountLogin(key, SCOPE, KEY_SETTING, token_url or key.token_uri, self._options.now)
+        self._tokens = TokenKeeper(lambda: login.fetch(self.http), self._options.now)
 
     def spreadsheet(self) -> Spreadsheet:
         """The spreadsheet's tabs, without their cells."""
@@ -156,39 +142,6 @@ class GoogleSheetsClient(VendorClient):
             raise VendorError("VIM-E013", "Google Sheets answered with something that is not an object", why=self.http.scrub(response.text))
         return body
 
-    def _fetch_token(self) -> AccessToken:
-        form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": self._assertion()}
-        response = self.http.send("POST", self._token_url, safety=Safety.READ, data=form)
-        body = json_or_none(response)
-        if response.status_code != 200 or not isinstance(body, dict) or "access_token" not in body:
-            code = str(body.get("error", "")) if isinstance(body, dict) else ""
-            said = f"{code}: {body.get('error_description', '')}" if isinstance(body, dict) else f"HTTP {response.status_code}"
-            raise VendorError(
-                "VIM-E011",
-                f"Google refused the key of the service account {self._key.client_email}",
-                why=self.http.scrub(said),
-                fix="Check that the key in GOOGLE_SHEETS_KEY_FILE was not deleted in the Google Cloud console, and this machine's clock",
-                status=response.status_code,
-                vendor_code=code,
-            )
-        self.http.hide(str(body["access_token"]))
-        lifetime = body.get("expires_in")
-        return AccessToken(str(body["access_token"]), float(lifetime) if lifetime is not None else None)
-
-    def _assertion(self) -> str:
-        """The signed claim that we are this service account, good for one hour."""
-        import jwt
-
-        now = int(self._options.now().timestamp())
-        claims = {"iss": self._key.client_email, "scope": SCOPE, "aud": self._token_url, "iat": now, "exp": now + ASSERTION_SECONDS}
-        try:
-            text = jwt.encode(claims, self._key.private_key, algorithm="RS256", headers={"kid": self._key.private_key_id} if self._key.private_key_id else None)
-        except (ValueError, TypeError, jwt.PyJWTError) as error:
-            # Only the kind of error is named: its text may quote the key.
-            raise _wrong_key_file(f"its private key cannot be used ({type(error).__name__})") from None
-        self.http.hide(text)
-        return text
-
     def _refusal(self, response: httpx.Response) -> VendorError:
         body = json_or_none(response)
         error = body.get("error") if isinstance(body, dict) else None
@@ -212,39 +165,12 @@ def client_from_settings(settings: Settings, *, options: TransportOptions | None
     settings.require("google_sheets_base_url", "google_sheets_spreadsheet_id", "google_sheets_key_file")
     assert settings.google_sheets_spreadsheet_id and settings.google_sheets_key_file
     return GoogleSheetsClient(
-        read_key_file(settings.google_sheets_key_file),
+        read_key_file(settings.google_sheets_key_file, KEY_SETTING),
         settings.google_sheets_spreadsheet_id,
         settings.google_sheets_base_url,
         settings.google_sheets_token_url,
         allowed_hosts=settings.allowed_hosts.split(","),
         options=transport_from_settings(settings, options or TransportOptions(retry=RETRY)),
-    )
-
-
-def read_key_file(path: Path) -> ServiceAccountKey:
-    """The key in a service account's JSON file; VIM-E002, without anything of its content, if it is none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _wrong_key_file(error.strerror or "it cannot be opened") from None
-    except ValueError:
-        raise _wrong_key_file("it is not JSON") from None
-    if not isinstance(content, dict) or content.get("type") != "service_account":
-        raise _wrong_key_file("it is not the key of a service account (type is not 'service_account')")
-    missing = [name for name in ("client_email", "private_key") if not isinstance(content.get(name), str) or not content[name]]
-    if missing:
-        raise _wrong_key_file(f"it has no {' and no '.join(missing)}")
-    return ServiceAccountKey(
-        content["client_email"], content["private_key"], str(content.get("private_key_id") or ""), str(content.get("token_uri") or TOKEN_URL)
-    )
-
-
-def _wrong_key_file(reason: str) -> VimError:
-    return VimError(
-        "VIM-E002",
-        "The file that GOOGLE_SHEETS_KEY_FILE names is of no use",
-        why=reason[0].upper() + reason[1:],
-        fix="Download the JSON key of the service account again from the Google Cloud console and set its path",
     )
 
 

@@ -16,11 +16,25 @@ from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.writeback.fields import writable
 
 #: What an item approval may write. Account fields belong to the mirror, except through `crm_fields` with the value that was expected.
-WRITABLE: dict[str, frozenset[str]] = writable()
-OBJECT_OF = {"crm_note": "VIM_Draft__c", "crm_task": "Task", "crm_fields": "Account"}
+WRITABLE: dict[str, frozenset[str]] = writable() | {
+    "gmail.draft": frozenset({"mailbox", "to", "to_name", "cc", "cc_name", "subject", "body", "note"}),
+    "slack.message": frozenset({"channel", "title", "steps", "note"}),
+    "training.invitation": frozenset({"account", "contact", "start_by", "message"}),
+}
+OBJECT_OF = {
+    "crm_note": "VIM_Draft__c",
+    "crm_task": "Task",
+    "crm_fields": "Account",
+    "gmail_draft": "gmail.draft",
+    "slack_internal": "slack.message",
+    "training_webhook": "training.invitation",
+}
+
+#: What is made once and then belongs to a person: that it exists is enough, whatever they made of it since.
+MADE_ONCE = ("crm_task", "gmail_draft", "slack_internal", "training_webhook")
 
 #: The record that remembers the Task is written before the Task.
-ORDER = ("crm_note", "crm_task", "crm_fields")
+ORDER = ("crm_note", "crm_task", "crm_fields", "training_webhook", "slack_internal", "gmail_draft")
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,8 @@ def intended_writes(request_id: str, payload: Mapping[str, Any], approved_sha256
                 "Approved_By__c": approved_by,
                 "Approved_At__c": approved_at.isoformat(timespec="seconds") + "Z",
             }
+        if name == "gmail_draft":
+            fields["body"] = payload["text"]
         outside = sorted(set(fields) - WRITABLE[action["object"]])
         if outside:
             raise _refused(request_id, f"the fields {', '.join(outside)} of {action['object']}")

@@ -31,7 +31,7 @@ from vim_pipelines.store.engine import Store
 from vim_pipelines.store.locks import exclusive
 from vim_pipelines.store.models import ApprovalRequest, OutboxEntry
 from vim_pipelines.vendors.http import VendorError
-from vim_pipelines.writeback.actions import ORDER, Intended, intended_writes
+from vim_pipelines.writeback.actions import MADE_ONCE, ORDER, Intended, intended_writes
 from vim_pipelines.writeback.drift import DriftReport, find_drift
 from vim_pipelines.writeback.modes import may_write, stop_if_switched_off
 from vim_pipelines.writeback.plan import FieldChange, changes, conflicts
@@ -48,6 +48,8 @@ MAX_ATTEMPTS = 5
 OPEN_REQUESTS = ("executing", "applied")
 #: The sensor takes a request up within a minute.
 FORGOTTEN_AFTER = timedelta(hours=1)
+#: What `outbox.error` says of a letter whose undo has begun.
+UNDOING = "it is being taken back"
 
 
 @dataclass(frozen=True)
@@ -341,7 +343,7 @@ def _plan(run: _Run) -> list[str]:
                     account_key=request.account_key,
                     kind="content",
                     action=write.action,
-                    target=run.crm.name,
+                    target=run.crm.target_of(write.action),
                     object_name=write.object_name,
                     external_id=write.external_id,
                     proposed=write.proposed,
@@ -419,13 +421,13 @@ def _send(run: _Run, entry_id: str) -> None:
 
 
 def _is_done(entry: OutboxEntry, record: CrmRecord, found: Found | None) -> bool:
-    """Whether the CRM already holds what the entry wants. A Task counts as soon as it exists: its owner may have edited it since."""
-    return found is not None and (entry.action == "crm_task" or not changes(found.fields, record.proposed))
+    """Whether the CRM already holds what the entry wants. A Task or a letter counts as soon as it exists: its owner may have edited it since."""
+    return found is not None and (entry.action in MADE_ONCE or not changes(found.fields, record.proposed))
 
 
 def _stop_on_conflict(run: _Run, entry: OutboxEntry, found: Found | None) -> None:
     seen = run.planned[entry.action].expected if entry.was_created is None else entry.before
-    foreign = conflicts(found.fields if found else None, seen, entry.proposed) if entry.action != "crm_task" else []
+    foreign = conflicts(found.fields if found else None, seen, entry.proposed) if entry.action not in MADE_ONCE else []
     if foreign:
         what = "; ".join(str(change) for change in foreign)
         _fail(run, entry.entry_id, "conflicted", "conflict", what)
@@ -470,6 +472,8 @@ def _read_back(run: _Run, entry_id: str) -> None:
         wrong = "the record is gone"
     elif entry.action == "crm_task":
         wrong = "" if run.crm.linked(record) == found.record_id else "the draft's record names another Task"
+    elif entry.action in MADE_ONCE:
+        wrong = ""
     else:
         wrong = "; ".join(str(change) for change in changes(found.fields, record.proposed))
     if wrong:
@@ -542,11 +546,12 @@ def undo(
         for entry in entries:
             stop_if_switched_off(store)
             checkpoint(f"undoing:{entry.action}")
+            _mark_undoing(store, entry)
             _put_back(crm, entry)
             checkpoint(f"put_back:{entry.action}")
             with store.session() as session:
                 row = session.get_one(OutboxEntry, entry.entry_id)
-                row.state, row.updated_at = "undone", now
+                row.state, row.updated_at, row.error = "undone", now, None if row.error == UNDOING else row.error
             checkpoint(f"undone:{entry.action}")
         with chained(store) as session:
             step(session, _locked(session, request_id), "undo", actor=actor, now=now, note=note)
@@ -563,11 +568,13 @@ def _undoable(store: Store, request_id: str) -> list[OutboxEntry]:
 
 
 def _refuse_if_worked_on(crm: CrmTarget, entry: OutboxEntry) -> None:
+    if entry.error == UNDOING:  # an earlier undo has begun to take it back: that it is gone is our own doing
+        return
     record = _record(entry)
     found = crm.read(record)
     if found is None:
         return
-    if entry.action == "crm_task":
+    if entry.action in MADE_ONCE:
         # What the CRM made of it (the status that a Task starts with, an owner who has left) is known from the read-back.
         moved = changes(found.fields, entry.after or entry.proposed)
     else:
@@ -579,6 +586,13 @@ def _refuse_if_worked_on(crm: CrmTarget, entry: OutboxEntry) -> None:
     if moved:
         what = "; ".join(str(change) for change in moved)
         raise VimError("VIM-E051", f"{entry.object_name} {found.record_id} was changed after it was written", why=what, fix="Undo it by hand in the CRM")
+
+
+def _mark_undoing(store: Store, entry: OutboxEntry) -> None:
+    """Committed before something is taken back that leaves no trace of who took it: a letter that is gone could have been sent."""
+    if entry.action in MADE_ONCE and entry.action != "crm_task":
+        with store.session() as session:
+            session.get_one(OutboxEntry, entry.entry_id).error = UNDOING
 
 
 def _put_back(crm: CrmTarget, entry: OutboxEntry) -> None:
@@ -593,10 +607,10 @@ def _put_back(crm: CrmTarget, entry: OutboxEntry) -> None:
 
 
 def _same_crm(crm: CrmTarget, entry: OutboxEntry) -> None:
-    if entry.target != crm.name:
+    if entry.target != crm.target_of(entry.action):
         raise VimError(
             "VIM-E111",
-            f"The write {entry.entry_id} of {entry.request_id} was begun in {entry.target}, and write-back now goes to {crm.name}",
+            f"The write {entry.entry_id} of {entry.request_id} was begun in {entry.target}, and write-back now goes to {crm.target_of(entry.action)}",
             why="Sent to both, one approval would be carried out twice",
             fix=f"Set VIMOTION_WRITE_TARGET={entry.target} until it is finished or undone there",
         )

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from vim_pipelines.approvals.channels.base import FOR_COLLEAGUES, Kind, Message, Undeliverable
 from vim_pipelines.approvals.links import LINK_PATH, sign_link
 from vim_pipelines.approvals.policy import policy_of
-from vim_pipelines.core.net import is_loopback
+from vim_pipelines.core.net import is_loopback, is_mail_address
 from vim_pipelines.vendors.http import VendorError
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 #: Gmail clips what is longer (102 kB): the link at the end would be lost with it.
 MAX_BYTES = 100_000
 MAX_TEXT, MAX_SUBJECT, MAX_VALUE = 12_000, 180, 500
-ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
-
 OURS = re.compile(r"<vim\.[0-9a-f]{32}@[A-Za-z0-9.-]{1,253}>")
 
 _FONT = "font-family:Helvetica,Arial,sans-serif;"
@@ -56,7 +54,7 @@ class MailChannel:
 
     def address(self, person: PersonView) -> str | None:
         """The person's e-mail address, if it is one."""
-        return person.email if person.email and len(person.email) <= 254 and ADDRESS.fullmatch(person.email) else None
+        return person.email if person.email and is_mail_address(person.email) else None
 
     def send(self, message: Message, person: PersonView) -> dict[str, Any]:
         """Send it once; the reference is its Message-ID. Raises as `Channel.send` does."""

@@ -53,8 +53,14 @@ def open_target(settings: Settings, *, portfolio: Portfolio | None = None, optio
                 fix="Map account_key to a field of the CRM that is unique",
             )
         key_field = rule.field
+    from vim_pipelines.writeback.deliverables import with_deliverables
+
     target: CrmTarget = import_module(TARGETS[name]).make(settings, key_field, options)
-    return target
+    try:
+        return with_deliverables(settings, target, options)
+    except BaseException:
+        target.close()
+        raise
 
 
 def _account_kind(portfolio: Portfolio) -> str:

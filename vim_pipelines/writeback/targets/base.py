@@ -138,6 +138,10 @@ class CrmTarget(ABC):
     def close(self) -> None:
         """Close the connections."""
 
+    def target_of(self, action: str) -> str:
+        """Where the writes of an action go, as `outbox.target` says it: this CRM, but for what stands beside it (`writeback.deliverables`)."""
+        return self.name
+
     def effect_of(self, error: VendorError) -> Effect:
         """What a failed write left behind: `none` (not carried out, try later), `refused` (the CRM said no), `unknown` (read before anything else)."""
         return effect_of(error)

@@ -1,0 +1,38 @@
+"""What an approval can carry out in this installation: known when the question is asked, for it is part of what is approved.
+
+What is not connected is shown to the approver as theirs to do; a text that was approved while something was not connected stays as it was approved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vim_pipelines.settings import Settings
+
+#: What every CRM takes.
+CRM_ACTIONS = ("crm_note", "crm_task")
+
+
+@dataclass(frozen=True)
+class Connections:
+    """`actions`: what is carried out here. `mailbox_domain`: the one whose mailboxes a letter may be laid into."""
+
+    actions: tuple[str, ...] = CRM_ACTIONS
+    mailbox_domain: str | None = None
+
+
+def connections_of(settings: Settings) -> Connections:
+    """Of this installation."""
+    return Connections(connected_actions(settings), settings.gmail_domain)
+
+
+def connected_actions(settings: Settings) -> tuple[str, ...]:
+    """The actions that are carried out here, the CRM's first."""
+    found = list(CRM_ACTIONS)
+    if settings.gmail_key_file and settings.gmail_domain:
+        found.append("gmail_draft")
+    if settings.training_webhook_url and settings.training_webhook_secret:
+        found.append("training_webhook")
+    return tuple(found)
