@@ -68,11 +68,23 @@ def replan_request(context: dg.OpExecutionContext, config: RequestConfig) -> Non
 
 @dg.op(required_resource_keys={"settings", "store"})
 def sweep_requests(context: dg.OpExecutionContext) -> None:
-    """Expire what nobody decided in time (expiry never approves), then finish writes that a dead process left open."""
+    """Read what was answered in the CRM, where that is a door, then expire what nobody decided in time (expiry never approves)."""
+    from vim_pipelines.approvals.channels.crm import connect
+    from vim_pipelines.approvals.crm_door import CrmDoorReport, read_decisions
     from vim_pipelines.approvals.deciding import expire
+    from vim_pipelines.approvals.policy import policy_of
+    from vim_pipelines.core.errors import VimError
 
-    settings = context.resources.settings
-    context.add_output_metadata({"expired": expire(context.resources.store, settings.now())})
+    settings, store = context.resources.settings, context.resources.store
+    door, answers = connect(settings), CrmDoorReport()
+    if door is not None:  # what somebody answered in time is read before the time is over
+        try:
+            answers = read_decisions(store, door, policy=policy_of(settings), now=settings.now())
+        except VimError as error:  # a CRM that does not answer keeps no question from expiring
+            context.log.warning("the CRM's answers could not be read: %s", error)
+        finally:
+            door.close()
+    context.add_output_metadata({"expired": expire(store, settings.now()), **answers.metadata()})
 
 
 class ReconcileConfig(dg.Config):

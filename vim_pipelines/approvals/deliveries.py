@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 #: Modules of `approvals.channels` that are channels. Each has `connect(settings) -> Channel | None`: None where its settings are missing. It
 #: talks to nobody, and imports its SDK only when something is sent: a sensor calls it.
-CHANNELS: tuple[str, ...] = ("slack", "mail")
+CHANNELS: tuple[str, ...] = ("slack", "mail", "crm")
 
 ROWS_A_RUN = 25
 #: Tries before a message is given up, the waits between them doubling from two minutes (2, 4, 8, 16).

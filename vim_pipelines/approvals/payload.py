@@ -166,11 +166,11 @@ def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str,
             fields["Owner_Email__c"] = info.csm_email
         built.append({"action": "crm_task", "object": "Task", "key": key, "fields": _written(fields)})
     if "training_webhook" in given:
-        fields = {name: given["training_webhook"].get(name) for name in ("account", "contact", "start_by", "message")}
-        built.append({"action": "training_webhook", "object": "training.invitation", "key": key, "fields": _written(fields)})
+        invitation: dict[str, Any] = {name: given["training_webhook"].get(name) for name in ("account", "contact", "start_by", "message")}
+        built.append({"action": "training_webhook", "object": "training.invitation", "key": key, "fields": _written(invitation)})
     if "gmail_draft" in given:
-        fields = {"mailbox": info.csm_email, "subject": heading} | _letter_fields(draft, given["gmail_draft"])
-        built.append({"action": "gmail_draft", "object": "gmail.draft", "key": key, "fields": _written(fields)})
+        letter: dict[str, Any] = {"mailbox": info.csm_email, "subject": heading} | _letter_fields(draft, given["gmail_draft"])
+        built.append({"action": "gmail_draft", "object": "gmail.draft", "key": key, "fields": _written(letter)})
     return built
 
 
@@ -183,7 +183,7 @@ def left_to_you(draft: Draft, policy: Policy, info: AccountInfo, planned: Sequen
             continue
         fields = dict(action["fields"])
         if action["action"] == "gmail_draft":
-            letter = {"subject": heading} | _letter_fields(draft, fields) | ({"body": fields["body"]} if "body" in fields else {})
+            letter: dict[str, Any] = {"subject": heading} | _letter_fields(draft, fields) | ({"body": fields["body"]} if "body" in fields else {})
             fields = {name: value for name, value in letter.items() if value}
         left.append({"action": action["action"], "target": action["target"], "fields": fields, "precondition": action["precondition"]})
     return left
