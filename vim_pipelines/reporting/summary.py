@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from vim_pipelines.core.money import format_money
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session as OperationsSession
+
     from vim_pipelines.store.engine import Store
     from vim_pipelines.warehouse import Warehouse
     from vim_pipelines.warehouse.base import Session
@@ -61,7 +63,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
     from sqlalchemy import func, select
     from sqlalchemy.orm import aliased
 
-    from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Draft, LlmCall, PendingDraft
+    from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, LlmCall, PendingDraft
 
     with warehouse.session(read_only=True) as session:
         total = session.rows(
@@ -91,12 +93,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         )
         outcomes = plan_outcomes(session, as_of)
     with store.session() as operations:
-        later = aliased(Draft)  # a held text is followed by the offline drafter's as the next version: the document counts once, as it stands
-        is_last = ~select(later.draft_id).where(
-            later.account_key == Draft.account_key, later.document == Draft.document, later.as_of_date == as_of, later.version > Draft.version
-        ).exists()  # fmt: skip
-        found_drafts = operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of, is_last).group_by(Draft.status))
-        drafts = {status: count for status, count in found_drafts}
+        drafts = count_documents(operations, as_of)
         waiting = operations.scalar(select(func.count()).where(ApprovalRequest.state == "pending"))
         in_batches = operations.scalar(select(func.count()).select_from(PendingDraft))
         newer = aliased(ApprovalRequest)
@@ -137,6 +134,21 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         seconds=seconds,
         cpu_seconds=cpu_seconds,
     )
+
+
+def count_documents(operations: OperationsSession, as_of: date) -> dict[str, int]:
+    """Documents of one as-of date by the status of their newest version: a held text is followed by the offline drafter's, and the document counts once, as it stands."""
+    from sqlalchemy import func, select
+    from sqlalchemy.orm import aliased
+
+    from vim_pipelines.store.models import Draft
+
+    later = aliased(Draft)
+    is_last = ~select(later.draft_id).where(
+        later.account_key == Draft.account_key, later.document == Draft.document, later.as_of_date == as_of, later.version > Draft.version
+    ).exists()  # fmt: skip
+    rows = operations.execute(select(Draft.status, func.count()).where(Draft.as_of_date == as_of, is_last).group_by(Draft.status))
+    return {status: int(count) for status, count in rows}
 
 
 #: States of a plan, in the order in which a person asks for them.
