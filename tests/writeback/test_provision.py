@@ -168,6 +168,15 @@ def test_a_field_of_another_type_is_told_and_left_alone(bare, store_url, tmp_pat
         assert list(mend(settings)) == [f"{name}: nothing is missing"]
 
 
+def test_a_text_serves_for_a_choice(bare, store_url, tmp_path) -> None:
+    """The risk band was a text before there was a list of its values; every value can be written to it."""
+    org = bare["hubspot"]
+    settings = settings_for(store_url, tmp_path, write_mode="live", write_target="hubspot", **org.credentials)
+    list(mend(settings))
+    org.control("schema", {"object": "companies", "field": "vim_risk_band", "change": "retype", "type": "string"})
+    assert states(org, settings)["companies.vim_risk_band"] == "ok"
+
+
 def test_a_field_that_is_hidden_from_us_is_not_deployed_over(bare, store_url, tmp_path) -> None:
     org = bare["salesforce"]
     settings = settings_for(store_url, tmp_path, write_mode="live", write_target="salesforce", **org.credentials)

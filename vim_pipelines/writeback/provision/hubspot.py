@@ -96,6 +96,8 @@ def make(settings: Settings, options: TransportOptions | None = None) -> HubSpot
 def _need(wanted: dict[str, Any], there: dict[str, Any] | None) -> Need:
     if there is None:
         return Need(OBJECT, wanted["name"], "missing")
+    if (wanted["type"], there.get("type")) == ("enumeration", "string"):
+        return Need(OBJECT, wanted["name"])  # a text takes every value of a choice
     if there.get("type") != wanted["type"]:
         return Need(OBJECT, wanted["name"], "wrong", f"its type is {there.get('type')}, not {wanted['type']}")
     lacking = [item["value"] for item in wanted["options"] if item["value"] not in {option.get("value") for option in there.get("options") or ()}]

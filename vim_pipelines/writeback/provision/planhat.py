@@ -84,4 +84,5 @@ def make(settings: Settings, options: TransportOptions | None = None) -> Planhat
 def _need(wanted: dict[str, Any], there: str | None) -> Need:
     if there is None:
         return Need(MODEL, wanted["name"], "missing")
-    return Need(MODEL, wanted["name"]) if there == wanted["type"] else Need(MODEL, wanted["name"], "wrong", f"its type is {there}, not {wanted['type']}")
+    fits = there == wanted["type"] or (wanted["type"], there) == ("list", "text")  # a text takes every value of a choice
+    return Need(MODEL, wanted["name"]) if fits else Need(MODEL, wanted["name"], "wrong", f"its type is {there}, not {wanted['type']}")

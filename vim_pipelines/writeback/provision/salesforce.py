@@ -139,7 +139,8 @@ def _need(record: RecordDefinition, item: FieldDefinition, there: Mapping[str, A
     is_optional = item.writer == "person"
     if there is None:
         return Need(record.name, item.name, "missing" if item.is_ours else "closed", "" if item.is_ours else "our user does not see it", is_optional)
-    if item.is_ours and there.get("type") != TYPES[item.kind]:
+    is_text_for_choice = item.kind == "choice" and there.get("type") == TYPES["text"]  # a text takes every value of a choice
+    if item.is_ours and there.get("type") != TYPES[item.kind] and not is_text_for_choice:
         return Need(record.name, item.name, "wrong", f"its type is {there.get('type')}, not {TYPES[item.kind]}", is_optional)
     if item.kind in ("text", "long_text", "email") and int(there.get("length") or 0) < item.length:
         return Need(record.name, item.name, "wrong", f"it takes {there.get('length')} characters, not {item.length}", is_optional)
