@@ -148,3 +148,31 @@ def _checked(document, part, playbook, owner, field, text):
     setattr(owner, field, text)
     owner.fact_ids = sorted({*owner.fact_ids, *SLOT.findall(text)})
     return check(document, part, demands_of(playbook))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_held"),
+    [
+        ("{{F03}} is the chief executive officer of the bank.", True),
+        ("{{F04}}, CEO, will join the call.", True),
+        ("{{F03}} is our champion and will join the call.", False),
+        ("{{F03}} speaks for the planners.", False),
+    ],
+)
+def test_a_title_that_no_fact_gives_is_held(text, is_held):
+    assert ("name_label" in gates_of(text)) is is_held
+
+
+@pytest.mark.parametrize(
+    ("text", "is_held"),
+    [
+        ("{{F08}} is the last day to give notice.", False),
+        ("Has somebody on your side been told about {{F08}}?", False),
+        ("The renewal is on {{F08}}.", True),
+        ("The review takes place ahead of {{F08}}.", False),
+        ("{{F19}} of your people were at work in {{F33}}.", True),
+        ("{{F11}} of your people were at work in {{F33}}.", False),
+    ],
+)
+def test_a_day_that_names_nothing_false_passes_and_another_period_does_not(text, is_held):
+    assert ("label" in gates_of(text)) is is_held

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from vim_pipelines.reasoning.facts import Fact, FactSheet, compare
@@ -58,10 +59,27 @@ def untrue(paragraph: Paragraph, where: str, sheet: FactSheet) -> Iterator[Findi
         yield Finding("direction", what, where)
     for sentence in sentences(words.fold(paragraph.text_with_slots)):
         for claim in _claims(sentence, sheet):
-            if not any((left, claim.relation, right) in compared for left, right in claim.pairs):
+            if not any((left, claim.relation, right) in compared for left, right in claim.pairs) and not _is_level(claim, sheet):
                 yield Finding(
                     "direction", f"{claim.word!r} says {claim.relation!r} without a comparison of two facts that the sentence shows in that order", where
                 )
+
+
+#: Words for a figure that hardly moves, which people say of 140 and 139; 'unchanged' and 'equal' are exact. As a share of the earlier value.
+_HARDLY_MOVES = re.compile(r"(?:stable|steady|steadily|flat|constant)$")
+_HARDLY = Decimal("0.02")
+
+
+def _is_level(claim: _Claim, sheet: FactSheet) -> bool:
+    """Whether the word says of two measurements of one thing, which the sentence shows, that they hardly differ, and they do not."""
+    if _HARDLY_MOVES.match(claim.word) is None:
+        return False
+    for left, right in claim.pairs:
+        first, last = sheet.facts.get(left), sheet.facts.get(right)
+        if first is None or last is None or LATER.get(first.metric) != last.metric or not first.value_number or last.value_number is None:
+            continue
+        return abs(last.value_number - first.value_number) <= _HARDLY * first.value_number
+    return False
 
 
 #: A comparison between two values that stand on either side of it, whatever the draft lists: 'comes before', 'is more than the', 'outnumbers'.

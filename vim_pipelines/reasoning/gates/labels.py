@@ -115,6 +115,7 @@ def misnamed(text: str, sheet: FactSheet, before: str = "") -> Iterator[tuple[st
             yield from _parts_and_wholes(read)
             yield from _frames(read)
             yield from _half_a_pair(read)
+            yield from _weekly_of_a_period(read)
             yield from _names(read)
         last = read
     yield from _groups(folded, words.fold(before), sheet)
@@ -346,6 +347,17 @@ def _half_a_pair(read: _Read) -> Iterator[tuple[str, str]]:
             yield "label", f"{pair[0].fact.handle} and {pair[1].fact.handle} are not the two values that a change from week to week runs between"
 
 
+def _weekly_of_a_period(read: _Read) -> Iterator[tuple[str, str]]:
+    """'{{X}} of your people were at work in {{period}}': the count of a week is none of the whole period."""
+    for window in read.slots:
+        if window.metric != "usage_window" or read.tokens[window.token - 1][1] not in ("in", "over", "during"):
+            continue
+        ahead = [place for place in read.slots if place.token < window.token]
+        between = [text for _, text in read.tokens[ahead[-1].token + 1 : window.token]] if ahead else []
+        if ahead and ahead[-1].metric in {"weekly_active_recent", "weekly_active_prior"} and not {*between} & {",", ";", ":", "week", "weekly"}:
+            yield "label", f"{ahead[-1].fact.handle} ({ahead[-1].fact.label}) counts a week and stands for the whole period"
+
+
 _WEEK_BY_WEEK = re.compile(rf"\bweek (?:to|by|on|after) week\b[,:]?\s+(?P<pair>{HOLE}\s+(?:and|then|to)\s+{HOLE})")
 _SAYS_WHEN = re.compile(r"^[^.;]*?\b(?:before|earlier|prior|previous\w*|lately|recent\w*|now|respectively)\b")
 _WORTH = frozenset(
@@ -432,6 +444,7 @@ _FRAMES: tuple[tuple[re.Pattern[str], frozenset[str], frozenset[str]], ...] = tu
             "date",
             "",
         ),
+        (rf"\b(?:renewal|opt-out|deadline|notice)\s+{HOLE}(?=\s*(?:[.,;:)]|$))", "date", "account_name product_name"),
         (rf"{HOLE}\s+(?:to go|left)\b", "days count seats users ratio", ""),
         (rf"{HOLE}\s+(?:unused|idle|under contract|active|at work|needed)\b", "seats users count ratio", ""),
         (rf"{HOLE}\s+(?:pays|brings|owns|buys|holds)\b", "text", "account_name product_name champion_name sponsor_name economic_buyer_name pain_owner"),
@@ -560,6 +573,8 @@ _NO_NAME: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
         (rf"{HOLE}\s+(?:that|which) (?:nobody|no one|no-one|none) (?:uses?|works?|has|took|takes|fills?)\b", _NAMES - {"product_name", "unused_feature_names"}),
         (rf"\bha(?:s|ve)\s+{HOLE}\s+(?:that|which) (?:nobody|no one|no-one|none)\b", _NAMES - {"unused_feature_names"}),
         (rf"{HOLE}\s+are left\b", _NAMES - _PEOPLE),
+        (rf"{_OPENS}{HOLE}\s+worked with (?:them|it|our|the product)\b", _NAMES - _PEOPLE),
+        (rf"\bof your\s+{HOLE}\s+are {_IDLE}\b", _NAMES),
         (rf"\b(?:renewal|deadline|notice|opt-out)[^.;:]*\bis\s+{HOLE}\s+away\b", _NAMES),
         (rf"{HOLE}\s+away\b", _NAMES),
         (rf"\b(?:have|has) become\s+{HOLE}", _NAMES),
@@ -677,6 +692,10 @@ def _names(read: _Read) -> Iterator[tuple[str, str]]:
     for place in read.slots:
         start = read.tokens[place.token][0]
         ahead, behind = read.plain[start + len("{{F00}}") :], read.plain[:start]
+        title = _TITLE.match(ahead) if place.metric in ROLES else None
+        if title is not None:
+            yield "name_label", f"{place.fact.handle} ({place.fact.label}) is called {title[1]!r}, and no fact gives people's titles"
+            continue
         if place.metric in ROLES and _has_role(ahead, behind, ROLES[place.metric]):
             continue
         for other, role in ROLES.items():
@@ -689,6 +708,11 @@ def _names(read: _Read) -> Iterator[tuple[str, str]]:
                 break
 
 
+#: Titles of people, which no fact of a sheet holds.
+_TITLE = re.compile(
+    r"^\s*(?:is|was|,|\(|as|serves as|acts as|remains)\s*(?:also |now |currently )?(?:the |our |their |its |your |an? )?(?:new |former |current )?"
+    r"(c[efiotm]o|ciso|chief [a-z]+ officer|chief executive|managing director|(?:vice )?president|vp|founder|co-founder|chair(?:man|woman|person)?)\b"
+)
 _DETERMINER = r"(?:the|our|your|their|its|new|current|executive|a)"
 
 

@@ -27,6 +27,8 @@ _TOKENS = re.compile(r"[a-z']+|[?!.,;:]")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 #: Words longer than this are also looked at in parts, so that `uncharged` is known by `charged`.
 _SHORT_WORD = 4
+#: A passage of so few words says nothing alone; it is read with its neighbours.
+_FEWEST_WORDS = 3
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Likeness:
 
     def worst(self, text: str) -> tuple[float, str]:
         """The highest score of the text as a whole, of its sentences and of neighbouring pairs, and the passage that has it."""
-        return max((self.score(part), part) for part in passages(text))
+        return max((self.score(part) if len(part.split()) > _FEWEST_WORDS else self.intercept, part) for part in passages(text))
 
 
 @lru_cache

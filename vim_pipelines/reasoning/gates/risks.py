@@ -128,7 +128,7 @@ def _stated(text: str, where: str, allowed: set[str], known: set[str], demands: 
     is_for_customer = demands.audience == "customer"
     gate = "claim" if is_for_customer else "invented_risk"
     is_step = where.startswith("step")
-    for number, sentence in enumerate(sentences(words.fold(text))):
+    for number, sentence in enumerate(sentences(words.ended(words.fold(text)))):
         plain = SLOT.sub("slot", _NAME.sub("name", sentence)).casefold()
         if plain.rstrip().rstrip("\"')").endswith("?"):
             continue
@@ -199,7 +199,7 @@ def _severities(text: str, where: str, sheet: FactSheet, demands: Demands) -> It
     """Words about how grave a risk is that its rule does not bear out: of a list, and any that `severities.py` does not know."""
     is_prose = not where.startswith("step")
     last: list[Fact] = []
-    for sentence in sentences(words.fold(text)):
+    for sentence in sentences(words.ended(words.fold(text))):
         shown = _shown(sentence, sheet) or last
         last = _shown(sentence, sheet)
         if not shown:

@@ -86,17 +86,13 @@ def promises(text: str, audience: Audience = "customer") -> Iterator[tuple[str, 
 
 def _readings(folded: str) -> Iterator[str]:
     """The text in lower case, and the same with disguises undone where there are any."""
-    lower = re.sub(r"\s+", " ", _PERSON.sub(_named, _UNENDED.sub(". ", folded)).casefold())
+    lower = re.sub(r"\s+", " ", _PERSON.sub(_named, words.ended(folded)).casefold())
     yield lower
     for reading in words.undisguised(lower):
         if reading != lower:
             yield reading
 
 
-#: A new sentence after one that has no full stop, as actions and measures are often written.
-_UNENDED = re.compile(
-    r"(?<=[a-z)])\s+(?=(?:We|You|Your|Our|Whatever|Whoever|Let us|Everything|Nothing|Should|This|That|The|It|As|Additional|Extra|Tell|Consider) [a-z])"
-)
 #: Two words with capitals: a name, unless both are words of the trade.
 _PERSON = re.compile(r"\b[A-Z][a-z]+(?: (?:and|&|de|van|von))? [A-Z][a-z]+\b")
 
@@ -196,6 +192,12 @@ def _speaks_of(sentence: str) -> bool:
     return any(topic.search(sentence) for topic in topics)
 
 
+#: An order that begins with giving is one, whatever contract it names: 'refund the part of the contract that was not used'.
+_GIVE_AWAY = re.compile(
+    r"(?:offer|promise|grant|waive|refund|reimburse|credit|guarantee|compensate|concede|discount|give|throw|lower|reduce|cut|drop|freeze|halve|shorten|extend)\b"
+)
+
+
 def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
     if (
         refuses(clause)
@@ -205,7 +207,9 @@ def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
         return None
     if audience == "internal":  # inside the house people speak of terms, prices and dates; a plan may not tell anybody to give them away
         match = INSIDE.search(clause)
-        return f"the instruction {match[0]!r}" if match is not None and not QUOTES.search(clause) else None
+        if match is None or (QUOTES.search(clause) is not None and not (match.start() <= 1 and _GIVE_AWAY.match(match[0]))):
+            return None
+        return f"the instruction {match[0]!r}"
     trade = OWN_TRADE.search(clause) is not None
     quoted = QUOTES.search(clause) is not None
     asked = (

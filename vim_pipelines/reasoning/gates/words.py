@@ -273,6 +273,19 @@ def _common() -> frozenset[str]:
     return frozenset(Path(__file__).with_name("common_words.txt").read_text(encoding="utf-8").split())
 
 
+#: A word in small letters, a bracket or a slot, and behind it a capital that small letters follow.
+_BORDER = re.compile(r"((?<![\w'-])[a-z][\w'-]*|[)}\ue000])(\s+)(?=([A-Z][a-z']*)\s+(?:[a-z]|\{\{|\ue000))")
+
+
+def ended(text: str) -> str:
+    """`text` with a full stop where a sentence begins behind one that has none, as actions and measures are often written.
+
+    A sentence begins with an ordinary word in capitals; a name does not, and the second part of one follows a capital. Without the stop, what excuses the
+    first sentence would excuse the second.
+    """
+    return _BORDER.sub(lambda match: match[1] + (". " if match[3].casefold() in _ENGLISH or match[3].casefold() in _common() else match[2]), text)
+
+
 @lru_cache(maxsize=8192)
 def _doubled(word: str) -> bool:
     """Whether `word` is none as it stands and an ordinary one with one of its doubled vowels single: `priice`, `leegal`."""
