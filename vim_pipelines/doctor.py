@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.net import is_loopback
 
 if TYPE_CHECKING:
     from vim_pipelines.ingestion.readers import SystemReader
@@ -65,7 +66,16 @@ def examine(settings: Settings, *, clock: Callable[[], datetime] = lambda: datet
         findings += [item for part in parts for item in part]
         findings += [item for name in files for item in _files(portfolio, name)]
         findings += _tables(portfolio, settings)
-    findings += [*_warehouse(settings), _store(settings), _dbt(settings), _disk(settings), _drafter(settings), *_slack(settings)]
+    findings += [
+        *_warehouse(settings),
+        _store(settings),
+        _dbt(settings),
+        _disk(settings),
+        _drafter(settings),
+        *_slack(settings),
+        *_mail(settings),
+        *_gmail(settings),
+    ]
     return findings
 
 
@@ -443,6 +453,44 @@ def _drafter(settings: Settings) -> Finding:
     if warning is not None:
         return Finding("drafts", who, "warn", warning, "Correct VIMOTION_MODEL, or add the model and its price to models.yaml")
     return Finding("drafts", who, "ok", f"{' and '.join(variables[name] for name in writers)} set (not tried: that would cost a call)")
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    """The mail server, where there is one: reached, encrypted, logged in; nothing is sent."""
+    from vim_pipelines.vendors.mail import client_from_settings
+
+    if settings.smtp_host is None:
+        return
+    if settings.is_sandbox and not is_loopback(settings.smtp_host):
+        yield Finding("mail", settings.smtp_host, "warn", "the sandbox sends no mail to another machine", "Unset SMTP_HOST, or set VIMOTION_PORTFOLIO")
+        return
+    try:
+        client_from_settings(settings).check()
+    except VimError as error:
+        yield _failed("mail", settings.smtp_host, error)
+        return
+    yield Finding("mail", settings.smtp_host, "ok", f"takes mail from {settings.mail_from} ({settings.smtp_security})")
+
+
+def _gmail(settings: Settings) -> Iterator[Finding]:
+    """The key of the service account, where letters are laid into Gmail. No mailbox is opened: whose would it be?"""
+    from vim_pipelines.vendors.gmail import KEY_SETTING
+    from vim_pipelines.vendors.google_login import read_key_file
+
+    if settings.gmail_key_file is None and settings.gmail_domain is None:
+        return
+    if settings.gmail_key_file is None or settings.gmail_domain is None:
+        yield Finding("Gmail", "drafts", "fail", "only one of GMAIL_KEY_FILE and GMAIL_DOMAIN is set", "Set both; see docs/how-to/mail.md")
+        return
+    try:
+        key = read_key_file(settings.gmail_key_file, KEY_SETTING)
+    except VimError as error:
+        yield _failed("Gmail", "drafts", error)
+        return
+    if settings.gmail_key_file.stat().st_mode & 0o077:
+        yield Finding("Gmail", "drafts", "warn", f"other users of this machine may read {settings.gmail_key_file}", f"chmod 600 {settings.gmail_key_file}")
+        return
+    yield Finding("Gmail", "drafts", "ok", f"{key.client_email} lays letters into mailboxes of {settings.gmail_domain} (the delegation was not tried)")
 
 
 def _slack(settings: Settings) -> Iterator[Finding]:

@@ -77,7 +77,6 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E161", "The CRM could not be prepared for write-back", 8),
         ErrorCode("VIM-E152", "Mail would travel unencrypted", 3),
         ErrorCode("VIM-E153", "The mailbox may not be opened", 8),
-        ErrorCode("VIM-E154", "The draft was sent or is gone", 8),
         ErrorCode("VIM-E155", "An answer in the CRM cannot be taken", 7),
         ErrorCode("VIM-E140", "The Slack app lacks a scope", 3),
         ErrorCode("VIM-E141", "Slack cannot deliver to this person or channel", 3),
