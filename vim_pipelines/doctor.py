@@ -498,8 +498,34 @@ def _slack(settings: Settings) -> Iterator[Finding]:
     from vim_pipelines.vendors.slack import check_slack
 
     check = check_slack(settings)
-    if check is not None:
-        yield Finding("messages", "Slack", check.status, check.text, check.fix)
+    if check is None:
+        return
+    yield Finding("messages", "Slack", check.status, check.text, check.fix)
+    if check.status != "fail":
+        yield from _unknown_in_slack(settings)
+
+
+def _unknown_in_slack(settings: Settings) -> Iterator[Finding]:
+    """Whom Slack cannot reach, with the id that Slack knows their address by: it is offered, and a person puts it in."""
+    from vim_pipelines.approvals.people import list_people
+    from vim_pipelines.store import open_store
+    from vim_pipelines.vendors.slack import slack_client
+
+    if settings.store_url is None and not (settings.home / "operations.db").is_file():
+        return
+    try:
+        store = open_store(settings, migrate=False)
+        try:
+            without = [person for person in list_people(store) if person.is_active and person.slack_user_id is None]
+        finally:
+            store.engine.dispose()
+        client = slack_client(settings)
+        found = {person.login: client.user_by_email(person.email) if person.email else None for person in without[:20]}
+    except Exception:  # a store of an older revision, or a lacking scope: other findings say so
+        return
+    if without:
+        told = ", ".join(f"{login} ({user or 'no member has that address'})" for login, user in found.items())
+        yield Finding("messages", "Slack ids", "warn", f"not reached there: {told}", "Put the id on the person: vimotion inbox people")
 
 
 def _switched_off(settings: Settings) -> str | None:

@@ -33,3 +33,18 @@ def test_doctor_has_one_line_on_slack_and_none_where_it_is_not_set_up(house):
     [finding] = _slack(house.settings)
     assert finding.status == "fail" and "im:write" in finding.text and finding.fix
     assert list(_slack(house.settings.model_copy(update={"slack_bot_token": None}))) == []
+
+
+def test_doctor_offers_the_slack_id_of_who_has_none(house):
+    """It is never put in by itself: an address in Slack is what its workspace says, a right to decide is what we say."""
+    from approval_drafts import NOW
+
+    from vim_pipelines.approvals.people import add_person, find_person
+    from vim_pipelines.sandbox.emulators.slack import Member
+
+    house.slack.members["U0FRED"] = Member("U0FRED", "fred", "fred@vendor.example")
+    for login in ("fred", "gina"):
+        add_person(house.store, house.policy, login, name=login, role="csm", email=f"{login}@vendor.example", by="test", now=NOW)
+    finding = list(_slack(house.settings))[1]
+    assert (finding.status, "fred (U0FRED)" in finding.text, "gina (no member" in finding.text) == ("warn", True, True)
+    assert find_person(house.store, "slack_user_id", "U0FRED") is None

@@ -123,7 +123,7 @@ class SlackClient:
         from slack_sdk import WebClient
 
         web = WebClient(
-            token=self._token, base_url=self.base_url, timeout=int(self._timeout_seconds), logger=sdk_log,
+            token=self._token, base_url=self.base_url, timeout=max(1, round(self._timeout_seconds)), logger=sdk_log,
             retry_handlers=_handlers(self._retry, self._sleep, self._rng), user_agent_prefix="value-in-motion",
         )  # fmt: skip
         if self.is_local:

@@ -8,7 +8,7 @@ compare-and-swap is what counts, not what the message still shows.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -111,28 +111,27 @@ def handle_interaction(payload: Mapping[str, Any], store: Store, settings: Setti
 
 def carry_out(answer: Answer, client: SlackClient) -> None:
     """Do in Slack what an answer says. The decision stands whatever fails here: the next sweep brings the message up to date."""
-    failed: VimError | None = None
+    view, shown, message, told = answer.view, answer.shown, answer.message, answer.whisper
+    if view is not None:
+        failed = _tried("open a form", lambda: client.open_view(answer.trigger_id, view))
+        told = Whisper(told.channel, told.user, readable(failed)) if failed is not None and told is not None else None
+    if shown is not None and message is not None:
+        _tried("bring a message up to date", lambda: client.update(shown, message_text(message), message_blocks(message)))
+    if told is not None:
+        _tried("show an answer", lambda: client.whisper(told.channel, told.user, whisper_text(told.text)))
+
+
+def _tried(what: str, call: Callable[[], None]) -> VimError | None:
+    """The error of a call, logged by its code alone: the texts hold names."""
     try:
-        if answer.view is not None:
-            client.open_view(answer.trigger_id, answer.view)
+        call()
     except VimError as error:
-        log.warning("Slack: a form could not be opened: %s", error.code)
-        failed = error
-    try:
-        if answer.shown is not None and answer.message is not None:
-            client.update(answer.shown, message_text(answer.message), message_blocks(answer.message))
-    except VimError as error:
-        log.warning("Slack: a message could not be brought up to date: %s", error.code)
-    told = answer.whisper
-    if failed is not None and told is not None:
-        told = Whisper(told.channel, told.user, readable(failed))
-    elif answer.view is not None:
-        told = None
-    try:
-        if told is not None:
-            client.whisper(told.channel, told.user, whisper_text(told.text))
-    except VimError as error:
-        log.warning("Slack: an answer could not be shown: %s", error.code)
+        log.warning("Slack: could not %s: %s", what, error.code)
+        return error
+    except Exception as error:  # an answer of another shape; nobody waits for this call
+        log.warning("Slack: could not %s: %s", what, type(error).__name__)
+        return VimError("VIM-E099", f"Slack could not {what}", fix="Open the item in the inbox")
+    return None
 
 
 def readable(error: VimError) -> str:
