@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 for name in list(os.environ):
-    if name.startswith(("VIMOTION_", "ANTHROPIC_", "LANGSMITH_", "OPENAI_", "SALESFORCE_", "HUBSPOT_", "ZENDESK_", "SNOWFLAKE_")):
+    if name.startswith(("VIMOTION_", "ANTHROPIC_", "LANGSMITH_", "OPENAI_", "SALESFORCE_", "HUBSPOT_", "ZENDESK_", "SNOWFLAKE_", "SLACK_")):
         del os.environ[name]
 os.environ.update(DBT_SEND_ANONYMOUS_USAGE_STATS="false", DAGSTER_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", LANGSMITH_TEST_TRACKING="false")
 
