@@ -360,3 +360,12 @@ def test_the_draft_is_base64url_as_google_wants_it(gmail, settings):
     assert found is not None
     assert (found.subject, found.body.strip()) == ("Ümlaut ?>?", "ÿÿÿ>>>???")
     assert base64.urlsafe_b64encode(gmail.drafts[draft_id]["raw"])
+
+
+def test_what_was_approved_and_is_not_connected_any_more_fails_before_anything_is_sent(store, settings, gmail):
+    request_id = approved(store, settings)
+    alone = MemoryCrm()
+    with pytest.raises(VimError, match="VIM-E110"):
+        write_back(store, alone, request_id, settings=settings, now=NOW)
+    assert alone.records == {}
+    assert show_request(store, request_id).state == "failed"

@@ -293,7 +293,7 @@ def _claim(store: Store, crm: CrmTarget, request_id: str, now: datetime, run_id:
         broken = _approval_breaks(session, request)
         planned: list[Planned] = []
         try:
-            planned = [] if broken else [crm.planned(write) for write in _intended(request)]
+            planned = [] if broken else [_planned(crm, write) for write in _intended(request)]
         except VimError as error:  # what was approved cannot be carried out here, today or ever
             refusal = error
         if broken or refusal:
@@ -319,6 +319,18 @@ def _approval_breaks(session: Session, request: ApprovalRequest) -> list[str]:
     if request.decided_by is None or request.decided_at is None:
         broken.append("nobody is named as the approver")
     return broken
+
+
+def _planned(crm: CrmTarget, write: Intended) -> Planned:
+    """`write` in the words of whoever carries it out. VIM-E110 for what was approved while it was connected, and is not any more."""
+    if not crm.carries(write.action):
+        raise VimError(
+            "VIM-E110",
+            f"Nothing is connected any more that carries out {write.action}",
+            why="It was when the question was asked, so it is part of what was approved",
+            fix="Set it up again (docs/how-to/mail.md) and retry, or dismiss it and do it by hand",
+        )
+    return crm.planned(write)
 
 
 def _intended(request: ApprovalRequest) -> list[Intended]:
@@ -505,7 +517,7 @@ def _dry_run(store: Store, crm: CrmTarget, request_id: str) -> WriteBackReport:
             )
         intended = _intended(request)
     entries = []
-    for write in [crm.planned(item) for item in intended]:
+    for write in [_planned(crm, item) for item in intended]:
         found = crm.read(CrmRecord(write.action, write.object_name, write.external_id, write.proposed))
         difference = changes(found.fields if found else None, write.proposed)
         entries.append(EntryReport(write.action, write.object_name, write.external_id, "planned", found.record_id if found else None, tuple(difference)))

@@ -38,8 +38,12 @@ class WithDeliverables(CrmTarget):
         """Where an action goes: gmail, slack, training, or the CRM."""
         return self.deliverables[action].name if action in self.deliverables else self.crm.target_of(action)
 
+    def carries(self, action: str) -> bool:
+        """What is connected, and what the CRM takes."""
+        return action in self.deliverables or self.crm.carries(action)
+
     def planned(self, write: Intended) -> Planned:
-        """In the words of whoever carries it out. VIM-E110 for an action that was approved while it was connected, and is not any more."""
+        """In the words of whoever carries it out."""
         return self.deliverables[write.action].planned(write) if write.action in self.deliverables else self.crm.planned(write)
 
     def mirror_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,6 +142,10 @@ class CrmTarget(ABC):
         """Where the writes of an action go, as `outbox.target` says it: this CRM, but for what stands beside it (`writeback.deliverables`)."""
         return self.name
 
+    def carries(self, action: str) -> bool:
+        """Whether an action can be carried out here."""
+        return action in ("crm_note", "crm_task", "crm_fields")
+
     def effect_of(self, error: VendorError) -> Effect:
         """What a failed write left behind: `none` (not carried out, try later), `refused` (the CRM said no), `unknown` (read before anything else)."""
         return effect_of(error)
