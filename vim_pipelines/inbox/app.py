@@ -17,7 +17,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from vim_pipelines.inbox import doors, item_pages, queue_pages
+from vim_pipelines.approvals.channels.slack_http import slack_routes
+from vim_pipelines.inbox import alert_pages, change_pages, doors, item_pages, queue_pages
 from vim_pipelines.inbox.guard import Guard, Receive, Scope, Send
 from vim_pipelines.inbox.sessions import Sessions
 from vim_pipelines.inbox.web import FOLDER, THREADS, Ask, Handler, Inbox, error_page, known_error, make_route
@@ -32,7 +33,6 @@ MACHINE_PATHS = ("/slack/",)
 
 def make_app(settings: Settings, store: Store) -> Starlette:
     """The application, on a store that is migrated already. Raises VIM-E002 for a secret that is too short or that others may read."""
-    from vim_pipelines.approvals.channels.slack_http import slack_routes
     from vim_pipelines.approvals.secrets import inbox_secret
 
     inbox = Inbox(settings, store, Sessions(inbox_secret(settings), store))
@@ -53,7 +53,12 @@ def make_app(settings: Settings, store: Store) -> Starlette:
         route("/batch/approve", queue_pages.approve_batch, "POST"),
         route("/requests/{request_id}", item_pages.show_item),
         route("/requests/{request_id}/decide", item_pages.do_decide, "POST"),
+        route("/requests/{request_id}/edit", change_pages.show_edit),
+        route("/requests/{request_id}/edit", change_pages.do_edit, "POST"),
+        route("/requests/{request_id}/dispute", change_pages.do_dispute, "POST"),
         route("/requests/{request_id}/evidence/{handle}", item_pages.show_evidence),
+        route("/alerts", alert_pages.show_alerts),
+        route("/alerts/{alert_id}/acknowledge", alert_pages.do_acknowledge, "POST"),
         route("/help", doors.show_help),
         route("/login", doors.show_login, is_open=True),
         route("/login", doors.do_login, "POST", is_open=True),

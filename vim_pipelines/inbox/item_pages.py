@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from markupsafe import Markup
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from vim_pipelines.approvals.deciding import decide
+from vim_pipelines.approvals.disputing import LEASE_MINUTES, open_request
+from vim_pipelines.approvals.policy import Actor
 from vim_pipelines.approvals.queue import RequestDetail, show_request
 from vim_pipelines.approvals.states import DECISIONS
+from vim_pipelines.approvals.text import difference
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.inbox.index import read_rows
 from vim_pipelines.inbox.order import Row, may_decide, may_see
@@ -22,6 +29,8 @@ from vim_pipelines.store.models import ApprovalRequest, Draft
 
 REQUEST_ID = re.compile(r"req-[0-9a-f]{12}")
 MAX_NOTE = 4000
+CONTEXT_LINES = 2
+LOG = logging.getLogger("vim_pipelines.inbox")
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,26 @@ class Sight:
 
 def show_item(inbox: Inbox, ask: Ask) -> Response:
     """The item's page."""
-    return _item(inbox, ask, _sight(inbox, ask))
+    sight = sight_of(inbox, ask)
+    response = _item(inbox, ask, sight)
+    if sight.may and _lease_is_short(inbox, ask, sight.detail):
+        response.background = BackgroundTask(_hold_open, inbox, sight.row.request_id, ask.visitor.actor)
+    return response
+
+
+def _lease_is_short(inbox: Inbox, ask: Ask, detail: RequestDetail) -> bool:
+    """Whether nobody has it open, or this person for less than half the time: a page that is loaded again need not write."""
+    until = detail.opened_until
+    return until is None or until <= inbox.now() or (detail.opened_by == ask.person.login and until - inbox.now() < timedelta(minutes=LEASE_MINUTES / 2))
+
+
+def _hold_open(inbox: Inbox, request_id: str, person: Actor) -> None:
+    """After the page is sent: the night leaves a question alone that somebody reads. A page that was shown does not fail for want of it."""
+    try:
+        with inbox.deciding:
+            open_request(inbox.store, request_id, person, inbox.now())
+    except (VimError, SQLAlchemyError):
+        LOG.warning("the lease of %s could not be written", request_id)
 
 
 def _item(inbox: Inbox, ask: Ask, sight: Sight, *, status: int = 200, error: VimError | None = None, note: str = "", answer: str = "") -> Response:
@@ -65,13 +93,13 @@ def do_decide(inbox: Inbox, ask: Ask) -> Response:
                 note=note, now=inbox.now(), policy=inbox.policy,
             )  # fmt: skip
     except VimError as error:
-        return _refused(inbox, ask, request_id, error, note=note, answer=answer)
+        return refused(inbox, ask, request_id, error, note=note, answer=answer)
     return seen_other(f"/?done={request_id}")
 
 
-def _refused(inbox: Inbox, ask: Ask, request_id: str, error: VimError, *, note: str, answer: str) -> Response:
+def refused(inbox: Inbox, ask: Ask, request_id: str, error: VimError, *, note: str, answer: str) -> Response:
     """A note that is missing is asked for on the same page; whatever else, the page shows what happened to the item."""
-    sight = _sight(inbox, ask)
+    sight = sight_of(inbox, ask)
     if error.code == "VIM-E045":
         return _item(inbox, ask, sight, status=422, error=error, note=note, answer=answer)
     return error_page(inbox, ask, error, sight=sight, request_id=request_id, note=note)
@@ -79,7 +107,7 @@ def _refused(inbox: Inbox, ask: Ask, request_id: str, error: VimError, *, note: 
 
 def show_evidence(inbox: Inbox, ask: Ask) -> Response:
     """One fact with the source rows that were kept with the request."""
-    sight = _sight(inbox, ask)
+    sight = sight_of(inbox, ask)
     handle = ask.params["handle"]
     fact = next((fact for fact in sight.detail.facts if fact.get("handle") == handle), None)
     if fact is None:
@@ -131,7 +159,7 @@ def _visible(inbox: Inbox, ask: Ask, request_id: str) -> Row:
     return rows[0]
 
 
-def _sight(inbox: Inbox, ask: Ask) -> Sight:
+def sight_of(inbox: Inbox, ask: Ask) -> Sight:
     row = _visible(inbox, ask, _id(ask))
     detail = show_request(inbox.store, row.request_id)
     role, needed = row.needs(inbox.policy)
@@ -158,5 +186,32 @@ def _html(inbox: Inbox, detail: RequestDetail) -> Markup:
 
 
 def _changes(inbox: Inbox, detail: RequestDetail) -> dict[str, Any] | None:
-    """The difference to what was last approved, and for a text drafted again to the version that was sent back."""
-    return None
+    """The difference to what was last approved; for a text that was drafted again before any approval, to the version that was sent back."""
+    if detail.previous_text is not None:
+        return _shown_changes("What changed since the last approved version", detail.previous_text, detail.text, "")
+    statement = (
+        select(ApprovalRequest)
+        .where(ApprovalRequest.account_key == detail.account_key, ApprovalRequest.document == detail.document, ApprovalRequest.version == detail.version - 1)
+        .limit(1)
+    )
+    if not (detail.replan_round or detail.edited_by):
+        return None
+    with inbox.store.reading() as session:
+        before = session.scalar(statement)
+        if before is None:
+            return None
+        said = f"{before.decided_by} wrote: {before.note}" if before.note and before.decided_by else ""
+        return _shown_changes(f"What changed since version {before.version}", str(before.payload["text"]), detail.text, said)
+
+
+def _shown_changes(title: str, old: str, new: str, note: str) -> dict[str, Any]:
+    """Changed lines with two lines around them; what is far from any change is one mark."""
+    rows = difference(old, new)
+    near = {place for at, (kind, _) in enumerate(rows) if kind != "same" for place in range(at - CONTEXT_LINES, at + CONTEXT_LINES + 1)}
+    lines: list[tuple[str, str]] = []
+    for at, (kind, words) in enumerate(rows):
+        if at in near:
+            lines.append((kind, words))
+        elif not lines or lines[-1][0] != "gap":
+            lines.append(("gap", ""))
+    return {"title": title if near else f"{title}: nothing", "lines": lines if near else [], "note": note}

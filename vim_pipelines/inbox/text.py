@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SLOT = re.compile(r"\{\{(F\d{2})\}\}")
 HANDLE = re.compile(r"\bF\d{2}\b")
+#: The lines in italics around a text (its date, its signature) show no fact.
+SUBTITLE = re.compile(r"\*[^*]+\*")
 
 
 def render(text: str, facts: Sequence[Mapping[str, Any]], structured: Mapping[str, Any] | None = None) -> str:
@@ -32,7 +34,7 @@ def render(text: str, facts: Sequence[Mapping[str, Any]], structured: Mapping[st
             row_handle = _row_handle(tokens, position)
         elif token.type == "tr_close":
             row_handle = None
-        elif token.type == "inline" and token.children:
+        elif token.type == "inline" and token.children and not SUBTITLE.fullmatch(token.content):
             wanted = [row_handle] if row_handle else [handle for words, handles in sentences if _stands_in(words, token.content) for handle in handles]
             token.children = _linked(token.children, values, wanted)
         elif token.type in ("heading_open", "heading_close"):  # the page has its own h1

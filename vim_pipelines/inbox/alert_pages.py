@@ -1,0 +1,35 @@
+"""What the Director is told without being asked, and the button that says it was seen."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from vim_pipelines.approvals.alerts import AlertView, acknowledge, list_alerts, show_alert
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.inbox.order import may_see
+from vim_pipelines.inbox.web import Ask, Inbox, page, seen_other
+
+MOST_ALERTS = 200
+
+
+def show_alerts(inbox: Inbox, ask: Ask) -> Response:
+    """Alerts that nobody has acknowledged, then the newest of the others."""
+    mine = [alert for alert in list_alerts(inbox.store, limit=MOST_ALERTS) if may_see(ask.visitor.actor, alert.segment)]
+    waiting = [alert for alert in mine if alert.acknowledged_at is None]
+    return page(inbox, ask, "alerts.html", waiting=waiting, seen=[alert for alert in mine if alert.acknowledged_at is not None])
+
+
+def do_acknowledge(inbox: Inbox, ask: Ask) -> Response:
+    """Record that a person has seen it; the first one stands."""
+    alert = _visible(inbox, ask)
+    with inbox.deciding:
+        acknowledge(inbox.store, alert.alert_id, person=ask.visitor.actor, note=ask.field("note").strip()[:4000] or None, now=inbox.now(), policy=inbox.policy)
+    return seen_other("/alerts")
+
+
+def _visible(inbox: Inbox, ask: Ask) -> AlertView:
+    alert_id = ask.params["alert_id"]
+    alert = show_alert(inbox.store, alert_id)
+    if alert.alert_id != alert_id or not may_see(ask.visitor.actor, alert.segment):  # a beginning of an id is not an id
+        raise VimError("VIM-E122", f"There is no alert '{alert_id[:20]}'", fix="Go to the alerts")
+    return alert
