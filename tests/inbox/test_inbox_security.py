@@ -305,13 +305,13 @@ def _later(settings, hours):
      "<javascript:alert(1)>", '[x](http://a" onmouseover="alert(1))', "[x]: javascript:alert(1)\n\n[x]", "`<script>`", "[x](//evil.example)", "[x](vbscript:x)", "&lt;script&gt;"],
 )  # fmt: skip
 def test_a_text_that_a_model_wrote_runs_nothing(text):
-    html = render(text, [], None)
+    html = render(text, [])
     assert not re.search(r"<(script|img|svg|iframe|object)", html, re.I) and not re.search(r"<[^>]*\son\w+\s*=", html, re.I)
     assert not re.search(r'href="(?!https?://|#F\d\d")', html)
 
 
 def test_a_link_of_a_text_shows_where_it_leads():
-    html = render("[our bank](https://evil.example/login)", [], None)
+    html = render("[our bank](https://evil.example/login)", [])
     assert 'href="https://evil.example/login"' in html and "(https://evil.example/login)" in html and "noreferrer" in html
 
 

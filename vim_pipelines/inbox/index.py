@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 from dataclasses import fields
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -34,6 +34,7 @@ class QueueIndex:
         self._seen: int | None = None
         self._basis: tuple[date, str] | None = None
         self._rows: tuple[Row, ...] = ()
+        self._keys: dict[str, tuple[float, datetime, str]] = {}
 
     def rows(self, session: Session, policy: Policy, today: date) -> tuple[Row, ...]:
         """The pending requests, the heaviest first, as of this session's moment or a later one."""
@@ -49,12 +50,15 @@ class QueueIndex:
                     return self._rows
             changed = self._changed(session, newest) if self._seen is not None and self._basis == basis else None
             if changed is None:
-                found = list(read_rows(session, states=("pending",)))
+                found, kept = read_rows(session, states=("pending",)), []
             else:
-                found = [row for row in self._rows if row.request_id not in changed]
-                found += [row for row in read_rows(session, ids=changed) if row.state == "pending"]
-            found.sort(key=lambda row: sort_key(row, policy, today))
-            self._rows, self._seen, self._basis = tuple(found), newest, basis
+                found = [row for row in read_rows(session, ids=changed) if row.state == "pending"]
+                kept = [row for row in self._rows if row.request_id not in changed]
+            keys = {row.request_id: sort_key(row, policy, today) for row in found}
+            if keys or changed is None:  # what only left the queue leaves the others in their order
+                self._keys = (self._keys if kept else {}) | keys
+                kept = sorted([*kept, *found], key=lambda row: self._keys[row.request_id])
+            self._rows, self._seen, self._basis = tuple(kept), newest, basis
             return self._rows
 
     def _changed(self, session: Session, newest: int) -> set[str] | None:

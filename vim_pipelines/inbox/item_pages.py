@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -30,6 +31,8 @@ from vim_pipelines.store.models import ApprovalRequest, Draft
 REQUEST_ID = re.compile(r"req-[0-9a-f]{12}")
 MAX_NOTE = 4000
 CONTEXT_LINES = 2
+#: Rendered texts that a process keeps, some 20 kB each.
+MOST_TEXTS = 500
 LOG = logging.getLogger("vim_pipelines.inbox")
 
 
@@ -180,9 +183,19 @@ def _newer(inbox: Inbox, detail: RequestDetail) -> Row | None:
 
 
 def _html(inbox: Inbox, detail: RequestDetail) -> Markup:
-    with inbox.store.reading() as session:
-        structured = session.scalar(select(Draft.structured).where(Draft.draft_id == detail.draft_id))
-    return Markup(render(detail.text, detail.facts, structured))
+    known = inbox.texts.get(detail.payload_sha256)
+    if known is not None and known[0] == detail.text:  # a text that was edited in the store has still the old hash
+        return known[1]
+
+    def structured() -> Mapping[str, Any] | None:
+        with inbox.store.reading() as session:
+            return session.scalar(select(Draft.structured).where(Draft.draft_id == detail.draft_id))
+
+    html = Markup(render(detail.text, detail.facts, structured))
+    if len(inbox.texts) >= MOST_TEXTS:
+        inbox.texts.clear()
+    inbox.texts[detail.payload_sha256] = (detail.text, html)
+    return html
 
 
 def _changes(inbox: Inbox, detail: RequestDetail) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -94,7 +94,9 @@ class Sessions:
         """The cookie of a session that begins now, with an id that nobody has seen before."""
         with self._store.reading() as session:
             row = session.get_one(Person, login)
-            return self._sign({"sid": secrets.token_hex(16), "login": login, "stamp": self._stamp(row)})
+            return self._sign(
+                {"sid": secrets.token_hex(16), "login": login, "stamp": self._stamp(row.login, row.role, row.sessions_valid_from, row.password_hash)}
+            )
 
     def end_all(self, login: str, now: datetime) -> None:
         """Log out: every session of the person is over, on all devices; a cookie that somebody copied is worth nothing."""
@@ -104,17 +106,18 @@ class Sessions:
                 row.sessions_valid_from = max(now, row.sessions_valid_from + timedelta(microseconds=1))
 
     def _person_of(self, login: str, stamp: str) -> PersonView | None:
+        columns = [getattr(Person, field.name) for field in fields(PersonView) if field.name != "has_password"]
         with self._store.reading() as session:
-            row = session.scalar(select(Person).where(Person.login == login, Person.is_active))
-            if row is None or not hmac.compare_digest(self._stamp(row).encode(), stamp.encode("utf-8", "replace")):
-                return None
-            return PersonView(
-                row.login, row.name, row.role, tuple(row.segments), row.email, row.slack_user_id, row.os_user, row.crm_user_id, row.is_active,
-                row.password_hash is not None, row.sessions_valid_from,
-            )  # fmt: skip
+            row = session.execute(select(*columns, Person.password_hash).where(Person.login == login, Person.is_active)).first()
+        if row is None:
+            return None
+        values = row._asdict()
+        hashed = values.pop("password_hash")
+        is_same = hmac.compare_digest(self._stamp(row.login, row.role, row.sessions_valid_from, hashed).encode(), stamp.encode("utf-8", "replace"))
+        return PersonView(**(values | {"segments": tuple(row.segments), "has_password": hashed is not None})) if is_same else None
 
-    def _stamp(self, row: Person) -> str:
-        basis = "|".join([row.login, row.role, row.sessions_valid_from.isoformat(timespec="microseconds"), row.password_hash or ""])
+    def _stamp(self, login: str, role: str, valid_from: datetime, password_hash: str | None) -> str:
+        basis = "|".join([login, role, valid_from.isoformat(timespec="microseconds"), password_hash or ""])
         return hmac.new(self._stamps, basis.encode(), "sha256").hexdigest()[:32]
 
     def _sign(self, content: dict[str, str]) -> str:

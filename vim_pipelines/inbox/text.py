@@ -7,7 +7,7 @@ are not loaded (a picture's address tells its host who reads), and every value t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,12 +22,12 @@ HANDLE = re.compile(r"\bF\d{2}\b")
 SUBTITLE = re.compile(r"\*[^*]+\*")
 
 
-def render(text: str, facts: Sequence[Mapping[str, Any]], structured: Mapping[str, Any] | None = None) -> str:
-    """Safe HTML of `text`. `facts`: those of the request; `structured`: the draft with its slots, which says which fact a sentence shows where
-    two facts have the same value."""
+def render(text: str, facts: Sequence[Mapping[str, Any]], structured: Callable[[], Mapping[str, Any] | None] = lambda: None) -> str:
+    """Safe HTML of `text`. `facts`: those of the request; `structured` reads the draft with its slots, which says which fact a sentence shows
+    where two facts have the same value; it is not asked where all differ."""
     tokens = _markdown().parse(text)
     values = shown_values(facts)
-    sentences = _sentences(structured or {})
+    sentences = _sentences(structured() or {}) if any(len(handles) > 1 for handles in values.values()) else []
     row_handle: str | None = None
     for position, token in enumerate(tokens):
         if token.type == "tr_open":

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, quote
 
 import anyio
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -69,6 +70,8 @@ class Inbox:
     index: QueueIndex = field(default_factory=QueueIndex)
     #: One decision of this process at a time: SQLite would make the others wait in naps of up to 100 ms, a lock wakes them at once.
     deciding: threading.Lock = field(default_factory=threading.Lock)
+    #: Payload hash -> text and its HTML.
+    texts: dict[str, tuple[str, Markup]] = field(default_factory=dict)
     templates: Environment = field(default_factory=lambda: environment())
 
     @property
