@@ -29,6 +29,8 @@ from vim_pipelines.inbox.web import Ask, Inbox, error_page, page, seen_other
 from vim_pipelines.store.models import ApprovalRequest, Draft
 
 REQUEST_ID = re.compile(r"req-[0-9a-f]{12}")
+#: Facts that the text shows stand on the page; the others are folded away.
+FACT_LINK = re.compile(r'href="#(F\d{2})"')
 MAX_NOTE = 4000
 CONTEXT_LINES = 2
 #: Rendered texts that a process keeps, some 20 kB each.
@@ -75,8 +77,10 @@ def _hold_open(inbox: Inbox, request_id: str, person: Actor) -> None:
 
 def _item(inbox: Inbox, ask: Ask, sight: Sight, *, status: int = 200, error: VimError | None = None, note: str = "", answer: str = "") -> Response:
     detail = sight.detail
+    text = _html(inbox, detail)
     values: dict[str, Any] = {
-        "sight": sight, "row": sight.row, "item": detail, "text": _html(inbox, detail), "changes": _changes(inbox, detail), "error": error, "note": note, "answer": answer,
+        "sight": sight, "row": sight.row, "item": detail, "text": text,
+        "handles": set(FACT_LINK.findall(text)), "changes": _changes(inbox, detail), "error": error, "note": note, "answer": answer,
         "evidence_of": _evidence_counts(detail),
     }  # fmt: skip
     return page(inbox, ask, "item.html", status=status, **values)
