@@ -15,6 +15,7 @@ from vim_pipelines.reasoning.gates.base import paragraphs, sentences
 from vim_pipelines.reasoning.gates.inventions import EXAMPLES, load_inventions
 from vim_pipelines.reasoning.gates.risks import worded
 from vim_pipelines.reasoning.gates.severities import MARK, unborne
+from vim_pipelines.reasoning.gates.words import ended
 from vim_pipelines.reasoning.schema import DraftDocument, Paragraph, PlanStep, Section
 
 WORDINGS = yaml.safe_load(Path(__file__).with_name("risk_wordings.yaml").read_text(encoding="utf-8"))
@@ -100,3 +101,28 @@ def test_no_sentence_of_an_evaluation_is_an_example():
     honest = [sentence for draft in honest_drafts() for _, paragraph in paragraphs(draft.draft) for sentence in sentences(paragraph.text_with_slots)]
     assert not [text for text in (*liar, *own, *honest) if len(text.split()) > 3 and plain(text) in learned]
     assert len(learned) > 800
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Train the planners Their CFO left last week.", "Train the planners. Their CFO left last week."),
+        ("Speak with {{F03}} They are talking to a rival.", "Speak with {{F03}}. They are talking to a rival."),
+        ("Grace Price has taken over the Sales Cloud team.", "Grace Price has taken over the Sales Cloud team."),
+    ],
+)
+def test_a_sentence_begins_where_no_full_stop_says_so_and_a_name_begins_none(text, expected):
+    assert ended(text) == expected
+
+
+def test_a_sponsor_who_is_not_known_says_nothing_of_the_other_officers():
+    """Where no sponsor is on record one may say that a sponsor has left; that the finance chief has left is another claim."""
+    playbook, part = part_for("risk_mitigation_plan", headline(risks=[risk("SPONSOR_LOST", "high")], sponsor_name=None))
+
+    def held(text):
+        document = DraftDocument(
+            title="A plan", sections=[Section(kind="risks", paragraphs=[Paragraph(text_with_slots=text, fact_ids=[], compares=[], kind="finding")])], steps=[]
+        )
+        return "invented_risk" in {finding.gate for finding in check(document, part, Demands("internal"))}
+
+    assert not held("The sponsor has left the company.") and held("Their CFO left last week.")

@@ -273,8 +273,8 @@ def _common() -> frozenset[str]:
     return frozenset(Path(__file__).with_name("common_words.txt").read_text(encoding="utf-8").split())
 
 
-#: A word in small letters, a bracket or a slot, and behind it a capital that small letters follow.
-_BORDER = re.compile(r"((?<![\w'-])[a-z][\w'-]*|[)}\ue000])(\s+)(?=([A-Z][a-z']*)\s+(?:[a-z]|\{\{|\ue000))")
+#: A word in small letters, a bracket or a slot, and behind it a capital that small letters or an abbreviation follow.
+_BORDER = re.compile(r"((?<![\w'-])[a-z][\w'-]*|[)}\ue000])(\s+)(?=([A-Z][a-z']*)\s+(?:[a-z]|[A-Z]{2,}\b|\{\{|\ue000))")
 
 
 def ended(text: str) -> str:
