@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from vim_pipelines.approvals.assets import approval_requests
+from vim_pipelines.approvals.assets import alerts, approval_requests
 from vim_pipelines.approvals.sensors import approval_sensors
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.evaluation.assets import plan_effects
@@ -34,7 +34,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """All definitions of one installation. Opens nothing: the store and the portfolio file are read when a run starts."""
     dbt_assets, dbt = dbt_steps(settings)
     return dg.Definitions(
-        assets=[raw_sources, *dbt_assets, handoff, signals, lifecycle, drafts, approval_requests, plan_outcomes, plan_effects, published],
+        assets=[raw_sources, *dbt_assets, handoff, signals, lifecycle, alerts, drafts, approval_requests, plan_outcomes, plan_effects, published],
         asset_checks=[raw_gates],
         jobs=JOBS,
         schedules=[

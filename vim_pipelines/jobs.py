@@ -68,11 +68,11 @@ def replan_request(context: dg.OpExecutionContext, config: RequestConfig) -> Non
 
 @dg.op(required_resource_keys={"settings", "store"})
 def sweep_requests(context: dg.OpExecutionContext) -> None:
-    """Read what was answered in the CRM, where that is a door, then expire what nobody decided in time (expiry never approves)."""
+    """Read what was answered in the CRM, where that is a door; then remind, tell the higher role, and end what nobody decided (never by approving)."""
     from vim_pipelines.approvals.channels.crm import connect
     from vim_pipelines.approvals.crm_door import CrmDoorReport, read_decisions
-    from vim_pipelines.approvals.deciding import expire
     from vim_pipelines.approvals.policy import policy_of
+    from vim_pipelines.approvals.sweeping import sweep
     from vim_pipelines.core.errors import VimError
 
     settings, store = context.resources.settings, context.resources.store
@@ -84,7 +84,23 @@ def sweep_requests(context: dg.OpExecutionContext) -> None:
             context.log.warning("the CRM's answers could not be read: %s", error)
         finally:
             door.close()
-    context.add_output_metadata({"expired": expire(store, settings.now()), **answers.metadata()})
+    context.add_output_metadata({**sweep(store, policy_of(settings), settings.now()).metadata(), **answers.metadata()})
+
+
+@dg.op(required_resource_keys={"settings", "store"})
+def approval_queue_is_draining(context: dg.OpExecutionContext) -> None:
+    """Fail where an approval, a message or an edit waits too long: a sensor that crashes tells nobody."""
+    from vim_pipelines.approvals.deliveries import channels_of
+    from vim_pipelines.approvals.sweeping import stuck
+    from vim_pipelines.core.errors import VimError
+
+    settings = context.resources.settings
+    names = [channel.name for channel in channels_of(settings)]
+    found = stuck(context.resources.store, settings, names, settings.now())
+    with _permanent():
+        if found:
+            fix = "Start the sensors approved_requests, messages_to_send and edits_to_check, or look at their last runs"
+            raise VimError("VIM-E124", "The queue of approvals does not drain", why="; ".join(found), fix=fix)
 
 
 class ReconcileConfig(dg.Config):
@@ -217,9 +233,10 @@ def replan() -> None:
     replan_request()
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Hourly: expire undecided requests.")
+@dg.job(executor_def=dg.in_process_executor, description="Hourly: remind, escalate and expire undecided requests, and see that the queue moves.")
 def approvals_sweep() -> None:
     sweep_requests()
+    approval_queue_is_draining()
 
 
 @dg.job(executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Have a judge read texts that people edited, then ask about them.")

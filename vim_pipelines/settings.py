@@ -84,6 +84,9 @@ class Settings(BaseSettings):
         default=None,
         description="Secret of at least 32 characters that signs the inbox's sessions and the links in mails. Not set: one is made in the home folder.",
     )
+    drain_minutes: int = Field(
+        default=60, ge=5, le=10_080, description="Minutes that an approved request or a planned message may wait before the hourly sweep fails."
+    )
     inbox_url: str = Field(
         default="http://127.0.0.1:8321",
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",

@@ -92,7 +92,7 @@ def test_the_mirror_equals_the_store_however_often_it_runs(store, warehouse) -> 
     for _ in range(2):
         with warehouse.session() as session:
             counts = mirror_store(store, session)
-    assert counts == {"draft_versions": 2, "approval_requests": 1, "approval_events": 2, "outbox": 1, "llm_calls": 2}
+    assert counts == {"draft_versions": 2, "approval_requests": 1, "approval_events": 2, "outbox": 1, "alerts": 0, "llm_calls": 2}
     with warehouse.session(read_only=True) as session:
         (request,) = session.rows("select * from ops.approval_requests")
         assert (request["request_id"], request["state"], request["decided_at"], request["as_of_date"]) == (request_id, "approved", NOW, AS_OF)

@@ -21,11 +21,21 @@ from vim_pipelines.evaluation.plan_effect import follow_effects
 from vim_pipelines.lifecycle.outcomes import follow_plans
 from vim_pipelines.store import open_store
 from vim_pipelines.store.mirror import mirror_store
-from vim_pipelines.store.models import LlmCall, OutboxEntry
+from vim_pipelines.store.models import Alert, LlmCall, OutboxEntry
 from vim_pipelines.transform.project import RESERVED_SELECTIONS, run_dbt, write_profile
 from vim_pipelines.warehouse import open_warehouse
 
-MARTS = ("fct_plans", "fct_approvals", "fct_write_backs", "fct_llm_calls", "fct_llm_costs", "fct_plan_outcomes", "fct_plan_outcome_counts", "fct_plan_effects")
+MARTS = (
+    "fct_plans",
+    "fct_approvals",
+    "fct_alerts",
+    "fct_write_backs",
+    "fct_llm_calls",
+    "fct_llm_costs",
+    "fct_plan_outcomes",
+    "fct_plan_outcome_counts",
+    "fct_plan_effects",
+)
 #: The requests are decided on the morning after AS_OF: a day later they are known.
 NEXT_DAY = AS_OF + timedelta(days=1)
 
@@ -105,13 +115,32 @@ def test_an_empty_store_builds_empty_marts_and_a_full_one_shows_every_decision_c
                 updated_at=NOW,
             )
         )
+        for number, acknowledged in ((1, None), (2, NOW + timedelta(minutes=25))):
+            session.add(
+                Alert(
+                    alert_id=f"alert-{number}",
+                    account_key="ACC-1",
+                    account_name="Customer",
+                    kind="notice_served",
+                    episode=f"2026-06-0{number}",
+                    as_of_date=AS_OF,
+                    facts=[],
+                    text="# Customer has given notice",
+                    text_sha256="t",
+                    created_at=NOW,
+                    acknowledged_at=acknowledged,
+                    acknowledged_by="dora" if acknowledged else None,
+                )
+            )
     marts = build(night)
+    alerts = {row["alert_id"]: (row["is_acknowledged"], row["minutes_to_acknowledgement"]) for row in marts["fct_alerts"]}
+    assert alerts == {"alert-1": (False, None), "alert-2": (True, 25)}
     plans = {row["draft_id"]: row for row in marts["fct_plans"]}
     assert plans[held]["approval_state"] == "rejected"  # a person must write it: asked about, and never to be agreed to
     assert plans[rejected_draft]["approval_state"] == "rejected"
     approvals = {row["request_id"]: row for row in marts["fct_approvals"]}
     assert approvals[rejected]["minutes_to_decision"] == 90
-    assert approvals[approved]["writes_intended"] == 1
+    assert (approvals[approved]["writes_intended"], approvals[approved]["approvals_needed"], approvals[approved]["edited_by"]) == (1, 1, None)
     assert {row["call_id"]: str(row["cost_usd"]) for row in marts["fct_llm_calls"]} == {"call-1": "0.012500", "call-2": "0.002500", "call-3": "None"}
     assert {row["purpose"] for row in marts["fct_llm_calls"]} == {"draft"}
     costs = {(row["account_key"], row["document"]): row for row in marts["fct_llm_costs"]}

@@ -15,10 +15,37 @@ MIRRORED = {
 }
 
 
+@dg.asset(
+    key=["ops", "alerts"],
+    deps=[["marts", "dim_accounts"], ["marts", "fct_account_signals"], ["marts", "fct_ticket_load"], ["marts", "fct_risks"]],
+    partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_A_RUN,
+    group_name="approvals",
+    kinds={"python"},
+    op_tags={"dagster/priority": "10"},  # before the drafts: a model may take an hour
+    required_resource_keys={"settings", "store", "portfolio"},
+)
+def alerts(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """What the Director is told at once: a surge of tickets, a notice, an open P1 near the opt-out deadline. Of the newest as-of date only."""
+    from vim_pipelines.approvals.alerting import alert_night
+    from vim_pipelines.approvals.policy import policy_of
+    from vim_pipelines.newest import is_newest_as_of
+    from vim_pipelines.warehouse import open_warehouse
+
+    settings, as_of = context.resources.settings, as_of_date(context)
+    warehouse = open_warehouse(settings)
+    if not is_newest_as_of(warehouse, context.resources.portfolio, settings, as_of):
+        context.log.info("%s is not the newest as-of date: a backfill stops at the marts, nobody is told anything", as_of)
+        return dg.MaterializeResult(metadata={"found": 0, "backfill": True})
+    with warehouse.session(read_only=True) as session:
+        report = alert_night(session, context.resources.store, settings, as_of, settings.now(), policy=policy_of(settings))
+    return dg.MaterializeResult(metadata=report.metadata())
+
+
 @dg.multi_asset(
     name="approval_requests",
     specs=[
-        dg.AssetSpec(["ops", table], deps=[["ops", "drafts"]], description=description, group_name="approvals", kinds={"sqlalchemy"})
+        dg.AssetSpec(["ops", table], deps=[["ops", "drafts"], ["ops", "alerts"]], description=description, group_name="approvals", kinds={"sqlalchemy"})
         for table, description in MIRRORED.items()
     ],
     partitions_def=AS_OF_PARTITIONS,

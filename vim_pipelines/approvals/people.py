@@ -100,6 +100,16 @@ def add_person(
         ) from None
 
 
+def set_password(store: Store, login: str, password: str, *, now: datetime) -> None:
+    """Set the password of an active person, and end the sessions that were open. VIM-E048 if there is none of that login, or it is too short."""
+    hashed = hash_password(password)
+    with store.session() as session:
+        row = session.get(Person, login)
+        if row is None or not row.is_active:
+            raise VimError("VIM-E048", f"There is nobody with the login '{login}'", fix="See vimotion inbox people list")
+        row.password_hash, row.sessions_valid_from = hashed, now
+
+
 def deactivate(store: Store, login: str, *, now: datetime) -> None:
     """Take somebody's rights and end their sessions; what they decided stays on record. VIM-E048 if there is nobody of that login."""
     with store.session() as session:

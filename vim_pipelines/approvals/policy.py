@@ -115,6 +115,15 @@ class Deadlines(_Strict):
         return self
 
 
+class AlertRules(_Strict):
+    """When the Director is told at once. `muri_priority` is 0 to 100; the others are days."""
+
+    muri_priority: float = Field(default=40, gt=0, le=100)
+    quiet_days: int = Field(default=14, ge=1, le=90)
+    notice_days: int = Field(default=30, ge=1, le=366)
+    p1_days_to_opt_out: int = Field(default=30, ge=0, le=366)
+
+
 class MirrorRule(_Strict):
     """Which computed fields may be written to the CRM account under a standing approval, and who signs it."""
 
@@ -133,6 +142,7 @@ class Policy(_Strict):
     escalation: Escalation
     two_people: TwoPeople
     deadlines: Deadlines
+    alerts: AlertRules = AlertRules()
     max_replan_rounds: int = Field(ge=0)
     dismiss_cooldown_days: int = Field(ge=0)
     evidence_rows_per_fact: int = Field(ge=0, le=50)

@@ -15,6 +15,11 @@ from vim_pipelines.reasoning.facts import product_title, show_list
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from _typeshed import DataclassInstance
+
+    from vim_pipelines.approvals.alerts import AlertView
+    from vim_pipelines.approvals.people import PersonView
+    from vim_pipelines.approvals.policy import Policy
     from vim_pipelines.approvals.queue import Request, RequestDetail
 
 SHORT_ID = 12
@@ -25,13 +30,27 @@ def list_lines(requests: Sequence[Request]) -> list[str]:
     """One line per request, the most urgent first, with the id that the other commands take."""
     if not requests:
         return ["Nothing waits for a decision."]
+    policy = load_policy()
     head = f"{'Request':<{SHORT_ID}}  {'Account':<28}  {'Document':<26}  {'Risk':<7}  {'ARR':>12}  {'Decide by':<16}  {'State':<10}  Role"
     rows = [
         f"{request.request_id[:SHORT_ID]:<{SHORT_ID}}  {request.account_name[:28]:<28}  {load_policy().title(request.document)[:26]:<26}  {request.risk_band or 'unknown':<7}  "
-        f"{format_money(request.arr_amount, request.currency):>12}  {request.expires_at:%Y-%m-%d %H:%M}  {request.state:<10}  {request.approver_role}"
+        f"{format_money(request.arr_amount, request.currency):>12}  {request.expires_at:%Y-%m-%d %H:%M}  {request.state:<10}  {asked_role(request, policy)}"
         for request in requests
     ]
     return [head, *rows, "", f"{len(requests)} requests. Next: vimotion inbox show REQUEST, then approve or reject it"]
+
+
+def asked_role(request: Request, policy: Policy) -> str:
+    """The role that is asked by now: after the escalation the higher one, never a lower. Who may decide does not change by it."""
+    return request.approver_role if request.escalated_at is None else max(request.approver_role, policy.deadlines.escalate_to, key=policy.rank)
+
+
+def alert_lines(alerts: Sequence[AlertView]) -> list[str]:
+    """What directors were told and nobody has acknowledged, one line each; nothing where there is none."""
+    if not alerts:
+        return []
+    rows = [f"{alert.alert_id:<18}  {alert.as_of_date}  {alert.text.splitlines()[0].lstrip('# ')[:100]}" for alert in alerts]
+    return ["", "Alerts:", *rows, "", f"{len(alerts)} alerts. Next: vimotion inbox acknowledge ALERT"]
 
 
 def to_write_lines(requests: Sequence[Request]) -> list[str]:
@@ -114,9 +133,28 @@ def difference_lines(old_text: str, new_text: str) -> list[str]:
     return [f"{marks[kind]} {line}" for kind, line in difference(old_text, new_text) if kind != "same" and line.strip()]
 
 
+def people_lines(people: Sequence[PersonView]) -> list[str]:
+    """One line per person: what they may decide and by what each door knows them."""
+    if not people:
+        return ["Nobody may decide yet. Next: vimotion inbox people add LOGIN --role director"]
+    rows = []
+    for person in people:
+        doors = (("mail", person.email), ("Slack", person.slack_user_id), ("this machine", person.os_user), ("CRM", person.crm_user_id))
+        known = ", ".join(f"{door} {value}" for door, value in doors if value)
+        password = "password" if person.has_password else "no password"
+        rights = f"{person.role} for {', '.join(person.segments) or 'all segments'}" if person.is_active else "may not decide any more"
+        rows.append(f"{person.login:<20}  {person.name[:28]:<28}  {rights:<40}  {password}{'; ' + known if known else ''}")
+    return rows
+
+
 def request_json(request: Request) -> dict[str, Any]:
     """All fields as plain values: decimals as text, times in ISO form."""
-    return {key: _plain(value) for key, value in asdict(request).items()}
+    return as_json(request)
+
+
+def as_json(row: DataclassInstance) -> dict[str, Any]:
+    """Any row of the inbox (request, alert, person) as plain values."""
+    return {key: _plain(value) for key, value in asdict(row).items()}
 
 
 def _plain(value: Any) -> Any:

@@ -42,6 +42,8 @@ class NightSummary:
     cpu_seconds: float = 0.0
     accounts_held: int = 0
     to_write: int = 0
+    #: Alerts that nobody has acknowledged.
+    alerts_open: int = 0
     #: Approved plans by what came of them; empty before the first.
     plans_by_outcome: dict[str, int] = field(default_factory=dict)
     #: Per queue of next best actions: actions and hours in this week's capacity, and actions beyond it.
@@ -63,7 +65,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
     from sqlalchemy import func, select
     from sqlalchemy.orm import aliased
 
-    from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, LlmCall, PendingDraft
+    from vim_pipelines.store.models import Alert, ApprovalEvent, ApprovalRequest, LlmCall, PendingDraft
 
     with warehouse.session(read_only=True) as session:
         total = session.rows(
@@ -107,6 +109,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
                 .exists()
             )
         )
+        alerts = operations.scalar(select(func.count()).select_from(Alert).where(Alert.acknowledged_at.is_(None)))
         calls, unpriced, cost = operations.execute(
             select(func.count(), func.count().filter(LlmCall.cost_usd.is_(None)), func.sum(LlmCall.cost_usd)).where(LlmCall.as_of_date == as_of)
         ).one()
@@ -125,6 +128,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         drafts_held=int(drafts.get("held", 0)),
         awaiting_approval=int(waiting or 0),
         to_write=int(by_hand or 0),
+        alerts_open=int(alerts or 0),
         cost_usd=None if unpriced and not cost else Decimal(cost or 0) if calls else Decimal(0),
         attention=held_lines(held) + attention_lines(quality),
         accounts_held=len(held),
@@ -230,6 +234,7 @@ def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
         f"  Next best actions     {queue_line(summary.queues)}",
         f"  Drafts                written {summary.drafts_written}   held back by a gate {summary.drafts_held}   awaiting approval {summary.awaiting_approval}"
         + (f"   for a person to write {summary.to_write} (vimotion inbox list)" if summary.to_write else ""),
+        *([f"  Alerts                {summary.alerts_open} that nobody has acknowledged (vimotion inbox alerts)"] if summary.alerts_open else []),
         *([f"                        {summary.drafts_waiting} wait for a batch of calls to end: vimotion batches collect"] if summary.drafts_waiting else []),
         *(
             [f"  Approved plans        {'   '.join(f'{state} {count}' for state, count in summary.plans_by_outcome.items())}"]

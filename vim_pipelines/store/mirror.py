@@ -17,7 +17,7 @@ from sqlalchemy.orm import defer
 
 from vim_pipelines.core.hashing import canonical_json, sha256_text
 from vim_pipelines.store.engine import Store
-from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Base, Draft, LlmCall, OutboxEntry
+from vim_pipelines.store.models import Alert, ApprovalEvent, ApprovalRequest, Base, Draft, LlmCall, OutboxEntry
 
 if TYPE_CHECKING:
     from vim_pipelines.warehouse.base import Session
@@ -122,6 +122,15 @@ TABLES: tuple[MirrorTable, ...] = (
         ),
     ),
     MirrorTable(
+        "alerts",
+        Alert,
+        _columns(
+            """alert_id varchar; account_key varchar; account_name varchar; kind varchar; episode varchar; as_of_date date; segment varchar; text_sha256 varchar
+            created_at timestamp; acknowledged_by varchar; acknowledged_role varchar; acknowledged_channel varchar; acknowledged_at timestamp; note varchar"""
+        ),
+        ("facts", "text"),
+    ),
+    MirrorTable(
         "llm_calls",
         LlmCall,
         (
@@ -139,7 +148,7 @@ TABLES: tuple[MirrorTable, ...] = (
 
 
 def mirror_store(store: Store, session: Session) -> dict[str, int]:
-    """Make the tables `ops.draft_versions`, `approval_requests`, `approval_events`, `outbox` and `llm_calls` equal to the store; returns rows by table.
+    """Make the tables `ops.draft_versions`, `approval_requests`, `approval_events`, `outbox`, `alerts` and `llm_calls` equal to the store; returns rows by table.
 
     The tables are created where they are missing. Each is read from the store in one transaction of its own.
     """

@@ -53,6 +53,11 @@ final as (
             when requests.decided_at is not null
                 then cast({{ dbt.datediff('requests.created_at', 'requests.decided_at', 'minute') }} as bigint)
         end as minutes_to_decision,
+        requests.segment,
+        cast(requests.approvals_needed as bigint) as approvals_needed,
+        requests.edited_by,
+        requests.reminded_at,
+        requests.escalated_at,
         requests.note,
         requests.payload_sha256,
         requests.approved_sha256,
