@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,12 +21,13 @@ from vim_pipelines.approvals.channels.slack_http import slack_routes
 from vim_pipelines.inbox import alert_pages, change_pages, doors, item_pages, queue_pages
 from vim_pipelines.inbox.guard import Guard, Receive, Scope, Send
 from vim_pipelines.inbox.sessions import Sessions
-from vim_pipelines.inbox.web import FOLDER, THREADS, Ask, Handler, Inbox, error_page, known_error, make_route
+from vim_pipelines.inbox.web import FOLDER, LOGIN_THREADS, THREADS, Ask, Handler, Inbox, error_page, known_error, make_route
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
     from vim_pipelines.store.engine import Store
 
+Limiter = Callable[[], anyio.CapacityLimiter]
 #: Routes for machines: their requests come from elsewhere and are signed.
 MACHINE_PATHS = ("/slack/",)
 
@@ -36,14 +37,9 @@ def make_app(settings: Settings, store: Store) -> Starlette:
     from vim_pipelines.approvals.secrets import inbox_secret
 
     inbox = Inbox(settings, store, Sessions(inbox_secret(settings), store))
-    limiters: list[anyio.CapacityLimiter] = []
+    pages, logins = _limiter(THREADS), _limiter(LOGIN_THREADS)
 
-    def limiter() -> anyio.CapacityLimiter:
-        if not limiters:  # made inside the running loop, to which it belongs
-            limiters.append(anyio.CapacityLimiter(THREADS))
-        return limiters[0]
-
-    def route(path: str, handler: Handler, method: str = "GET", *, is_open: bool = False) -> Route:
+    def route(path: str, handler: Handler, method: str = "GET", *, is_open: bool = False, limiter: Limiter = pages) -> Route:
         return make_route(inbox, limiter, path, handler, method, is_open=is_open)
 
     routes: list[BaseRoute] = [
@@ -61,7 +57,7 @@ def make_app(settings: Settings, store: Store) -> Starlette:
         route("/alerts/{alert_id}/acknowledge", alert_pages.do_acknowledge, "POST"),
         route("/help", doors.show_help),
         route("/login", doors.show_login, is_open=True),
-        route("/login", doors.do_login, "POST", is_open=True),
+        route("/login", doors.do_login, "POST", is_open=True, limiter=logins),
         route("/logout", doors.do_logout, "POST"),
         route("/link/{token}", doors.open_link, is_open=True),
         route("/open/{token}", doors.open_link, is_open=True),
@@ -83,6 +79,18 @@ def make_app(settings: Settings, store: Store) -> Starlette:
         exception_handlers={404: missing, 405: missing, HTTPException: missing},
         lifespan=lambda _app: _listening(settings, store),
     )
+
+
+def _limiter(threads: int) -> Limiter:
+    """At most so many at a time. The limiter is made inside the running loop, to which it belongs."""
+    made: list[anyio.CapacityLimiter] = []
+
+    def limiter() -> anyio.CapacityLimiter:
+        if not made:
+            made.append(anyio.CapacityLimiter(threads))
+        return made[0]
+
+    return limiter
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import threading
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,8 +31,6 @@ SESSION_HOURS = 8
 MAX_FAILURES = 8
 FAILURE_WINDOW_MINUTES = 15
 ATTEMPTS_KEPT_DAYS = 7
-#: scrypt takes 32 MiB and a fifth of a second each; two at a time is as much as logins may take from the others.
-_HASHING = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True)
@@ -151,8 +148,7 @@ def log_in(store: Store, login: str, password: str, now: datetime) -> PersonView
         session.add(attempt)
         session.flush()
         number = attempt.attempt_number
-    with _HASHING:
-        person = check_password(store, login[:255], password[:1024])
+    person = check_password(store, login[:255], password[:1024])
     if person is not None:
         with store.session() as session:
             # A right password clears the mistypes before it; the guesses of others at other logins stay.

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 #: Threads for pages. More would only wait for each other: SQLite has one writer and Python one interpreter lock.
-THREADS = 8
+THREADS = 4
+#: Threads for logins, of their own: a hundred people who log in at nine must not stand in front of those who read. scrypt takes 32 MiB a try.
+LOGIN_THREADS = 2
 MAX_FIELDS = 400
 LOG = logging.getLogger("vim_pipelines.inbox")
 
