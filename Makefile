@@ -40,8 +40,8 @@ audit: install ## Run the nightly job on the sandbox portfolio and print the sum
 test: install ## All tests but the slow ones
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
-test-all: install ## All tests, the long property, load and kill runs too
-	$(BIN)/python -m pytest -n auto --dist loadfile
+test-all: install ## All tests, the long property, load and kill runs too, on examples drawn anew
+	HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n auto --dist loadfile
 
 ui: install ## Dagster with the sandbox: runs, lineage, checks, launchpad
 	@$(BIN)/vimotion sandbox up -- $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1

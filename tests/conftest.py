@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -14,6 +15,12 @@ for name in list(os.environ):
     if name.startswith(("VIMOTION_", "ANTHROPIC_", "LANGSMITH_", "OPENAI_", "SALESFORCE_", "HUBSPOT_", "ZENDESK_", "SNOWFLAKE_", "SLACK_")):
         del os.environ[name]
 os.environ.update(DBT_SEND_ANONYMOUS_USAGE_STATS="false", DAGSTER_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", LANGSMITH_TEST_TRACKING="false")
+
+
+#: `make test` draws the same examples every time, so that it answers for the change under test and not for its luck; `make test-all` draws new ones.
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.register_profile("random", database=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")

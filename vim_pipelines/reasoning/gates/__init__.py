@@ -168,7 +168,7 @@ def _promise_of_a_name(lower: str) -> str | None:
 
 
 def _own_wording(playbook: Playbook) -> frozenset[str]:
-    return frozenset(risks.worded(sentence) for text in playbook.wordings() for sentence in sentences(text))
+    return frozenset(risks.worded(sentence) for text in playbook.wordings() for sentence in sentences(words.ended(words.fold(text))))
 
 
 def demands_of(playbook: Playbook) -> Demands:
