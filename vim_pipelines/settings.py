@@ -84,6 +84,9 @@ class Settings(BaseSettings):
         default=None,
         description="Secret of at least 32 characters that signs the inbox's sessions and the links in mails. Not set: one is made in the home folder.",
     )
+    night_niceness: int = Field(
+        default=10, ge=0, le=19, description="Unix niceness of the night, so that the inbox on the same machine answers first; 0 gives way to nobody."
+    )
     drain_minutes: int = Field(
         default=60, ge=5, le=10_080, description="Minutes that an approved request or a planned message may wait before the hourly sweep fails."
     )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reasoning"))
 
@@ -23,6 +24,7 @@ from vim_pipelines.reasoning.providers.base import DraftRequest
 from vim_pipelines.reasoning.providers.offline import offline_result
 from vim_pipelines.settings import Settings
 from vim_pipelines.store import open_store
+from vim_pipelines.store.models import Draft
 
 
 @pytest.fixture
@@ -117,3 +119,11 @@ def test_versions_of_one_document_are_never_parted_by_a_transaction(store):
         make_draft(store, account=f"ACC-{number:02d}", version=2, as_of=AS_OF)
     asked = ask(store)
     assert (len(asked.requested), asked.must_write) == (30, ())
+
+
+def test_a_draft_that_was_planned_before_an_edit_takes_the_next_number(store):
+    """A batch took hours; meanwhile somebody edited the text, and the collected draft met the edit's version."""
+    kept(store, request(key="key-1"))
+    kept(store, request(key="key-2"), version=1)
+    with store.reading() as session:
+        assert sorted(session.scalars(select(Draft.version))) == [1, 2]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -143,3 +146,16 @@ def test_sensors_are_stopped_until_somebody_turns_them_on_except_in_the_sandbox(
 def test_the_workspace_file_names_the_definitions():
     text = (Path(__file__).resolve().parents[2] / "workspace.yaml").read_text()
     assert "vim_pipelines.definitions" in text and "location_name: vim_pipelines" in text
+
+
+def test_the_night_gives_way_and_never_pushes_forward(tmp_path):
+    """In a process of its own: what gave way cannot go back."""
+    script = (
+        "import os, sys; from pathlib import Path; from vim_pipelines.definitions import _give_way; from vim_pipelines.settings import Settings;"
+        "os.nice(int(sys.argv[1])); _give_way(Settings(home=Path(sys.argv[2]), night_niceness=10)); print(os.getpriority(os.PRIO_PROCESS, 0))"
+    )
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    shown = [
+        int(subprocess.run([sys.executable, "-c", script, str(more), str(tmp_path)], capture_output=True, text=True, check=True).stdout) for more in (0, 15)
+    ]
+    assert shown == [max(before, 10), min(before + 15, 19)]

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import canonical_json, sha256_json, sha256_text
@@ -199,13 +199,17 @@ def keep_draft(job: Job, result: DraftResult, store: Store, now: datetime, repor
 
     `judged` is what `judged_and_repaired` made of `result`; without it the deterministic gates are asked here, and nothing is repaired.
     """
-    judged = judged or by_gates(job.request, result)
-    drafts = [_row(job.request, job.version, judged, now)]
-    if judged.is_held and result.written_by != "offline":
-        names = ", ".join(dict.fromkeys(finding.gate for finding in judged.findings))
+    versions = [judged or by_gates(job.request, result)]
+    if versions[0].is_held and result.written_by != "offline":
+        names = ", ".join(dict.fromkeys(finding.gate for finding in versions[0].findings))
         instead = offline_result(job.request, outcome=result.outcome, reason=f"a gate held the model's text back ({names})")
-        drafts.append(_row(job.request, job.version + 1, by_gates(job.request, instead), now))
+        versions.append(by_gates(job.request, instead))
+    judged = versions[0]
     with store.session() as session:
+        # A person's edit or a re-plan may have taken the number since the job was planned: a model's answer can take hours.
+        taken = select(func.max(Draft.version)).where(Draft.account_key == job.request.account_key, Draft.document == job.request.playbook.id)
+        first = max(job.version, (session.scalar(taken) or 0) + 1)
+        drafts = [_row(job.request, first + place, version, now) for place, version in enumerate(versions)]
         session.add_all(drafts)
         session.execute(delete(PendingDraft).where(PendingDraft.draft_key == job.request.draft_key))
     report.outcomes[result.outcome] += 1
