@@ -282,7 +282,7 @@ class Settings(BaseSettings):
     slack_channel: str | None = Field(
         default=None,
         pattern=r"^[CG][A-Z0-9]{2,30}$",
-        description="Id of one Slack channel (C...) for all messages. Not set: each person's direct messages.",
+        description="Id of one Slack channel (C...) for all messages and approved words inside the house. Not set: each person's direct messages.",
     )
     slack_base_url: str = Field(
         default="https://slack.com/api/", validation_alias=_vendor("SLACK_BASE_URL"), description="Address of Slack's Web API (or of the emulator)."

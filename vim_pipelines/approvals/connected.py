@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from vim_pipelines.core.net import is_loopback
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
@@ -17,15 +20,19 @@ CRM_ACTIONS = ("crm_note", "crm_task")
 
 @dataclass(frozen=True)
 class Connections:
-    """`actions`: what is carried out here. `mailbox_domain`: the one whose mailboxes a letter may be laid into."""
+    """`actions`: what is carried out here. `mailbox_domain`: the one whose mailboxes a letter may be laid into.
+
+    `slack_channel`: where a word inside the house goes if its playbook names no channel; None: only where it does.
+    """
 
     actions: tuple[str, ...] = CRM_ACTIONS
     mailbox_domain: str | None = None
+    slack_channel: str | None = None
 
 
 def connections_of(settings: Settings) -> Connections:
     """Of this installation."""
-    return Connections(connected_actions(settings), settings.gmail_domain)
+    return Connections(connected_actions(settings), settings.gmail_domain, settings.slack_channel)
 
 
 def connected_actions(settings: Settings) -> tuple[str, ...]:
@@ -35,4 +42,6 @@ def connected_actions(settings: Settings) -> tuple[str, ...]:
         found.append("gmail_draft")
     if settings.training_webhook_url and settings.training_webhook_secret:
         found.append("training_webhook")
+    if settings.slack_bot_token and not (settings.is_sandbox and not is_loopback(urlsplit(settings.slack_base_url).hostname or "")):
+        found.append("slack_internal")  # a sandbox may ask its questions in a real workspace, but posts no invented account's news there
     return tuple(found)

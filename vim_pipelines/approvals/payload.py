@@ -140,7 +140,7 @@ def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str,
     """
     rule, title, key = policy.rule(draft.document), policy.title(draft.document), vim_key(request_id)
     heading = f"{title}: {draft.account_name}"
-    given = {str(action["action"]): dict(action["fields"]) for action in planned if _is_carried_out(str(action["action"]), policy, info)}
+    given = {str(action["action"]): dict(action["fields"]) for action in planned if _is_carried_out(action, policy, info)}
     names = tuple(given) if planned else rule.on_approve
     built: list[dict[str, Any]] = []
     if "crm_note" in names:
@@ -168,6 +168,10 @@ def actions(draft: Draft, policy: Policy, info: AccountInfo, *, request_id: str,
     if "training_webhook" in given:
         invitation: dict[str, Any] = {name: given["training_webhook"].get(name) for name in ("account", "contact", "start_by", "message")}
         built.append({"action": "training_webhook", "object": "training.invitation", "key": key, "fields": _written(invitation)})
+    if "slack_internal" in given:
+        word: dict[str, Any] = {"title": heading, "channel": policy.connections.slack_channel} | {k: v for k, v in given["slack_internal"].items() if v}
+        word = {name: word.get(name) for name in ("channel", "title", "steps")} | {"note": key}
+        built.append({"action": "slack_internal", "object": "slack.message", "key": key, "fields": _written(word)})
     if "gmail_draft" in given:
         letter: dict[str, Any] = {"mailbox": info.csm_email, "subject": heading} | _letter_fields(draft, given["gmail_draft"])
         built.append({"action": "gmail_draft", "object": "gmail.draft", "key": key, "fields": _written(letter)})
@@ -179,7 +183,7 @@ def left_to_you(draft: Draft, policy: Policy, info: AccountInfo, planned: Sequen
     heading = f"{policy.title(draft.document)}: {draft.account_name}"
     left = []
     for action in planned:
-        if _is_carried_out(str(action["action"]), policy, info):
+        if _is_carried_out(action, policy, info):
             continue
         fields = dict(action["fields"])
         if action["action"] == "gmail_draft":
@@ -189,9 +193,11 @@ def left_to_you(draft: Draft, policy: Policy, info: AccountInfo, planned: Sequen
     return left
 
 
-def _is_carried_out(action: str, policy: Policy, info: AccountInfo) -> bool:
-    """Whether approval does it here. A letter needs a mailbox that may be opened: that of the account's CSM."""
-    connections = policy.connections
+def _is_carried_out(planned: Mapping[str, Any], policy: Policy, info: AccountInfo) -> bool:
+    """Whether approval does it here. A letter needs a mailbox that may be opened (that of the account's CSM), a word inside the house a channel."""
+    connections, action = policy.connections, str(planned["action"])
+    if action == "slack_internal":
+        return action in connections.actions and bool(planned["fields"].get("channel") or connections.slack_channel)
     if action == "gmail_draft":
         _, _, domain = (info.csm_email or "").rpartition("@")
         is_ours = bool(domain) and domain.casefold() == (connections.mailbox_domain or "").casefold()

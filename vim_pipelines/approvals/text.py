@@ -175,6 +175,9 @@ def _action(action: dict[str, Any]) -> str:
         return f"lay a draft into the mailbox of {fields.get('mailbox')} ({_recipient(fields)}; nothing is sent): {fields.get('subject', '')}"
     if action["action"] == "training_webhook":
         return f"hand an invitation to the training system: {fields.get('message', '')}"
+    if action["action"] == "slack_internal":
+        steps = " ".join(str(fields.get("steps", "")).split())
+        return f"post into the Slack channel {fields.get('channel')}: {fields.get('title', '')}; {steps[:300]}{' ...' if len(steps) > 300 else ''}"
     subject = fields.get("Subject") or fields.get("Title__c") or ""
     record = {"crm_task": "create a task in the CRM", "crm_note": "store the text in the CRM (VIM_Draft__c)", "crm_fields": "set fields of the account"}
     return f"{record.get(action['action'], action['action'])}{': ' + subject if subject else ''}"

@@ -35,6 +35,8 @@ SCOPES = {
     "im:history": "find a direct message whose answer was lost",
     "channels:history": "find a message in a public channel whose answer was lost",
     "groups:history": "find a message in a private channel whose answer was lost",
+    "channels:read": "see whether outsiders read a public channel before an approved word goes there",
+    "groups:read": "see whether outsiders read a private channel before an approved word goes there",
     "users:read": "look people up",
     "users:read.email": "look people up by their address",
 }
@@ -154,6 +156,40 @@ class SlackClient:
     def update(self, posted: Posted, text: str, blocks: Sequence[Mapping[str, Any]]) -> None:
         """Show something else in a message of ours; the same again changes nothing."""
         self.call("chat.update", channel=posted.channel, ts=posted.ts, text=text, blocks=list(blocks))
+
+    def delete(self, posted: Posted) -> None:
+        """Take a message of ours away (docs.slack.dev, `chat.delete`: a bot token deletes what that bot posted). One that is gone is no error."""
+        try:
+            self.call("chat.delete", channel=posted.channel, ts=posted.ts)
+        except VendorError as error:
+            if error.vendor_code != "message_not_found":
+                raise
+
+    def message(self, posted: Posted) -> dict[str, Any] | None:
+        """One message as it stands, with its metadata; None if it is gone."""
+        answer = self.call(
+            "conversations.history", channel=posted.channel, oldest=posted.ts, latest=posted.ts, inclusive=True, limit=1, include_all_metadata=True
+        )
+        return next((dict(message) for message in answer["messages"] or [] if message.get("ts") == posted.ts), None)
+
+    def outsiders(self, channel: str, *, most: int = 200) -> str | None:
+        """Who reads a channel and is not of this house, in words; None where nobody is. One request for each member but ourselves.
+
+        Counted as outsiders: a channel shared with another organization, guests (`is_restricted`), members of other workspaces (`is_stranger`). A
+        channel of more than `most` members is not looked through, and counts as one that outsiders may read.
+        """
+        found = self.call("conversations.info", channel=channel)["channel"]
+        if found.get("is_ext_shared") or found.get("is_pending_ext_shared"):
+            return "it is shared with another organization"
+        answer = self.call("conversations.members", channel=channel, limit=most)
+        if (answer.get("response_metadata") or {}).get("next_cursor"):
+            return f"it has more than {most} members, too many to look at each"
+        ours = self.identity().bot_user_id
+        for user in answer["members"] or []:
+            who = self.call("users.info", user=user)["user"] if user != ours else {}
+            if who.get("is_restricted") or who.get("is_ultra_restricted") or who.get("is_stranger"):
+                return f"{user} is a guest or from outside"
+        return None
 
     def whisper(self, channel: str, user: str, text: str) -> None:
         """A line that only `user` sees."""

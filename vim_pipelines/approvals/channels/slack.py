@@ -64,13 +64,9 @@ class SlackChannel:
             raise _told(error) from None
 
     def _find(self, message: Message, person: PersonView, *, pages: int) -> dict[str, Any] | None:
-        where, us = self._where(person), self._client.identity()
-        for found in self._client.history(where, pages=pages):
-            delivery, subject = carried(found)
-            is_it = delivery == message.delivery_id or (self._channel is not None and subject == subject_of(message))
-            if is_it and found.get("bot_id") == us.bot_id:
-                return {"channel": where, "ts": str(found["ts"])}
-        return None
+        where, subject = self._where(person), subject_of(message) if self._channel is not None else None
+        found = find_ours(self._client, where, message.delivery_id, subject=subject, pages=pages)
+        return None if found is None else {"channel": where, "ts": str(found["ts"])}
 
     def settle(self, message: Message, person: PersonView, reference: dict[str, Any]) -> None:
         """Show how it ended, without buttons; nothing where the message is gone."""
@@ -93,6 +89,16 @@ class SlackChannel:
         if user not in self._direct:
             self._direct[user] = self._client.open_dm(user)
         return self._direct[user]
+
+
+def find_ours(client: SlackClient, channel: str, delivery_id: str, *, subject: str | None = None, pages: int) -> dict[str, Any] | None:
+    """The newest message there whose metadata say `delivery_id` (or `subject`) and that our own app posted; None if it is not among the newest 200 for each page."""
+    us = client.identity()
+    for found in client.history(channel, pages=pages):
+        carries, about = carried(found)
+        if (carries == delivery_id or (subject is not None and about == subject)) and found.get("bot_id") == us.bot_id:
+            return found
+    return None
 
 
 def connect(settings: Settings) -> SlackChannel | None:

@@ -117,8 +117,24 @@ def message_text(message: Message) -> str:
 
 
 def delivery_metadata(message: Message) -> dict[str, Any]:
-    """Metadata by which a message is found again. Other apps in the channel can read it: it says nothing but ids of ours."""
-    return {"event_type": EVENT_TYPE, "event_payload": {"delivery_id": message.delivery_id, "subject": subject_of(message)}}
+    """Metadata by which a message is found again."""
+    return marked(message.delivery_id, subject_of(message))
+
+
+def marked(delivery_id: str, subject: str) -> dict[str, Any]:
+    """Metadata as `carried` reads it. Other apps in the channel can read it too: it says nothing but ids of ours."""
+    return {"event_type": EVENT_TYPE, "event_payload": {"delivery_id": delivery_id, "subject": subject}}
+
+
+def word_blocks(title: str, text: str, note: str) -> list[dict[str, Any]] | None:
+    """Blocks of an approved word inside the house: title, text, and where the whole is. None if it does not fit: what was approved is never cut."""
+    if len(escape(title)) > SECTION_CHARACTERS:
+        return None
+    is_short = len(escape(title)) <= HEADER_CHARACTERS
+    head: dict[str, Any] = {"type": "header" if is_short else "section", "text": _plain(title, SECTION_CHARACTERS)}
+    tail = {"type": "context", "elements": [_plain(f"Approved. The whole text: {note} in the CRM", VALUE_CHARACTERS)]}
+    body, is_cut = _body(text, TOTAL_CHARACTERS - _size([head, tail]))
+    return None if is_cut else [head, *body, tail]
 
 
 def subject_of(message: Message) -> str:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 #: Published: they open nothing but this machine's sandbox.
 BOT_TOKEN, APP_TOKEN, SIGNING_SECRET = "xoxb-sandbox-bot", "xapp-sandbox-app", "sandbox-slack-signing-secret"
-SCOPES = ("chat:write", "im:write", "im:history", "channels:history", "groups:history", "users:read", "users:read.email")
+SCOPES = ("chat:write", "im:write", "im:history", "channels:history", "groups:history", "channels:read", "groups:read", "users:read", "users:read.email")
 TEAM, TEAM_DOMAIN, APP, BOT, BOT_USER = "T0SANDBOX", "sandbox", "A0SANDBOX", "B0SANDBOX", "U0SANDBOX"
 TRIGGER_SECONDS = ACK_SECONDS = 3.0
 HTTP_RETRIES = 3
@@ -49,9 +49,13 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "auth.test": (),
     "chat.postMessage": ("chat:write",),
     "chat.update": ("chat:write",),
+    "chat.delete": ("chat:write",),
     "chat.postEphemeral": ("chat:write",),
     "conversations.open": ("im:write",),
     "conversations.history": (),  # by the kind of conversation
+    "conversations.info": ("channels:read", "groups:read"),
+    "conversations.members": ("channels:read", "groups:read"),
+    "users.info": ("users:read",),
     "users.lookupByEmail": ("users:read.email",),
     "views.open": (),
     "apps.connections.open": (),
@@ -66,6 +70,7 @@ class Member:
     name: str
     email: str
     is_active: bool = True
+    is_guest: bool = False
 
 
 @dataclass
@@ -77,6 +82,7 @@ class Conversation:
     members: set[str]
     has_bot: bool = True
     is_archived: bool = False
+    is_shared_outside: bool = False
     messages: list[dict[str, Any]] = field(default_factory=list)
 
     def find(self, ts: str) -> dict[str, Any] | None:
@@ -350,6 +356,37 @@ class SlackEmulator:
         message.update({"blocks": [], **self._content(arguments), **kept, "edited": {"user": BOT_USER, "ts": self._stamp()}})
         return {"channel": conversation.id, "ts": message["ts"], "text": message["text"]}
 
+    def _chat_delete(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        conversation = self._conversation(str(arguments.get("channel", "")))
+        message = conversation.find(str(arguments.get("ts", "")))
+        if message is None:
+            raise Refusal("message_not_found")
+        if message.get("bot_id") != BOT:
+            raise Refusal("cant_delete_message")
+        conversation.messages.remove(message)
+        return {"channel": conversation.id, "ts": message["ts"]}
+
+    def _conversations_info(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        found = self._conversation(str(arguments.get("channel", "")))
+        shown = {"id": found.id, "name": found.name, "is_member": found.has_bot, "is_archived": found.is_archived}
+        return {"channel": shown | {"is_ext_shared": found.is_shared_outside, "is_pending_ext_shared": False}}
+
+    def _conversations_members(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        everybody = [*sorted(self._conversation(str(arguments.get("channel", ""))).members), BOT_USER]
+        start, limit = int(arguments.get("cursor") or 0), min(int(arguments.get("limit") or 100), 1000)
+        return {
+            "members": everybody[start : start + limit],
+            "response_metadata": {"next_cursor": str(start + limit) if start + limit < len(everybody) else ""},
+        }
+
+    def _users_info(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        member = self.members.get(str(arguments.get("user", "")))
+        if member is None:
+            raise Refusal("user_not_found")
+        return {
+            "user": {"id": member.user, "name": member.name, "deleted": not member.is_active, "is_restricted": member.is_guest, "is_ultra_restricted": False}
+        }
+
     def _chat_postEphemeral(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         conversation, user = self._conversation(str(arguments.get("channel", ""))), str(arguments.get("user", ""))
         if user not in conversation.members:
@@ -362,6 +399,11 @@ class SlackEmulator:
         conversation = self._conversation(str(arguments.get("channel", "")))
         self._need(("im:history",) if conversation.id.startswith("D") else ("channels:history", "groups:history"))
         newest = sorted(conversation.messages, key=lambda message: float(message["ts"]), reverse=True)
+        oldest, latest = float(arguments.get("oldest") or 0), float(arguments.get("latest") or "inf")
+        if str(arguments.get("inclusive", "")).lower() in ("1", "true"):
+            newest = [message for message in newest if oldest <= float(message["ts"]) <= latest]
+        else:
+            newest = [message for message in newest if oldest < float(message["ts"]) < latest]
         start, limit = int(arguments.get("cursor") or 0), min(int(arguments.get("limit") or 100), 999)
         page = [dict(message) for message in newest[start : start + limit]]
         if str(arguments.get("include_all_metadata", "")).lower() not in ("1", "true"):

@@ -108,6 +108,10 @@ def with_deliverables(settings: Settings, crm: CrmTarget, options: TransportOpti
         from vim_pipelines.writeback.deliverables.training import TrainingWebhook
 
         found["training_webhook"] = TrainingWebhook(settings, options)
+    if "slack_internal" in connected:
+        from vim_pipelines.writeback.deliverables.slack import SlackWords
+
+        found["slack_internal"] = SlackWords(settings)
     for deliverable in found.values():
         _refuse_outside(settings, deliverable)
     return WithDeliverables(crm, found) if found else crm

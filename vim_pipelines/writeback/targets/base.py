@@ -34,6 +34,9 @@ from typing import Any, ClassVar, Literal, Self
 from vim_pipelines.vendors.http import VendorError
 from vim_pipelines.writeback.actions import Intended
 
+#: A scope, a channel or blocks that Slack refuses: nothing was done, and the same again is refused again.
+REFUSED_BY_SLACK = ("VIM-E140", "VIM-E141", "VIM-E142")
+
 Effect = Literal["none", "refused", "unknown"]
 
 
@@ -164,7 +167,7 @@ def effect_of(error: VendorError) -> Effect:
     """
     if error.code == "VIM-E015" or (error.code == "VIM-E013" and (error.status is None or error.status >= 500)):
         return "unknown"
-    if error.code == "VIM-E011" or (error.code == "VIM-E013" and error.vendor_code not in ("LOCKED", "UNABLE_TO_LOCK_ROW")):
+    if error.code in ("VIM-E011", *REFUSED_BY_SLACK) or (error.code == "VIM-E013" and error.vendor_code not in ("LOCKED", "UNABLE_TO_LOCK_ROW")):
         return "refused"
     return "none"
 
