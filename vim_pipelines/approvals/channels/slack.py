@@ -85,7 +85,7 @@ class SlackChannel:
             return self._channel
         user = person.slack_user_id
         if not user:
-            raise Undeliverable(f"{person.login} has no Slack user id", fix=f"vimotion inbox people add {person.login} --slack-user-id U...")
+            raise Undeliverable(f"{person.login} has no Slack user id", fix=f"vimotion inbox people add {person.login} --slack-user U...")
         if user not in self._direct:
             self._direct[user] = self._client.open_dm(user)
         return self._direct[user]
