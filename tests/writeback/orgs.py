@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 
+from vim_pipelines.core.markup import text_of
 from vim_pipelines.settings import Settings
 from vim_pipelines.vendors.http import Limiter, RetryPolicy, TransportOptions
-from vim_pipelines.writeback.targets.hubspot import HubSpotTarget, text_of
+from vim_pipelines.writeback.targets.hubspot import HubSpotTarget
 from vim_pipelines.writeback.targets.hubspot import make as make_hubspot
 from vim_pipelines.writeback.targets.planhat import PlanhatTarget
 from vim_pipelines.writeback.targets.planhat import make as make_planhat

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from vim_pipelines.approvals.queue import show_request
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.markup import html_of, text_of
 from vim_pipelines.store.models import OutboxEntry
 from vim_pipelines.vendors.http import VendorError
 from vim_pipelines.writeback.actions import Intended
 from vim_pipelines.writeback.apply import write_back
-from vim_pipelines.writeback.targets.hubspot import BODY_LIMIT, HubSpotTarget, html_of, text_of
+from vim_pipelines.writeback.targets.hubspot import BODY_LIMIT, HubSpotTarget
 
 HOSTILE = 'Renew <script>alert(1)</script> & "save" 5 < 6\n\n<img src=x onerror=steal()> <a href="https://evil.example">here</a>'
 

@@ -7,12 +7,11 @@ their association, in one request. Bodies are HTML to HubSpot: texts are escaped
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.markup import html_of, text_of
 from vim_pipelines.vendors.http import VendorError
 from vim_pipelines.vendors.hubspot import HubSpotClient, WriteResult, client_from_settings
 from vim_pipelines.writeback.actions import Intended
@@ -278,36 +277,6 @@ class HubSpotTarget(CrmTarget):
 def make(settings: Settings, key_field: str | None, options: TransportOptions | None = None) -> HubSpotTarget:
     """The target of the account that the settings name."""
     return HubSpotTarget(client_from_settings(settings, options=options), key_field)
-
-
-def html_of(text: str) -> str:
-    """A text as HTML that shows it line by line and runs nothing of it."""
-    return "<br>".join(html.escape(line, quote=False) for line in text.replace("\r\n", "\n").split("\n"))
-
-
-def text_of(body: str) -> str:
-    """The text of an HTML body, line by line: HubSpot's editor wraps what a person touched in paragraphs of its own."""
-    reader = _Text()
-    reader.feed(body)
-    reader.close()
-    return "\n".join(line.rstrip() for line in "".join(reader.parts).split("\n")).strip()
-
-
-class _Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "br":
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("p", "div", "li", "h1", "h2", "h3", "h4"):
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
 
 
 def _id_of(result: WriteResult, object_name: str) -> str:

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.markup import html_of, text_of
 from vim_pipelines.vendors.http import VendorError
 from vim_pipelines.vendors.planhat import KEYS, Outcome, PlanhatClient, UpsertResult, client_from_settings, flatten
 from vim_pipelines.writeback.actions import Intended
 from vim_pipelines.writeback.fields import mirror
 from vim_pipelines.writeback.plan import changes
 from vim_pipelines.writeback.targets.base import CrmRecord, CrmTarget, Effect, Found, MirrorResult, Planned, effect_of
-from vim_pipelines.writeback.targets.hubspot import html_of, text_of
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
