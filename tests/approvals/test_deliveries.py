@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -223,30 +222,3 @@ def test_the_sensor_is_told_of_work_once_per_state(store, policy, people):
     assert first and second and first != second
     deliver(store, [box], settings=SETTINGS, now=NOW)
     assert work_to_do(store, [box], NOW) is None and work_to_do(store, [], NOW) is None
-
-
-def test_an_approved_mail_is_laid_into_the_mailbox_of_the_accounts_csm(store, policy, people):
-    """Only what was approved, and only while its record is whole."""
-    from vim_pipelines.core.hashing import sha256_json
-
-    request_id, box = asked(store, policy), Box("gmail", frozenset({"draft"}))
-    with store.session() as session:
-        row = session.get(ApprovalRequest, request_id)
-        letter = {"action": "gmail_draft", "target": "gmail", "fields": {"to": "champion@customer.example", "subject": "Training"}, "precondition": ""}
-        row.payload = {**row.payload, "left_to_you": [letter]}
-        row.payload_sha256 = sha256_json(row.payload)
-        row.context = {"csm_email": "Cem@vendor.example"}
-        from vim_pipelines.store.models import ApprovalEvent
-
-        for event in session.scalars(select(ApprovalEvent)):
-            session.delete(event)
-        session.flush()
-        from vim_pipelines.approvals.events import SYSTEM, append
-
-        append(session, row, "request", from_state=None, to_state="pending", actor=SYSTEM, now=NOW)
-    assert run(store, policy, box).sent == 0
-    decide(store, request_id, "approve", person=DIRECTOR, version=1, note=None, now=NOW, policy=policy)
-    assert run(store, policy, box).sent == 1
-    message, login = box.sent[0]
-    assert (login, message.kind, dict(message.letter)["to"]) == ("cem", "draft", "champion@customer.example")
-    assert replace(message, letter=()).buttons == ()

@@ -20,14 +20,14 @@ from sqlalchemy.orm import defer
 
 from vim_pipelines.approvals import alerts as alerts_
 from vim_pipelines.approvals.channels.base import Channel, Kind, Message, Undeliverable
-from vim_pipelines.approvals.messages import alert_message, failure_message, letter_of, request_message
+from vim_pipelines.approvals.messages import alert_message, failure_message, request_message
 from vim_pipelines.approvals.people import PersonView, list_people, who_decides
 from vim_pipelines.approvals.policy import Policy, policy_of
 from vim_pipelines.approvals.queue import show_request, stakes_of
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.store.locks import exclusive
-from vim_pipelines.store.models import HOLDING_STATES, Alert, ApprovalRequest, Delivery
+from vim_pipelines.store.models import Alert, ApprovalRequest, Delivery
 from vim_pipelines.vendors.http import VendorError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ LOCK = "deliver_messages"
 #: Channel of a row that is not about a channel yet (`failure`, planned by a sensor), and of one that says that nobody could be reached.
 ANY, NONE = "any", "none"
 #: What is told first.
-_URGENCY = ("alert", "failure", "escalation", "draft", "reminder", "ask")
+_URGENCY = ("alert", "failure", "escalation", "reminder", "ask")
 ABOUT_REQUEST: tuple[Kind, ...] = ("ask", "reminder", "escalation")
 
 
@@ -108,15 +108,12 @@ def plan(store: Store, channels: Sequence[Channel], *, policy: Policy, now: date
         open_alerts = [alerts_.alert_view(row) for row in session.scalars(select(Alert).where(Alert.acknowledged_at.is_(None)))]
         failures = session.scalars(select(Delivery).where(Delivery.channel == ANY, Delivery.state == "planned")).all()
         known = set(session.scalars(select(Delivery.delivery_key)))
-        letters = _approved_letters(session) if any("draft" in channel.kinds for channel in channels) else []
     rows: list[Delivery] = []
     for request in pending:
         kind, told = _due(request, people, policy)
         rows += _rows(channels, told, kind, now, request_id=request.request_id, shown=request.payload_sha256)
     for alert in open_alerts:
         rows += _rows(channels, alerts_.recipients(alert, people, policy), "alert", now, alert_id=alert.alert_id, shown=alert.text_sha256)
-    for request in letters:
-        rows += _rows(channels, _letter_writer(request, people), "draft", now, request_id=request.request_id, shown=request.payload_sha256)
     directors = who_decides(people, policy, policy.roles[-1], None)
     for failure in failures:
         rows += _rows(channels, directors, "failure", now, about=failure.reference, about_id=failure.delivery_id)
@@ -160,22 +157,6 @@ def _rows(
     carrying = [channel for channel in channels if kind in channel.kinds]
     rows = [row(channel.name, person.login, "planned") for person in people for channel in carrying if channel.address(person) is not None]
     return rows or ([row(NONE, "", "failed", "nobody who is to be told can be reached")] if carrying else [])
-
-
-def _approved_letters(session: Any) -> list[ApprovalRequest]:
-    """Approved requests whose text is a mail that a person sends by hand."""
-    statement = select(ApprovalRequest).where(ApprovalRequest.state.in_(HOLDING_STATES), ApprovalRequest.approved_sha256 == ApprovalRequest.payload_sha256)
-    told = exists().where(Delivery.request_id == ApprovalRequest.request_id, Delivery.kind == "draft")
-    return [
-        row for row in session.scalars(statement.where(~told)) if any(action.get("action") == "gmail_draft" for action in row.payload.get("left_to_you", ()))
-    ]
-
-
-def _letter_writer(request: ApprovalRequest, people: Sequence[PersonView]) -> list[PersonView]:
-    """In whose mailbox the approved mail is laid: the account's CSM, else who approved it."""
-    owner = str((request.context or {}).get("csm_email") or "").casefold()
-    csm = [person for person in people if person.is_active and owner and person.email == owner]
-    return csm or [person for person in people if person.is_active and person.login == request.decided_by]
 
 
 def _write(store: Store, rows: Sequence[Delivery]) -> int:
@@ -300,7 +281,7 @@ class _Sending:
             self._send(row, message, self.person)
 
     def _message(self, row: Delivery) -> Message:
-        """The message as it reads now. Raises VIM-E120 for an approved text that does not fit its record."""
+        """The message as it reads now."""
         url = self.settings.inbox_url
         if row.alert_id is not None:
             alert = alerts_.show_alert(self.store, row.alert_id)
@@ -308,10 +289,6 @@ class _Sending:
         if row.request_id is None:
             return failure_message((row.reference or {}).get("about") or {}, delivery_id=row.delivery_id, inbox_url=url)
         request = show_request(self.store, row.request_id)
-        if row.kind == "draft":
-            if request.breaks or request.approved_sha256 != request.payload_sha256 or not letter_of(request):
-                raise VimError("VIM-E120", f"The approved mail of {row.request_id} does not fit its record", why="; ".join(request.breaks))
-            return request_message(request, "draft", delivery_id=row.delivery_id, policy=self.policy, inbox_url=url)
         kind: Kind = next(kind for kind in ABOUT_REQUEST if kind == row.kind) if request.state == "pending" else "settled"
         return request_message(request, kind, delivery_id=row.delivery_id, policy=self.policy, inbox_url=url)
 

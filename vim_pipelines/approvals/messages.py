@@ -65,7 +65,6 @@ def request_message(request: RequestDetail, kind: Kind, *, delivery_id: str, pol
         buttons=buttons,
         outcome=request_outcome(request) if kind == "settled" else None,
         audience=_audience(request.audience),
-        letter=letter_of(request) if kind == "draft" else (),
     )
 
 
@@ -121,12 +120,6 @@ def alert_outcome(alert: AlertView) -> str | None:
     if alert.acknowledged_at is None:
         return None
     return "Acknowledged" + _by(alert.acknowledged_by, alert.acknowledged_role, alert.acknowledged_at, alert.acknowledged_channel, alert.note)
-
-
-def letter_of(request: RequestDetail) -> tuple[tuple[str, str], ...]:
-    """The mail that the approved text asks a person to send: the fields of its `gmail_draft`; empty where there is none."""
-    fields: Mapping[str, Any] = next((action["fields"] for action in request.left_to_you if action.get("action") == "gmail_draft"), {})
-    return tuple((str(name), str(value)) for name, value in fields.items())
 
 
 def link_of(inbox_url: str, kind: Literal["requests", "alerts"], item_id: str) -> str:

@@ -312,9 +312,9 @@ class Delivery(Base):
     delivery_key: Mapped[str] = mapped_column(String(64), unique=True)
     request_id: Mapped[str | None] = mapped_column(String(64), index=True)
     alert_id: Mapped[str | None] = mapped_column(String(64), index=True)
-    channel: Mapped[str] = mapped_column(String(16))  # slack | mail | crm | gmail
+    channel: Mapped[str] = mapped_column(String(16))  # slack | mail | crm; any and none as in approvals.deliveries
     recipient: Mapped[str] = mapped_column(String(255))
-    kind: Mapped[str] = mapped_column(String(16))  # ask | reminder | escalation | alert | draft | failure
+    kind: Mapped[str] = mapped_column(String(16))  # ask | reminder | escalation | alert | failure
     state: Mapped[str] = mapped_column(String(16))
     shown_sha256: Mapped[str | None] = mapped_column(String(64))
     attempts: Mapped[int] = mapped_column(Integer, default=0)

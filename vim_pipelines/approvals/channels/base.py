@@ -14,9 +14,9 @@ from vim_pipelines.vendors.http import VendorError
 if TYPE_CHECKING:
     from vim_pipelines.approvals.people import PersonView
 
-#: ask, reminder, escalation: about a request that waits. alert: about an account, nothing to decide. failure: a run failed. draft: an approved text
-#: for a customer, to be laid into a mailbox and never sent. settled: a message sent before, shown once more with how its question ended.
-Kind = Literal["ask", "reminder", "escalation", "alert", "failure", "draft", "settled"]
+#: ask, reminder, escalation: about a request that waits. alert: about an account, nothing to decide. failure: a run failed. settled: a message
+#: sent before, shown once more with how its question ended.
+Kind = Literal["ask", "reminder", "escalation", "alert", "failure", "settled"]
 Button = Literal["approve", "changes", "reject", "acknowledge"]
 #: What Slack and mail carry: everything that is told to colleagues.
 FOR_COLLEAGUES: frozenset[Kind] = frozenset({"ask", "reminder", "escalation", "alert", "failure"})
@@ -28,8 +28,7 @@ class Message:
 
     `delivery_id` is the same however often it is sent (mail makes its Message-ID of it). `link` opens the item and holds no secret. A button
     press answers for `request_id` in `version` (or for `alert_id`); `payload_sha256` is what was shown. `text` may be long: a channel cuts it
-    and points to `link`. `outcome` is set in a settled message: who decided what, when, through which door. `letter`: the fields (to, subject,
-    body) of a mail that a person is to send, for kind `draft`.
+    and points to `link`. `outcome` is set in a settled message: who decided what, when, through which door.
     """
 
     kind: Kind
@@ -45,7 +44,6 @@ class Message:
     buttons: tuple[Button, ...] = ()
     outcome: str | None = None
     audience: Literal["internal", "customer"] = "internal"
-    letter: tuple[tuple[str, str], ...] = ()
 
 
 class Undeliverable(VendorError):
@@ -67,7 +65,7 @@ class Channel(Protocol):
 
     @property
     def name(self) -> str:
-        """`slack`, `mail`, `crm` or `gmail`: what `deliveries.channel` says, and the channel of an answer that comes back through it."""
+        """`slack`, `mail` or `crm`: what `deliveries.channel` says, and the channel of an answer that comes back through it."""
 
     @property
     def kinds(self) -> frozenset[Kind]:
