@@ -275,12 +275,16 @@ def _disputed(store: Store, now: datetime) -> dict[str, set[str]]:
 
 def undo_write_back(settings: Settings, request_id: str, *, person: Actor, note: str | None) -> list[str]:
     """Put back what one request changed, in the name of the person who asks."""
+    from vim_pipelines.approvals.deciding import may_undo
+    from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.store import open_store
     from vim_pipelines.writeback.apply import undo
     from vim_pipelines.writeback.targets import open_target
 
+    store = open_store(settings)
+    may_undo(store, request_id, person, policy_of(settings))
     with open_target(settings) as crm:
-        return undo(open_store(settings), crm, request_id, settings=settings, now=settings.now(), actor=person, note=note).lines()
+        return undo(store, crm, request_id, settings=settings, now=settings.now(), actor=person, note=note).lines()
 
 
 def run_replans(settings: Settings) -> list[str]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from approval_drafts import AS_OF, NOW, make_draft
 
 from vim_pipelines.approvals.deciding import decide
 from vim_pipelines.approvals.events import verify_chain
+from vim_pipelines.approvals.people import add_person, deactivate
 from vim_pipelines.approvals.policy import Actor
 from vim_pipelines.approvals.queue import approved_ready, request_approvals, show_request
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.store.models import ApprovalRequest
+from vim_pipelines.store.models import ApprovalRequest, Draft
 
 DORA, ELIF = Actor("dora", "director", "inbox"), Actor("elif", "director", "slack")
 
 
-def asked(store, policy, *, arr=600_000, segment="smb", facts="facts-1", version=1, now=NOW):
+def asked(store, policy, *, arr=600_000, segment="smb", facts="facts-1", version=1, now=NOW, edited_by=None):
     draft_id = make_draft(store, facts=facts, version=version)
+    with store.session() as session:
+        session.get_one(Draft, draft_id).edited_by = edited_by
     signals = {"ACC-1": {"arr_amount": arr, "currency": "USD", "risk_band": "green", "segment": segment, "csm_email": "ada@vendor.example"}}
     report = request_approvals(store, policy, AS_OF, now, approval_hours=72, draft_ids=[draft_id], signals=signals)
     return report
@@ -61,10 +65,33 @@ def test_a_policy_that_became_stricter_holds_for_what_was_asked_before(store, po
     assert say(store, stricter, request_id, DORA).state == "pending"
 
 
+@pytest.mark.parametrize("since", ["left", "lesser role", "other segments"])
+def test_an_earlier_approval_counts_only_while_its_person_may_still_decide(store, policy, since):
+    """The first of two had left the house before the second pressed, and one entitled person alone sent the text."""
+    for login in ("dora", "elif"):
+        add_person(store, policy, login, name=login, role="director", by="test", now=NOW)
+    [request_id] = asked(store, policy).requested
+    say(store, policy, request_id, DORA)
+    if since == "left":
+        deactivate(store, "dora", now=NOW)
+    else:
+        role, segments = ("csm", []) if since == "lesser role" else ("director", ["enterprise"])
+        add_person(store, policy, "dora", name="dora", role=role, segments=segments, by="test", now=NOW)
+    assert say(store, policy, request_id, ELIF).state == "pending"
+    assert say(store, policy, request_id, Actor("finn", "director", "cli")).state == "approved"
+
+
+def test_an_approval_of_a_role_that_today_is_too_low_is_not_one_of_two(store, policy):
+    limits = {"USD": Decimal(10**9)}
+    laxer = policy.model_copy(update={"escalation": policy.escalation.model_copy(update={"arr_limits": limits})})
+    [request_id] = asked(store, laxer).requested
+    assert say(store, laxer, request_id, Actor("carl", "csm", "inbox")).state == "pending"
+    assert say(store, policy, request_id, DORA).state == "pending"
+    assert say(store, policy, request_id, ELIF).state == "approved"
+
+
 def test_nobody_approves_a_text_of_his_own_editing(store, policy):
-    [request_id] = asked(store, policy, arr=60_000).requested
-    with store.session() as session:
-        session.get(ApprovalRequest, request_id).edited_by = "dora"
+    [request_id] = asked(store, policy, arr=60_000, edited_by="dora").requested
     with pytest.raises(VimError, match="VIM-E043.*edited"):
         say(store, policy, request_id, DORA)
     assert say(store, policy, request_id, ELIF).state == "approved"

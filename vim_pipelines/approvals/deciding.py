@@ -6,6 +6,7 @@ exactly one decides. Nothing here sends anything: an approval is carried out by 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,8 +19,9 @@ from vim_pipelines.approvals.policy import Actor, Policy
 from vim_pipelines.approvals.queue import Request, endorsers, find_request, is_for_a_person, rests_on, stakes_of, view
 from vim_pipelines.approvals.states import DECISIONS, NOTE_NEEDED
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.lifecycle.words import standing, word_of
 from vim_pipelines.store.engine import Store
-from vim_pipelines.store.models import ApprovalRequest, Draft, OutboxEntry
+from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Draft, LifecycleOverride, OutboxEntry, Person
 
 
 def decide(
@@ -104,17 +106,25 @@ def may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version:
     if request.state != "pending" and not (decision == "dismiss" and is_for_a_person(request, policy)):
         who = f" by {request.decided_by}" if request.decided_by else ""
         raise VimError("VIM-E042", f"The request {request.request_id} is {request.state}{who}", why="The first decision stands", fix=fix)
+    _refuse_outsider(request, person, policy)
+
+
+def _refuse_outsider(request: ApprovalRequest, person: Actor, policy: Policy) -> None:
     if person.segments and request.segment not in person.segments:
         segment = request.segment or "no known segment"
         raise VimError(
             "VIM-E043", f"{person.name} may not decide on {request.request_id}", why=f"Its account is in {segment}", fix="Ask somebody who decides for it"
         )
-    today = policy.approver_role(request.document, stakes_of(request))
-    needed = max(request.approver_role, today, key=policy.rank)  # a role that the policy no longer knows ranks lowest, so today's rule holds
+    needed = _role_needed(request, policy)
     if policy.rank(person.role) < max(policy.rank(needed), 0):
         raise VimError(
             "VIM-E043", f"{person.name} ({person.role}) may not decide on {request.request_id}", why=f"It needs the role {needed}", fix=f"Ask a {needed}"
         )
+
+
+def _role_needed(request: ApprovalRequest, policy: Policy) -> str:
+    """By the question's own policy and today's, whichever asks more; a role that the policy no longer knows ranks lowest, so today's rule holds."""
+    return max(request.approver_role, policy.approver_role(request.document, stakes_of(request)), key=policy.rank)
 
 
 def _is_first_of_two(session: Session, request: ApprovalRequest, person: Actor, policy: Policy) -> bool:
@@ -125,7 +135,28 @@ def _is_first_of_two(session: Session, request: ApprovalRequest, person: Actor, 
     if person.name in before:
         raise VimError("VIM-E043", f"{person.name} has approved {request.request_id} already", why="It needs two different people", fix="Ask a second person")
     needed = max(request.approvals_needed, policy.approvals_needed(request.document, stakes_of(request)))
-    return len(before) + 1 < needed
+    return len(_still_entitled(session, request, before, policy)) + 1 < needed
+
+
+def _still_entitled(session: Session, request: ApprovalRequest, names: Sequence[str], policy: Policy) -> list[str]:
+    """Those of `names` whose earlier approval counts today: who has left, was given a lesser role or other segments since vouches for nothing.
+
+    Somebody who is in no row of `people` (the sandbox's `--as`) is taken at the role of his event.
+    """
+    roles: dict[str, str] = {}
+    events_of = select(ApprovalEvent.actor, ApprovalEvent.role).where(ApprovalEvent.request_id == request.request_id, ApprovalEvent.action == "endorse")
+    for actor, role in session.execute(events_of.order_by(ApprovalEvent.event_number)):
+        roles[actor] = role
+    known = {row.login: row for row in session.scalars(select(Person).where(Person.login.in_(names)))}
+    needed = max(policy.rank(_role_needed(request, policy)), 0)
+
+    def counts(name: str) -> bool:
+        row = known.get(name)
+        if row is None:
+            return policy.rank(roles[name]) >= needed
+        return row.is_active and policy.rank(row.role) >= needed and (not row.segments or request.segment in row.segments)
+
+    return [name for name in names if counts(name)]
 
 
 def editors(session: Session, request: ApprovalRequest) -> set[str]:
@@ -154,6 +185,12 @@ def hold_disputed(store: Store, account_key: str, fact: str, *, person: Actor, n
     return held
 
 
+def disputed_facts(session: Session, account_key: str, now: datetime) -> frozenset[str]:
+    """Facts of the account that a person disputes at this moment, as this transaction sees them."""
+    rows = session.scalars(select(LifecycleOverride).where(LifecycleOverride.account_key == account_key)).all()
+    return frozenset(standing([word_of(row) for row in rows], now.date()).disputes)
+
+
 def _was_begun(session: Session, request: ApprovalRequest) -> bool:
     sent = select(OutboxEntry.entry_id).where(OutboxEntry.request_id == request.request_id, OutboxEntry.attempts > 0).limit(1)
     return session.scalar(sent) is not None
@@ -171,21 +208,47 @@ def _refuse_broken(session: Session, request: ApprovalRequest) -> None:
 
 
 def retry(store: Store, request_id: str, *, person: Actor, note: str | None, now: datetime, policy: Policy) -> Request:
-    """Let a failed or conflicted request be carried out again, by someone who may decide on it. The approval and its hash stay as they were."""
+    """Let a failed or conflicted request be carried out again, by someone who may decide on it. The approval and its hash stay as they were.
+
+    Raises VIM-E041 (a newer text was approved since), E042 (it is neither failed nor conflicted), E043 (role, segment), E044, E045 (no note), E047
+    (a fact of it is disputed).
+    """
     with chained(store) as session:
         request = find_request(session, request_id)
-        if policy.rank(person.role) < max(policy.rank(request.approver_role), 0):
+        _refuse_outsider(request, person, policy)
+        _refuse_overtaken(session, request)
+        disputed = disputed_facts(session, request.account_key, now)
+        if rests_on(request.payload["facts"], disputed):
             raise VimError(
-                "VIM-E043",
-                f"{person.name} ({person.role}) may not restart {request.request_id}",
-                why=f"It needs the role {request.approver_role}",
-                fix=f"Ask a {request.approver_role}",
+                "VIM-E047",
+                f"{request.request_id} rests on a fact that is disputed",
+                why=", ".join(sorted(disputed)),
+                fix="When the dispute is over, the next night asks anew",
             )
         if not (note or "").strip():
             raise VimError("VIM-E045", "A note is needed to retry", fix="Add --note 'what was put right'")
         _refuse_broken(session, request)
         step(session, request, "retry", actor=person, now=now, note=note)
         return view(Request, request)
+
+
+def may_undo(store: Store, request_id: str, person: Actor, policy: Policy) -> None:
+    """Taking a text out of the CRM is as much of a write as putting it there: raises VIM-E043 for who may not decide on it, VIM-E040."""
+    with store.reading() as session:
+        _refuse_outsider(find_request(session, request_id), person, policy)
+
+
+def _refuse_overtaken(session: Session, request: ApprovalRequest) -> None:
+    """Raises VIM-E041 where people have approved a newer text in the meantime: the older consent is no current one."""
+    newer = select(ApprovalRequest.request_id).where(
+        ApprovalRequest.account_key == request.account_key,
+        ApprovalRequest.document == request.document,
+        ApprovalRequest.version > request.version,
+        ApprovalRequest.approved_sha256.is_not(None),
+    )
+    found = session.scalar(newer.limit(1))
+    if found is not None:
+        raise VimError("VIM-E041", f"{request.request_id} is not the newest that was approved", why=f"{found} took its place", fix=f"See {found}")
 
 
 def expire(store: Store, now: datetime) -> int:

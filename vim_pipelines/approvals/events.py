@@ -7,6 +7,7 @@ a whole chain; keep the last hash elsewhere, for example in the nightly mirror, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,9 +17,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vim_pipelines.approvals.policy import Actor
-from vim_pipelines.approvals.states import next_state
+from vim_pipelines.approvals.states import DECISIONS, next_state
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.core.hashing import sha256_json
+from vim_pipelines.core.hashing import canonical_json, sha256_json
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest
 
@@ -28,6 +29,12 @@ GENESIS = "0" * 64
 CHAIN_LOCK = 7_462_002
 
 SYSTEM = Actor("value-in-motion", "system", "system")
+
+#: Columns of a request that stand in its payload, too.
+QUESTION = (
+    "account_key", "account_name", "document", "draft_id", "version", "policy_version", "approver_role", "approvals_needed", "risk_band", "arr_amount",
+    "currency", "segment", "amount_at_stake", "stake_currency", "edited_by", "as_of_date", "created_at", "expires_at",
+)  # fmt: skip
 
 HASHED = ("request_id", "at", "actor", "role", "channel", "action", "from_state", "to_state", "version", "payload_sha256", "note", "previous_sha256")
 
@@ -105,6 +112,7 @@ def verify_chain(store: Store) -> list[str]:
     broken: list[str] = []
     last: dict[str, ApprovalEvent] = {}
     approvals: dict[str, ApprovalEvent] = {}
+    decisions: dict[str, ApprovalEvent] = {}
     with store.session() as session:
         previous = GENESIS
         for event in session.scalars(select(ApprovalEvent).order_by(ApprovalEvent.event_number).execution_options(yield_per=1000)):
@@ -120,8 +128,11 @@ def verify_chain(store: Store) -> list[str]:
             last[event.request_id] = event
             if event.action == "approve":
                 approvals[event.request_id] = event
+            if event.action in DECISIONS:
+                decisions[event.request_id] = event
         for request in session.scalars(select(ApprovalRequest).execution_options(yield_per=200)):
-            broken += _request_breaks(request, last.pop(request.request_id, None), approvals.get(request.request_id))
+            key = request.request_id
+            broken += _request_breaks(request, last.pop(key, None), approvals.get(key), decisions.get(key))
     broken += [f"request {request_id}: it has events but no row; it was removed" for request_id in last]
     return broken
 
@@ -131,10 +142,11 @@ def verify_request(session: Session, request: ApprovalRequest) -> list[str]:
     events = session.scalars(select(ApprovalEvent).where(ApprovalEvent.request_id == request.request_id).order_by(ApprovalEvent.event_number)).all()
     broken = [f"event {event.event_number}: it was edited after it was written" for event in events if event_sha256(event) != event.event_sha256]
     approvals = [event for event in events if event.action == "approve"]
-    return broken + _request_breaks(request, events[-1] if events else None, approvals[-1] if approvals else None)
+    decisions = [event for event in events if event.action in DECISIONS]
+    return broken + _request_breaks(request, events[-1] if events else None, approvals[-1] if approvals else None, decisions[-1] if decisions else None)
 
 
-def _request_breaks(request: ApprovalRequest, last: ApprovalEvent | None, approval: ApprovalEvent | None) -> list[str]:
+def _request_breaks(request: ApprovalRequest, last: ApprovalEvent | None, approval: ApprovalEvent | None, decision: ApprovalEvent | None) -> list[str]:
     where = f"request {request.request_id}"
     if last is None:
         return [f"{where}: it has no events"]
@@ -147,4 +159,16 @@ def _request_breaks(request: ApprovalRequest, last: ApprovalEvent | None, approv
         broken.append(f"{where}: its text, facts or actions were edited")
     if request.approved_sha256 is not None and (approval is None or approval.payload_sha256 != request.approved_sha256):
         broken.append(f"{where}: its approval is not in the record")
+    said = (decision.actor, decision.role, decision.channel, decision.at, decision.note) if decision is not None else (None,) * 5
+    if said != (request.decided_by, request.decided_role, request.decided_channel, request.decided_at, request.note):
+        broken.append(f"{where}: who decided, how, when or why is not what the record says")
+    asked = request.payload.get("question")  # a request of an earlier version has none
+    if asked is not None and sha256_json(asked) != sha256_json(question_of(request)):
+        broken.append(f"{where}: whose it is, who may decide it or until when was edited")
     return broken
+
+
+def question_of(request: ApprovalRequest) -> dict[str, Any]:
+    """What decides who may answer and until when, as plain values. It is hashed with the text: the columns alone could be edited unseen."""
+    found: dict[str, Any] = json.loads(canonical_json({name: getattr(request, name) for name in QUESTION}))
+    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased, defer
 
 from vim_pipelines.approvals import events
 from vim_pipelines.approvals.context import shown_context
-from vim_pipelines.approvals.events import SYSTEM, append, chained, step
+from vim_pipelines.approvals.events import SYSTEM, append, chained, question_of, step
 from vim_pipelines.approvals.payload import (
     AccountInfo,
     account_info,
@@ -273,15 +273,14 @@ def insert_request(
         version=version,
         state=state,
         payload=payload,
-        payload_sha256=payload_sha256(payload),
         policy_version=policy.version,
         approver_role=policy.approver_role(draft.document, stakes),
         approvals_needed=policy.approvals_needed(draft.document, stakes),
         risk_band=stakes.risk_band,
-        arr_amount=stakes.arr_amount,
+        arr_amount=_cents(stakes.arr_amount),
         currency=stakes.currency,
         segment=stakes.segment,
-        amount_at_stake=stakes.amount_at_stake,
+        amount_at_stake=_cents(stakes.amount_at_stake),
         stake_currency=stakes.stake_currency,
         context=shown_context(signals) if signals is not None else latest.context if latest is not None else None,
         edited_by=draft.edited_by,
@@ -292,6 +291,8 @@ def insert_request(
         updated_at=now,
         expires_at=now + timedelta(hours=approval_hours),
     )
+    request.payload = payload | {"question": question_of(request)}
+    request.payload_sha256 = payload_sha256(request.payload)
     session.add(request)
     session.flush()
     if is_held:
@@ -301,6 +302,11 @@ def insert_request(
     else:
         append(session, request, "request", from_state=None, to_state=state, actor=SYSTEM, now=now, note=note)
     return request
+
+
+def _cents(amount: Decimal | None) -> Decimal | None:
+    """As the column keeps it: an amount with more digits would be another one when it is read again, and its hash would not fit."""
+    return amount if amount is None else amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def _newest_each(drafts: Iterable[Draft]) -> list[Draft]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from vim_pipelines.approvals.deciding import disputed_facts
 from vim_pipelines.approvals.events import SYSTEM, chained, step
 from vim_pipelines.approvals.policy import Policy, load_policy
-from vim_pipelines.approvals.queue import MAX_REPLAN_ATTEMPTS, find_request, insert_request
+from vim_pipelines.approvals.queue import MAX_REPLAN_ATTEMPTS, find_request, insert_request, rests_on
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.locks import exclusive
@@ -140,6 +141,9 @@ def _ask_again(store: Store, request_id: str, new_draft_id: str, now: datetime, 
             replan_round=rounds,
             note=f"re-planned from {request.request_id}: {request.note}",
         )
+        disputed = disputed_facts(session, new.account_key, now)
+        if rests_on(new.payload["facts"], disputed):  # disputed while it was being drafted: held like the others, and asked when that is over
+            step(session, new, "dispute", actor=SYSTEM, now=now, note=f"{', '.join(sorted(disputed))} is disputed")
         return ReplanReport(request_id, request.account_name, request.document, request.state, rounds, new.request_id)
 
 
