@@ -1,10 +1,10 @@
 """Reading what people answered in the CRM. A job calls this, never a sensor: it talks to the CRM.
 
-Only tasks that we made ourselves are read, by the ids in `deliveries`, so nobody can hold out a task of their own. Who answered is whoever
-changed the task last, as the CRM says it; nothing in the task can claim to be somebody. Everything else is `deciding.decide`, as for every
+Only tasks that we made ourselves are read, by the ids in `deliveries`, so nobody can hold out a task of their own. Who answered is whom
+the CRM names (Salesforce: who changed the task last; HubSpot: who set the property); nothing in the task can claim to be somebody. Everything else is `deciding.decide`, as for every
 door. A refusal is written into the task and the answer taken out of it, so that it is said once.
 
-One limit of this door: a CRM tells who changed the task last, not who set the field. If a colleague sets 'approve' and a Director then changes
+One limit of this door: Salesforce tells who changed the task last, not who set the field. If a colleague sets 'approve' and a Director then changes
 anything else in the same task before it is read, the Director counts as having approved. So the task belongs to the approver alone, and the field is
 granted by a permission set of its own (docs/how-to/mail.md).
 """
@@ -19,14 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from vim_pipelines.approvals.channels.crm import DECISION, MARK, NOTE, CrmChannel
-from vim_pipelines.approvals.channels.mail import one_line
+from vim_pipelines.approvals.channels.crm import MARK, Answer, CrmChannel
 from vim_pipelines.approvals.deciding import decide
 from vim_pipelines.approvals.people import PersonView, find_person
 from vim_pipelines.approvals.queue import show_request
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.store.models import Delivery
-from vim_pipelines.vendors import soql
 
 if TYPE_CHECKING:
     from vim_pipelines.approvals.policy import Policy
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
 #: What people may choose; 'changes' is what an older picklist said.
 ANSWERS = {"approve": "approve", "reject": "reject", "request_changes": "request_changes", "changes": "request_changes"}
 LINE = re.compile(rf"^{MARK} (req-[0-9a-f]+):(\d{{1,9}}):([0-9a-f]{{64}}) (\S+)$", re.MULTILINE)
-IDS_A_QUERY = 200
-MODIFIED_BY = "LastModifiedById"
 
 
 @dataclass
@@ -57,34 +53,23 @@ def read_decisions(store: Store, channel: CrmChannel, *, policy: Policy, now: da
     with store.reading() as session:
         sent = session.scalars(select(Delivery).where(Delivery.channel == channel.name, Delivery.state == "sent").order_by(Delivery.created_at)).all()
     by_task = {str((row.reference or {}).get("task_id")): row for row in sent if (row.reference or {}).get("task_id")}
-    ids = sorted(by_task)
-    for start in range(0, len(ids), IDS_A_QUERY):
-        for task in _answered(channel, ids[start : start + IDS_A_QUERY]):
-            delivery = by_task[str(task["Id"])]
-            said, reason = _take(store, task, delivery, policy, now)
-            if reason is None:
-                report.decided.append(f"{delivery.request_id}: {said}")
-                _answer(channel, task, f"Recorded: {said}")
-            else:
-                report.refused.append(f"{delivery.request_id}: {reason}")
-                _answer(channel, task, f"Refused: {reason}")
+    for answer in list(channel.answered(sorted(by_task))):
+        delivery = by_task[answer.task_id]
+        said, reason = _take(store, answer, delivery, policy, now)
+        (report.decided if reason is None else report.refused).append(f"{delivery.request_id}: {said if reason is None else reason}")
+        _answer(channel, answer, f"Recorded: {said}" if reason is None else f"Refused: {reason}")
     return report
 
 
-def _answered(channel: CrmChannel, ids: Sequence[str]) -> list[dict[str, Any]]:
-    where = f"Id IN {soql.literal(list(ids))} AND {DECISION} != null"
-    return list(channel.client.query(soql.select("Task", ["Id", "Description", DECISION, NOTE, MODIFIED_BY], where)))
-
-
-def _take(store: Store, task: dict[str, Any], delivery: Delivery, policy: Policy, now: datetime) -> tuple[str, str | None]:
+def _take(store: Store, answer: Answer, delivery: Delivery, policy: Policy, now: datetime) -> tuple[str, str | None]:
     """One answer: what was recorded, and the reason if it was refused."""
-    person = _who(store, str(task.get(MODIFIED_BY) or ""))
+    person = _who(store, answer.users)
     if person is None:
-        return "", "VIM-E155 whoever changed this task last is nobody we know; ask for your CRM user to be added, or decide in the inbox"
-    decision = ANSWERS.get(str(task.get(DECISION) or "").strip().lower())
+        return "", "VIM-E155 whoever answered here is nobody we know; ask for your CRM user to be added, or decide in the inbox"
+    decision = ANSWERS.get(answer.decision.strip().lower())
     if decision is None:
         return "", f"VIM-E155 the decision must be one of {', '.join(sorted(set(ANSWERS.values())))}"
-    found = LINE.findall(str(task.get("Description") or "").replace("\r\n", "\n"))
+    found = LINE.findall(answer.text.replace("\r\n", "\n"))
     if len(found) != 1 or (found[0][0], found[0][2], found[0][3]) != (delivery.request_id, delivery.shown_sha256, delivery.delivery_id):
         return "", f"VIM-E155 the line that begins with {MARK} was changed"
     request_id, version, sha256, _ = found[0]
@@ -96,18 +81,15 @@ def _take(store: Store, task: dict[str, Any], delivery: Delivery, policy: Policy
     if is_recorded:  # a process died between the decision and its mark in the task
         return said, None
     try:
-        decide(store, request_id, decision, person=person.actor("crm"), version=int(version), note=task.get(NOTE), now=now, policy=policy)
+        decide(store, request_id, decision, person=person.actor("crm"), version=int(version), note=answer.note, now=now, policy=policy)
     except VimError as error:
         return "", str(error)
     return said, None
 
 
-def _who(store: Store, user_id: str) -> PersonView | None:
-    """Salesforce's ids have 18 characters, and 15 in its pages: both name the same user."""
-    return (find_person(store, "crm_user_id", user_id) or find_person(store, "crm_user_id", user_id[:15])) if len(user_id) >= 15 else None
+def _who(store: Store, users: Sequence[str]) -> PersonView | None:
+    return next((person for user in users if (person := find_person(store, "crm_user_id", user)) is not None), None)
 
 
-def _answer(channel: CrmChannel, task: dict[str, Any], text: str) -> None:
-    """Say it at the head of the task, and take the answer out: it is not to be read again."""
-    description = f"{one_line(text, 500)}\n\n{task.get('Description') or ''}"
-    channel.client.update("Task", str(task["Id"]), {DECISION: None, NOTE: None, "Description": description[:32_000]})
+def _answer(channel: CrmChannel, answer: Answer, text: str) -> None:
+    channel.reply(answer, text)

@@ -31,6 +31,8 @@ BASE_URL = "https://api.hubapi.com"
 #: Search is indexed late; rows changed this long before the cursor are read again.
 OVERLAP = timedelta(minutes=15)
 LIST_LIMIT, SEARCH_LIMIT, BATCH_LIMIT, ASSOCIATION_LIMIT = 100, 200, 100, 1000
+#: Inputs to a batch read that asks for the history of properties.
+HISTORY_LIMIT = 50
 #: A search body above 3,000 characters is refused; long lists of properties are read by id instead.
 SEARCH_CHARACTERS = 2900
 WINDOW_SECONDS, LOCKED_SECONDS = 10.0, 2.0
@@ -273,11 +275,16 @@ class HubSpotClient(VendorClient):
                 return None
             raise
 
-    def get_many(self, object_type: str, ids: Sequence[str], properties: Sequence[str], *, id_property: str | None = None) -> list[Record]:
-        """Records by their ids or a unique property, 100 to a request; those that are not there are left out."""
+    def get_many(
+        self, object_type: str, ids: Sequence[str], properties: Sequence[str], *, id_property: str | None = None, history: Sequence[str] = ()
+    ) -> list[Record]:
+        """Records by their ids or a unique property, 100 to a request (50 with `history`); those that are not there are left out.
+
+        `history` names properties whose `propertiesWithHistory` comes along: every value, the newest first, with who set it where a user did.
+        """
         found: list[Record] = []
-        for part in _parts(ids, BATCH_LIMIT):
-            body: Record = {"inputs": [{"id": item} for item in part], "properties": list(properties), "propertiesWithHistory": []}
+        for part in _parts(ids, HISTORY_LIMIT if history else BATCH_LIMIT):
+            body: Record = {"inputs": [{"id": item} for item in part], "properties": list(properties), "propertiesWithHistory": list(history)}
             if id_property:
                 body["idProperty"] = id_property
             found += _results(self._send("POST", f"objects/{self._version}/{path_segment(object_type)}/batch/read", Safety.READ, json=body), "properties")

@@ -2,11 +2,14 @@
 
 The task holds what a list would show and a link, and never the text: what an approver has not approved does not leave the house. One line of it
 is for us: `VIM-DECIDE request:version:sha256`. The answer stands in two fields that people fill (`VIM_Decision__c`, `VIM_Decision_Note__c`), and is
-read by `approvals.crm_door` in a job. Off unless VIMOTION_CRM_DECISIONS is on and write-back is live. Salesforce only so far.
+read by `approvals.crm_door` in a job. Off unless VIMOTION_CRM_DECISIONS is on and write-back is live. Salesforce here, HubSpot in
+`channels.crm_hubspot`. Planhat is no door: the documents of its tasks name nobody who changed one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,7 +27,20 @@ if TYPE_CHECKING:
 
 MARK = "VIM-DECIDE"
 DECISION, NOTE = "VIM_Decision__c", "VIM_Decision_Note__c"
-SUBJECT_LENGTH = 255
+SUBJECT_LENGTH, TEXT_LENGTH = 255, 32_000
+IDS_A_QUERY = 200
+MODIFIED_BY = "LastModifiedById"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What stands in a task of ours. `users`: the ids by which the CRM names who answered, any of which may be on the person; none if nobody is named."""
+
+    task_id: str
+    text: str
+    decision: str
+    note: str | None
+    users: tuple[str, ...]
 
 
 class CrmChannel:
@@ -74,6 +90,21 @@ class CrmChannel:
         """Complete the task and say how it ended."""
         outcome = one_line(message.outcome or "It ended", 1000)
         self._may_fail(lambda: self.client.update("Task", str(reference["task_id"]), {"Status": "Completed", "Description": f"{outcome}\n{message.link}"}))
+
+    def answered(self, ids: Sequence[str]) -> Iterator[Answer]:
+        """Those of the tasks in which somebody has set the decision. Who: whoever changed the task last."""
+        for start in range(0, len(ids), IDS_A_QUERY):
+            where = f"Id IN {soql.literal(list(ids[start : start + IDS_A_QUERY]))} AND {DECISION} != null"
+            for task in self.client.query(soql.select("Task", ["Id", "Description", DECISION, NOTE, MODIFIED_BY], where)):
+                user = str(task.get(MODIFIED_BY) or "")
+                # Salesforce's ids have 18 characters, and 15 in its pages: both name the same user.
+                users = (user, user[:15]) if len(user) >= 15 else ()
+                yield Answer(str(task["Id"]), str(task.get("Description") or ""), str(task.get(DECISION) or ""), task.get(NOTE), users)
+
+    def reply(self, answer: Answer, text: str) -> None:
+        """Say it at the head of the task, and take the answer out: it is not to be read again."""
+        description = f"{one_line(text, 500)}\n\n{answer.text}"
+        self.client.update("Task", answer.task_id, {DECISION: None, NOTE: None, "Description": description[:TEXT_LENGTH]})
 
     def close(self) -> None:
         """Close the connections."""
@@ -127,5 +158,11 @@ def _subject(message: Message) -> str:
 
 def connect(settings: Settings, options: TransportOptions | None = None) -> CrmChannel | None:
     """The channel, or None where the CRM is no door. Talks to nobody."""
-    is_open = settings.crm_decisions and settings.write_mode == "live" and settings.write_target in ("auto", "salesforce")
-    return CrmChannel(settings, options) if is_open and settings.salesforce_base_url and settings.salesforce_client_id else None
+    if not settings.crm_decisions or settings.write_mode != "live":
+        return None
+    if settings.write_target == "hubspot" and settings.hubspot_service_key:
+        from vim_pipelines.approvals.channels.crm_hubspot import HubSpotChannel
+
+        return HubSpotChannel(settings, options)
+    is_salesforce = settings.write_target in ("auto", "salesforce") and settings.salesforce_base_url and settings.salesforce_client_id
+    return CrmChannel(settings, options) if is_salesforce else None

@@ -100,6 +100,8 @@ class HubSpotEmulator:
         self._searches: deque[float] = deque()
         self._used = 0
         self._scopes = set(ALL_SCOPES)
+        #: Who made a change in the app's pages, by object, record and stamp: a change that is not here came over the API.
+        self._typed_by: dict[tuple[str, str, str], int] = {}
         self._rules: list[dict[str, str]] = []
         self._unindexed: dict[tuple[str, str], float] = {}
         self.app = Sandboxed(self._routes(), _fault_body, self._control)
@@ -279,7 +281,11 @@ class HubSpotEmulator:
                     else:
                         continue
                     if shown != (line[0]["value"] or None if line else None):
-                        line.insert(0, {"value": shown or "", "timestamp": _time(stamp), "sourceType": origin, "sourceId": "sandbox"})
+                        user = self._typed_by.get((kind.name, row["id"], stamp))
+                        source: dict[str, Any] = {"sourceType": origin, "sourceId": "sandbox"}
+                        if user is not None:
+                            source = {"sourceType": "CRM_UI", "sourceId": f"userId:{user}", "updatedByUserId": user}
+                        line.insert(0, {"value": shown or "", "timestamp": _time(stamp), **source})
             record["propertiesWithHistory"] = history
 
     def _versions(self, kind: ObjectType, identity: str) -> list[dict[str, Any]]:
@@ -308,6 +314,8 @@ class HubSpotEmulator:
                 missing.append(str(item.get("id")))
             elif all(row["id"] != shown["id"] for shown in results):
                 results.append(self._shown(kind, row, tuple(body.get("properties") or ())))
+        history = tuple(body.get("propertiesWithHistory") or ())
+        self._add_history(kind, [self._one(kind, record["id"], None) for record in results], results, history)
         errors = [{"status": "error", "category": "OBJECT_NOT_FOUND", "message": "Could not get some objects.", "context": {"ids": missing}}] if missing else []
         return self._batch_answer(results, errors, 200)
 
@@ -712,9 +720,16 @@ class HubSpotEmulator:
             body |= {"numErrors": len(errors), "errors": errors}
         return _answer(body, 207 if errors else status)
 
+    def edit(self, object_type: str, record_id: str, properties: Mapping[str, Any], user: int) -> None:
+        """`user` (a user's id) changes properties in the app's pages; the history of each says so."""
+        kind = self._kind(object_type)
+        with self.state.transaction():
+            self._changed(kind, self._one(kind, record_id, None), {"properties": properties})
+        self._typed_by[kind.name, record_id, str(self._one(kind, record_id, None)[STAMP])] = user
+
     def _control(self, method: str, name: str, body: Any) -> Any:
         """`/_sandbox/`: POST limits {..}, POST scopes {missing: [..]}, POST validation_rules {object, property, pattern}, POST reindex,
-        POST schema {object, field, change: add | remove | retype, type, value, template}, GET writes."""
+        POST edit {object_type, record_id, properties, user}, POST schema {object, field, change: add | remove | retype, type, value, template}, GET writes."""
         if (method, name) == ("POST", "limits"):
             unknown = set(body) - set(self._limits)
             if unknown:
@@ -734,6 +749,9 @@ class HubSpotEmulator:
             self._apply_schema(body)
             self.state.set_meta("schema", json.dumps([*json.loads(self.state.meta("schema") or "[]"), body]))
             return {"fields": sorted(self._types[body["object"]].properties)}
+        if (method, name) == ("POST", "edit"):
+            self.edit(**body)
+            return {}
         if (method, name) == ("POST", "reindex"):
             self._unindexed.clear()
             return {}
