@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from approval_drafts import AS_OF, NOW, make_draft
+from sqlalchemy import select
 
 from vim_pipelines.approvals.deciding import decide, may_undo, retry
 from vim_pipelines.approvals.disputing import say_and_hold
@@ -15,7 +16,8 @@ from vim_pipelines.approvals.policy import Actor
 from vim_pipelines.approvals.queue import request_approvals, show_request
 from vim_pipelines.approvals.replan import replan
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.store.models import ApprovalRequest
+from vim_pipelines.store.models import ApprovalRequest, Draft, OutboxEntry, StandingApproval
+from vim_pipelines.writeback.mirror import sign_standing_approval
 
 DORA = Actor("dora", "director", "inbox")
 SMB_ONLY = Actor("sam", "director", "cli", ("smb",))
@@ -90,3 +92,22 @@ def test_a_fact_that_is_disputed_while_its_text_is_drafted_again_holds_the_new_o
 
     report = replan(store, request_id, settings=settings_for(store_url, tmp_path), now=NOW, redraft=redraft, policy=policy)
     assert show_request(store, report.new_request_id).state == "superseded" and verify_chain(store) == []
+
+
+def test_an_edited_draft_standing_approval_or_write_is_found(store, policy):
+    request_id = approved(store, policy)
+    sign_standing_approval(store, policy, actor="dora", role="director", now=NOW)
+    with store.session() as session:
+        session.add(
+            OutboxEntry(
+                entry_id="out-1", idempotency_key="k", request_id=request_id, account_key="ACC-1", kind="content", action="crm_note", target="salesforce",
+                object_name="VIM_Draft__c", external_id="VIM-1", proposed={}, approved_sha256=session.get_one(ApprovalRequest, request_id).approved_sha256,
+                state="planned", attempts=0, created_at=NOW, updated_at=NOW,
+            )
+        )  # fmt: skip
+    assert verify_chain(store) == []
+    with store.session() as session:
+        session.scalars(select(Draft)).one().rendered_text = "Half price."
+        session.scalars(select(StandingApproval)).one().fields = ["Amount"]
+        session.get_one(OutboxEntry, "out-1").approved_sha256 = "0" * 64
+    assert [line.split()[0] for line in verify_chain(store)] == ["draft", "standing", "write"]

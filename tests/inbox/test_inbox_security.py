@@ -449,6 +449,13 @@ def test_a_body_that_comes_by_drops_holds_nobody_up():
     assert answers == [("VIM-E134", 408)]
 
 
+def test_a_version_that_only_looks_like_a_number_is_a_stale_one(ada, store):
+    """A superscript two counts as a digit, and is no number: the page failed with a reference instead of saying why."""
+    request_id = ask_about(store)
+    assert ada.decide(request_id, "approve", version="²").status_code == 409
+    assert ada.get("/?page=²").status_code == 200
+
+
 def test_a_form_with_too_many_fields_or_of_another_kind_is_refused(ada):
     many = "&".join(f"a{number}=1" for number in range(5000))
     assert ada.http.post("/login", content=many, headers={"content-type": "application/x-www-form-urlencoded"}).status_code == 403

@@ -8,7 +8,7 @@ a whole chain; keep the last hash elsewhere, for example in the nightly mirror, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from vim_pipelines.approvals.policy import Actor
 from vim_pipelines.approvals.states import DECISIONS, next_state
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.core.hashing import canonical_json, sha256_json
+from vim_pipelines.core.hashing import canonical_json, sha256_json, sha256_text
 from vim_pipelines.store.engine import Store
-from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest
+from vim_pipelines.store.models import Alert, ApprovalEvent, ApprovalRequest, Draft, OutboxEntry, StandingApproval
 
 GENESIS = "0" * 64
 
@@ -46,6 +46,11 @@ def chained(store: Store) -> Iterator[Session]:
         if session.get_bind().dialect.name == "postgresql":
             session.connection().exec_driver_sql(f"select pg_advisory_xact_lock({CHAIN_LOCK})")
         yield session
+
+
+def standing_sha256(target: str, fields: Sequence[str], policy_version: str) -> str:
+    """What a standing approval of the mirror signs."""
+    return sha256_json([target, sorted(fields), policy_version])
 
 
 def event_sha256(event: ApprovalEvent) -> str:
@@ -133,8 +138,27 @@ def verify_chain(store: Store) -> list[str]:
         for request in session.scalars(select(ApprovalRequest).execution_options(yield_per=200)):
             key = request.request_id
             broken += _request_breaks(request, last.pop(key, None), approvals.get(key), decisions.get(key))
+        broken += _other_breaks(session)
     broken += [f"request {request_id}: it has events but no row; it was removed" for request_id in last]
     return broken
+
+
+def _other_breaks(session: Session) -> Iterator[str]:
+    """What no longer fits its own hash, or the approval that it names: drafts, alerts, the mirror's signatures, the writes."""
+    for draft in session.execute(select(Draft.draft_id, Draft.rendered_text, Draft.rendered_sha256).execution_options(yield_per=200)):
+        if sha256_text(draft.rendered_text) != draft.rendered_sha256:
+            yield f"draft {draft.draft_id}: its text was edited"
+    for alert in session.execute(select(Alert.alert_id, Alert.text, Alert.text_sha256)):
+        if sha256_text(alert.text) != alert.text_sha256:
+            yield f"alert {alert.alert_id}: its text was edited"
+    for standing in session.scalars(select(StandingApproval)):
+        if standing_sha256(standing.target, standing.fields, standing.policy_version) != standing.sha256:
+            yield f"standing approval {standing.standing_id}: what was signed was edited"
+    writes = select(OutboxEntry.entry_id, OutboxEntry.request_id, OutboxEntry.approved_sha256, ApprovalRequest.approved_sha256.label("current"))
+    writes = writes.select_from(OutboxEntry).outerjoin(ApprovalRequest, ApprovalRequest.request_id == OutboxEntry.request_id)
+    for write in session.execute(writes.where(OutboxEntry.kind == "content").execution_options(yield_per=500)):
+        if write.current is None or write.approved_sha256 != write.current:
+            yield f"write {write.entry_id}: it names an approval that {write.request_id} does not have"
 
 
 def verify_request(session: Session, request: ApprovalRequest) -> list[str]:

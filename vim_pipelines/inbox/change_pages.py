@@ -26,7 +26,7 @@ def do_edit(inbox: Inbox, ask: Ask) -> Response:
     try:
         with inbox.deciding:
             report = edit(
-                inbox.store, inbox.settings, sight.row.request_id, text, person=ask.visitor.actor, version=int(version) if version.isdigit() and len(version) < 7 else -1,
+                inbox.store, inbox.settings, sight.row.request_id, text, person=ask.visitor.actor, version=int(version) if version.isdecimal() and len(version) < 7 else -1,
                 note=note or None, now=inbox.now(), policy=inbox.policy,
             )  # fmt: skip
     except VimError as error:

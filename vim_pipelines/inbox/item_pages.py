@@ -96,7 +96,7 @@ def do_decide(inbox: Inbox, ask: Ask) -> Response:
     try:
         with inbox.deciding:
             decide(
-                inbox.store, request_id, answer, person=ask.visitor.actor, version=int(version) if version.isdigit() and len(version) < 7 else -1,
+                inbox.store, request_id, answer, person=ask.visitor.actor, version=int(version) if version.isdecimal() and len(version) < 7 else -1,
                 note=note, now=inbox.now(), policy=inbox.policy,
             )  # fmt: skip
     except VimError as error:

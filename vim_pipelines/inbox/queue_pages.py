@@ -48,7 +48,7 @@ def wanted_of(ask: Ask) -> Wanted:
         kind=query.get("kind", "")[:64],
         risk=query.get("risk", "") if query.get("risk") in RISKS else "",
         whose=query.get("whose", "all") if query.get("whose") in WHOSE else "all",
-        page=max(int(number), 1) if number.isdigit() and len(number) < 7 else 1,
+        page=max(int(number), 1) if number.isdecimal() and len(number) < 7 else 1,
     )
 
 
@@ -160,7 +160,7 @@ def _named(ask: Ask) -> dict[str, int]:
     named = {}
     for text in ask.form.get("item", []):
         request_id, _, version = text.partition(":")
-        if not version.isdigit() or len(version) > 6:
+        if not version.isdecimal() or len(version) > 6:
             raise VimError("VIM-E138", "The form names an item without its version", fix="Choose the items again")
         named[request_id] = int(version)
     if not 1 <= len(named) <= MOST_AT_ONCE:

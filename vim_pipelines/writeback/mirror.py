@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from vim_pipelines.approvals.events import standing_sha256
 from vim_pipelines.approvals.policy import Policy
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
@@ -64,11 +65,6 @@ class MirrorReport:
             return [head, *(f"  {key}  {change}" for key, change in self.changes)]
         head = f"{self.accounts} accounts: {self.written} written, {self.unchanged} unchanged, {len(self.failed)} failed, {len(self.missing)} not in the CRM"
         return [head, *(f"  {line}" for line in self.failed)]
-
-
-def standing_sha256(target: str, fields: Sequence[str], policy_version: str) -> str:
-    """What a standing approval signs."""
-    return sha256_json([target, sorted(fields), policy_version])
 
 
 def sign_standing_approval(
