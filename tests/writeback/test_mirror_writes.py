@@ -13,7 +13,7 @@ from vim_pipelines.core.errors import VimError
 from vim_pipelines.store.models import OutboxEntry, StandingApproval
 from vim_pipelines.vendors.http import VendorError
 from vim_pipelines.writeback.apply import reconcile
-from vim_pipelines.writeback.mirror import mirror_fields, revoke_standing_approval, sign_standing_approval, write_mirror
+from vim_pipelines.writeback.mirror import current_standing, mirror_fields, revoke_standing_approval, sign_standing_approval, write_mirror
 
 FIELDS = ["VIM_Phase__c", "VIM_Risk_Band__c", "VIM_Risk_Score__c", "VIM_Muda_Waste__c", "VIM_Assessed_At__c"]
 
@@ -104,6 +104,14 @@ def test_only_a_director_signs(store, policy) -> None:
             sign_standing_approval(store, policy, actor="carl", role=role, now=NOW)
     with pytest.raises(VimError, match="VIM-E046"):
         sign_standing_approval(store, policy, actor="dora", role="director", now=NOW, fields=["ARR__c"])
+
+
+def test_a_signature_under_a_role_that_may_not_sign_is_none(store, policy, signed) -> None:
+    """A row put into the table by hand: its hash is right, its role is not."""
+    with store.session() as session:
+        session.query(StandingApproval).update({"approved_role": "intern"})
+    with pytest.raises(VimError, match="VIM-E044.*role"):
+        current_standing(store, policy)
 
 
 def test_modes_hold_for_the_mirror_too(store, crm, client, settings, account, policy, signed, org) -> None:

@@ -132,6 +132,8 @@ def current_standing(store: Store, policy: Policy, target: str = DEFAULT_TARGET)
         raise VimError("VIM-E044", f"Nobody has signed the mirror's fields for {target}", why="Mirror writes need a standing approval", fix=fix)
     if row.policy_version != policy.version:
         raise VimError("VIM-E044", "The mirror's approval was signed under another policy", why=f"By {row.approved_by} on {row.approved_at:%Y-%m-%d}", fix=fix)
+    if policy.rank(row.approved_role) < policy.rank(policy.mirror.approver_role):
+        raise VimError("VIM-E044", "The mirror's approval bears a role that may not give it", why=f"{row.approved_by} ({row.approved_role})", fix=fix)
     if row.sha256 != standing_sha256(row.target, row.fields, row.policy_version):
         raise VimError("VIM-E044", "The mirror's approval was edited after it was signed", fix=fix)
     return row
