@@ -38,10 +38,10 @@ audit: install ## Run the nightly job on the sandbox portfolio and print the sum
 	@$(BIN)/vimotion audit
 
 test: install ## All tests but the slow ones
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: install ## All tests, the long property, load and kill runs too, on examples drawn anew
-	HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n auto --dist loadfile
+	HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 ui: install ## Dagster with the sandbox: runs, lineage, checks, launchpad
 	@$(BIN)/vimotion sandbox up -- $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import select
 
+from vim_pipelines.approvals.context import SIGNAL_COLUMNS
 from vim_pipelines.definitions import build_definitions
 from vim_pipelines.night import run_collection
 from vim_pipelines.reasoning.batches.waiting import wall_clock
@@ -69,10 +70,12 @@ def publish(settings, as_of):
     with duckdb.connect(str(settings.published_dir / "vim.duckdb")) as connection:
         connection.execute("create schema if not exists marts")
         columns = "account_key varchar, as_of_date date, arr_amount decimal(18,2), currency varchar, risk_band varchar, csm_email varchar"
-        connection.execute(f"create or replace table marts.fct_account_signals ({columns})")
+        rest = ", ".join(f"{name} varchar" for name in SIGNAL_COLUMNS if f"{name} " not in columns)
+        connection.execute(f"create or replace table marts.fct_account_signals ({columns}, {rest})")
         connection.execute("create or replace table marts.fct_account_state (account_key varchar, as_of_date date, disputed_facts varchar)")
         for account in ("A", "B", "C"):
-            connection.execute("insert into marts.fct_account_signals values (?, ?, 60000, 'USD', 'red', 'ada@example.com')", [account, as_of])
+            named = "account_key, as_of_date, arr_amount, currency, risk_band, csm_email"
+            connection.execute(f"insert into marts.fct_account_signals ({named}) values (?, ?, 60000, 'USD', 'red', 'ada@example.com')", [account, as_of])
 
 
 def requests(store):

@@ -10,7 +10,7 @@ import pytest
 from approval_drafts import NOW, ask_and_approve
 
 from vim_pipelines.approvals.queue import show_request
-from vim_pipelines.approvals.sensors import approved_requests
+from vim_pipelines.approvals.sensors import approval_sensors
 from vim_pipelines.jobs import JOBS, NEVER_AGAIN, write_back, write_back_request
 from vim_pipelines.store.switches import WRITE_BACK, turn
 
@@ -44,6 +44,7 @@ def run(job, request_id, instance, settings, store):
 
 def run_keys(instance, settings, store):
     resources = {"store": store, "settings": settings}
+    approved_requests = next(sensor for sensor in approval_sensors(settings) if sensor.name == "approved_requests")
     repository = dg.Definitions(jobs=[write_back], sensors=[approved_requests], resources=resources).get_repository_def()
     tick = approved_requests.evaluate_tick(dg.build_sensor_context(instance=instance, resources=resources, repository_def=repository))
     return [request.run_key for request in tick.run_requests or []]
