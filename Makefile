@@ -58,6 +58,7 @@ bench: install ## Time a night at 1,000 accounts beside plain SQL and pandas, an
 	@$(BIN)/python -m benchmarks.nightly
 	@$(BIN)/python -m benchmarks.ingestion
 	@$(BIN)/python -m benchmarks.llm_calls
+	@$(BIN)/python -m benchmarks.inbox_load --decisions 400
 	@test -f .vimotion/warehouse.duckdb || $(BIN)/vimotion audit
 	@$(BIN)/python -m benchmarks.lifecycle
 
