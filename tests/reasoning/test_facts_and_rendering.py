@@ -91,10 +91,11 @@ def test_money_of_a_small_group_carries_its_range():
     assert show(build_sheet("ACC-1", "A", AS_OF, fact_rows({}, {"core": large})).known("waste_annual", 0)) == "$4,200"
 
 
-def test_products_come_in_the_order_of_money_unused_and_a_fourth_one_is_pooled():
+def test_products_come_in_the_order_of_what_is_paid_for_them_and_a_fourth_one_is_pooled():
+    """Not of what is unused of them: that changes with every user, and with it every handle of the sheet."""
     products = {
-        name: HEADLINE_CORE | {"unused_seats": seats, "unused_value_annual": seats * 100}
-        for name, seats in (("core", 5), ("insights", 400), ("mobile", 50), ("vault", 1))
+        name: HEADLINE_CORE | {"seats_contracted": contracted, "unused_seats": seats, "unused_value_annual": seats * 100}
+        for name, contracted, seats in (("core", 100, 5), ("insights", 400, 60), ("mobile", 300, 250), ("vault", 20, 1))
     }
     sheet = build_sheet("ACC-1", "A", AS_OF, fact_rows(HEADLINE_ACCOUNT, products))
     assert [sheet.get("product_name", group).value_text for group in sheet.groups] == ["Insights", "Mobile", "Core and Vault"]
