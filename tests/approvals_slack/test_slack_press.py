@@ -61,7 +61,7 @@ def over_socket(house):
         yield
 
 
-@pytest.fixture(params=["http", "socket"])
+@pytest.fixture(params=["http", pytest.param("socket", marks=pytest.mark.slow)])  # the SDK's threads take three seconds to end; `socket_door` is quick enough
 def each_door(request, house, monkeypatch):
     """The house with one of the two doors open; its clock stands at NOW. Both hand over to the same function, so most tests take one."""
     monkeypatch.setattr(type(house.settings), "now", lambda self: NOW)

@@ -159,6 +159,7 @@ def test_a_day_that_comes_out_empty_loses_its_old_rows(portfolio: Portfolio) -> 
     assert portfolio.rows("select * from marts.fct_risks") == []
 
 
+@pytest.mark.slow
 def test_an_event_counts_once_and_its_first_arrival_wins(portfolio: Portfolio) -> None:
     """A collector that replays its last file after a crash doubled a day of events in a pilot."""
     portfolio.account("acme")

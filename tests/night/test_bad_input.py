@@ -47,6 +47,7 @@ def test_a_crm_that_does_not_answer(refused):
     assert "127.0.0.1" in refused("VIM-E010", **CLOSED, **CREDENTIALS)
 
 
+@pytest.mark.slow
 def test_wrong_credentials(refused, home):
     with start_emulators(home.path / "sandbox") as running:
         addresses = {"SALESFORCE_BASE_URL": running.url("salesforce"), "ZENDESK_BASE_URL": running.url("zendesk")}
@@ -61,6 +62,7 @@ def test_a_malformed_csv(refused, home):
     assert "fx_rates.csv" in refused("VIM-E017")
 
 
+@pytest.mark.slow
 def test_a_missing_file(refused, home):
     (home.path / "sandbox" / "files" / "fx_rates.csv").unlink()
     assert "fx_rates.csv" in refused("VIM-E018")

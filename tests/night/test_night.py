@@ -86,6 +86,7 @@ def test_the_published_copy_equals_the_marts_and_holds_nothing_else(first_night)
     assert (home.path / "published" / "parquet" / "fct_license_waste.parquet").is_file()
 
 
+@pytest.mark.slow
 def test_the_same_day_again_changes_nothing(home):
     before, store_before = (
         home.fingerprint(without=RUN_RECORDS),

@@ -20,6 +20,7 @@ def audited(shared_data, tmp_path_factory, make_home):
     return run
 
 
+@pytest.mark.slow
 def test_open_source_activity_keeps_what_cannot_be_attributed(audited, shared_data):
     home, summary = audited("oss_activity", "oss_company_activity_nova")
     with gzip.open(shared_data / "oss_company_activity_nova" / "usage_events.csv.gz", "rt") as file:
