@@ -125,7 +125,7 @@ def fill_store(home: Path, account_keys: Sequence[str], as_of: date) -> Store:
     """An operations store (SQLite) with one of everything: drafts written, held and re-drafted; requests approved, rejected and open; writes; model calls."""
     from vim_pipelines.approvals.deciding import decide
     from vim_pipelines.approvals.queue import list_requests, request_approvals
-    from vim_pipelines.store.models import Draft, LlmCall, OutboxEntry
+    from vim_pipelines.store.models import Alert, Draft, LlmCall, OutboxEntry
 
     store = open_store(Settings(home=home, store_url=f"sqlite:///{home.resolve() / 'parity-operations.db'}"))  # type: ignore[call-arg]
     now = datetime.combine(as_of + timedelta(days=1), time(6, 0, 0, 123456))
@@ -180,6 +180,15 @@ def fill_store(home: Path, account_keys: Sequence[str], as_of: date) -> Store:
                     target="salesforce", object_name="VIM_Draft__c", external_id=f"VIM-{number}", proposed={"Document__c": "plan's"}, before=None, after=None,
                     approved_sha256="a", state=state, record_id="a01" if state == "verified" else None,
                     attempts=number - 1, created_at=now, updated_at=now,
+                )
+            )  # fmt: skip
+        for number, acknowledged_by in enumerate((None, "dora"), start=1):
+            session.add(
+                Alert(
+                    alert_id=f"alert-{number}", account_key=first, account_name="One", kind="notice_served", episode=f"e{number}", as_of_date=as_of, segment=None,
+                    facts=[], text="The customer's notice is in.", text_sha256="t", created_at=now, acknowledged_by=acknowledged_by,
+                    acknowledged_role="director" if acknowledged_by else None, acknowledged_channel="inbox" if acknowledged_by else None,
+                    acknowledged_at=now + timedelta(minutes=30) if acknowledged_by else None,
                 )
             )  # fmt: skip
     return store
