@@ -1,0 +1,41 @@
+"""`replan` and `batches`: drafts that are written again, or later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from vim_pipelines.cli.root import main
+from vim_pipelines.cli.shared import served_settings
+
+
+@main.group()
+def replan() -> None:
+    """Drafts that were rejected or sent back."""
+
+
+@replan.command("run")
+@click.pass_obj
+def replan_run(state: dict[str, Any]) -> None:
+    """Draft again every request that was rejected or sent back (the sensor does the same in Dagster)."""
+    from vim_pipelines.night import run_replans
+
+    with served_settings(state["overrides"]) as settings:
+        lines = run_replans(settings)
+        click.echo("\n".join(lines) if lines else "Nothing waits for a new draft.")
+
+
+@main.group()
+def batches() -> None:
+    """Drafts that wait for a batch of language-model calls."""
+
+
+@batches.command("collect")
+@click.pass_obj
+def batches_collect(state: dict[str, Any]) -> None:
+    """Look at every open batch now, make drafts of what has ended and ask for approvals (the sensor does the same in Dagster)."""
+    from vim_pipelines.night import run_collection
+
+    with served_settings(state["overrides"]) as settings:
+        click.echo("\n".join(run_collection(settings).lines()))
