@@ -7,6 +7,7 @@ import pytest
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.reporting.llm_costs import llm_cost_lines, read_llm_costs
+from vim_pipelines.settings import load_settings
 
 ROWS = """
     select * from (values
@@ -20,11 +21,13 @@ ROWS = """
 
 @pytest.fixture
 def published(tmp_path):
-    with duckdb.connect(str(tmp_path / "vim.duckdb")) as connection:
+    settings = load_settings(home=tmp_path)
+    settings.published_dir.mkdir()
+    with duckdb.connect(str(settings.published_dir / "vim.duckdb")) as connection:
         connection.execute("create schema marts")
         connection.execute(f"create table marts.fct_llm_costs as {ROWS}")
         connection.execute("create table marts.dim_accounts as select 'A' as account_key, 'Ada Textiles' as account_name")
-    return tmp_path
+    return settings
 
 
 def test_costs_by_document_and_by_account(published):
@@ -50,4 +53,4 @@ def test_an_account_is_shown_with_its_name(published):
 
 def test_nothing_published_is_an_error_with_its_fix(tmp_path):
     with pytest.raises(VimError, match="VIM-E024"):
-        read_llm_costs(tmp_path, "document")
+        read_llm_costs(load_settings(home=tmp_path), "document")

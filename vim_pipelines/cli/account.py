@@ -24,7 +24,7 @@ def account_show(state: dict[str, Any], account_key: str, as_json: bool) -> None
     """What the last audit found for ACCOUNT_KEY: money, signals, phase, risks."""
     from vim_pipelines.reporting.account import account_lines, read_account
 
-    found = read_account(settings_of(state).published_dir, account_key)
+    found = read_account(settings_of(state), account_key)
     click.echo(json.dumps(found, indent=2, default=str) if as_json else "\n".join(account_lines(found)))
 
 

@@ -36,5 +36,5 @@ def llm_cost(state: dict[str, Any], by: str, as_json: bool) -> None:
     """Calls, tokens and US dollars, with the cost of a draft and of an approved one, as of the last audit."""
     from vim_pipelines.reporting.llm_costs import llm_cost_lines, read_llm_costs
 
-    rows = read_llm_costs(settings_of(state).published_dir, by)
+    rows = read_llm_costs(settings_of(state), by)
     click.echo(json.dumps(rows, indent=2, default=str) if as_json else "\n".join(llm_cost_lines(rows, by)))

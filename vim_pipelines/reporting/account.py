@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.money import format_money
-from vim_pipelines.reporting.publish import PUBLISHED_NAME
-from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
+from vim_pipelines.reporting.reading import reading_marts
+
+if TYPE_CHECKING:
+    from vim_pipelines.settings import Settings
 
 PARTS = {
     "signals": "select * from marts.fct_account_signals_current where account_key = ?",
@@ -25,12 +26,9 @@ PARTS = {
 CUT_MARKS = {"false_discovery": "   [held back: may be chance]", "capacity": "   [beyond this week's capacity]"}
 
 
-def read_account(published: Path, account_key: str) -> dict[str, Any]:
+def read_account(settings: Settings, account_key: str) -> dict[str, Any]:
     """Rows of the newest as-of date by part. VIM-E024 if nothing was published or the account is not in it."""
-    path = published / PUBLISHED_NAME
-    if not path.is_file():
-        raise VimError("VIM-E024", "Nothing is published yet", fix="Run vimotion audit first")
-    with DuckDBWarehouse(path).session(read_only=True) as session:
+    with reading_marts(settings) as session:
         found: dict[str, Any] = {part: session.rows(sql, [account_key]) for part, sql in PARTS.items()}
     if not found["signals"]:
         raise VimError("VIM-E024", f"The published copy has no account {account_key}", fix="Look the key up in marts.dim_accounts")

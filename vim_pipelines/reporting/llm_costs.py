@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vim_pipelines.core.errors import VimError
-from vim_pipelines.reporting.publish import PUBLISHED_NAME
-from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
+from vim_pipelines.reporting.reading import reading_marts
+
+if TYPE_CHECKING:
+    from vim_pipelines.settings import Settings
 
 #: What a line may stand for, and its column of `marts.fct_llm_costs`.
 GROUPINGS = {"document": "document", "account": "account_key", "night": "as_of_date"}
@@ -25,12 +25,9 @@ _COSTS = """
 """
 
 
-def read_llm_costs(published: Path, by: str) -> list[dict[str, Any]]:
+def read_llm_costs(settings: Settings, by: str) -> list[dict[str, Any]]:
     """A row for each document, account or night: calls, tokens, drafts and US dollars (None where a price is not known). VIM-E024 if nothing is published."""
-    path = published / PUBLISHED_NAME
-    if not path.is_file():
-        raise VimError("VIM-E024", "Nothing is published yet", fix="Run vimotion audit first")
-    with DuckDBWarehouse(path).session(read_only=True) as session:
+    with reading_marts(settings) as session:
         rows = session.rows(_COSTS.format(column=GROUPINGS[by]))
         named = session.rows("select account_key, max(account_name) as account_name from marts.dim_accounts group by account_key") if by == "account" else []
     names = {row["account_key"]: row["account_name"] for row in named}
