@@ -47,6 +47,8 @@ def night(tmp_path_factory):
     settings = settings_for(f"sqlite:///{home / 'operations.db'}", home)
     warehouse = open_warehouse(settings)
     write_profile(settings, warehouse)
+    with warehouse.session() as session:  # the newest night, which an open alert is counted to
+        session.execute("create table marts.fct_portfolio_daily as select cast(? as date) as as_of_date", [AS_OF + timedelta(days=5)])
     return settings, warehouse, open_store(settings)
 
 
@@ -133,8 +135,8 @@ def test_an_empty_store_builds_empty_marts_and_a_full_one_shows_every_decision_c
                 )
             )
     marts = build(night)
-    alerts = {row["alert_id"]: (row["is_acknowledged"], row["minutes_to_acknowledgement"]) for row in marts["fct_alerts"]}
-    assert alerts == {"alert-1": (False, None), "alert-2": (True, 25)}
+    alerts = {row["alert_id"]: (row["is_acknowledged"], row["minutes_to_acknowledgement"], row["days_open"]) for row in marts["fct_alerts"]}
+    assert alerts == {"alert-1": (False, None, 5), "alert-2": (True, 25, (NOW.date() - AS_OF).days)}
     plans = {row["draft_id"]: row for row in marts["fct_plans"]}
     assert plans[held]["approval_state"] == "rejected"  # a person must write it: asked about, and never to be agreed to
     assert plans[rejected_draft]["approval_state"] == "rejected"

@@ -6,6 +6,13 @@ with alerts as (
 
 ),
 
+-- The newest night, not tonight's date: a past date that is built again must not make an open alert younger.
+nights as (
+
+    select max(as_of_date) as newest_as_of_date from {{ ref('fct_portfolio_daily') }}
+
+),
+
 final as (
 
     select
@@ -14,7 +21,7 @@ final as (
         account_name,
         kind,
         episode,
-        as_of_date,
+        alerts.as_of_date,
         segment,
         created_at,
         acknowledged_at is not null as is_acknowledged,
@@ -26,9 +33,12 @@ final as (
             when acknowledged_at is not null
                 then cast({{ dbt.datediff('created_at', 'acknowledged_at', 'minute') }} as bigint)
         end as minutes_to_acknowledgement,
+        -- From the night that found it, not from the moment: a night may be run weeks after its date.
+        {{ at_least_zero(days_between('alerts.as_of_date', 'coalesce(cast(acknowledged_at as date), newest_as_of_date)')) }} as days_open,
         note,
         text_sha256
     from alerts
+    cross join nights
 
 )
 
