@@ -167,8 +167,10 @@ def _promise_of_a_name(lower: str) -> str | None:
     return commitments.grants(lower) or next((match[0] for form in forms if (match := form.search(lower)) is not None), None)
 
 
-def _own_wording(playbook: Playbook) -> frozenset[str]:
-    return frozenset(risks.worded(sentence) for text in playbook.wordings() for sentence in sentences(words.ended(words.fold(text))))
+@lru_cache(maxsize=64)
+def _own_wording(wordings: tuple[str, ...]) -> frozenset[str]:
+    """The sentences of a playbook's texts, as `risks.worded` compares them. Remembered: every draft of a document asks for the same ones (3 ms)."""
+    return frozenset(risks.worded(sentence) for text in wordings for sentence in sentences(words.ended(words.fold(text))))
 
 
 def demands_of(playbook: Playbook) -> Demands:
@@ -180,6 +182,6 @@ def demands_of(playbook: Playbook) -> Demands:
         max_words=playbook.max_words,
         cite_risks_from=playbook.cite_risks_from,
         step_for_each_group=playbook.step_for_each_group,
-        own_wording=_own_wording(playbook),
+        own_wording=_own_wording(tuple(playbook.wordings())),
         approver_role=playbook.approver_role,
     )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from vim_pipelines.reasoning.facts import Fact, FactSheet, compare
@@ -117,14 +118,20 @@ def disordered(text: str, sheet: FactSheet) -> Iterator[str]:
 _MIRROR = {"below": "above", "above": "below", "equal": "equal"}
 
 
+@lru_cache(maxsize=4096)
+def _worded(plain: str, bare: str) -> tuple[list[tuple[int, int]], list[tuple[int, str, str]]]:
+    """Where idioms stand that hold a direction word, and the direction words with what they say, in order. Remembered: sentences come again in every draft."""
+    idioms = [match.span() for pattern in (words.NO_DIRECTION, _OF_THE_BUSINESS) for match in pattern.finditer(bare)]
+    return idioms, sorted((match.start(), relation, match[0]) for relation, pattern in _WORDS for match in pattern.finditer(plain))
+
+
 def _claims(sentence: str, sheet: FactSheet) -> Iterator[_Claim]:
     slots = [(match.start(), match[1]) for match in SLOT.finditer(sentence)]
     plain = sentence.casefold()
     bare = SLOT.sub(lambda match: "\ue000" * len(match[0]), plain)
-    idioms = [match.span() for pattern in (words.NO_DIRECTION, _OF_THE_BUSINESS) for match in pattern.finditer(bare)]
-    found = [(match.start(), relation, match[0]) for relation, pattern in _WORDS for match in pattern.finditer(plain)]
+    idioms, found = _worded(plain, bare)
     values = [at for at, handle in slots if (fact := sheet.facts.get(handle)) is not None and fact.unit not in ("text", "date")]
-    for at, relation, word in sorted(found):
+    for at, relation, word in found:
         if any(start <= at < end for start, end in idioms) or not _states(plain, at, word, values):
             continue
         yield _Claim(relation, word, _pairs(sentence, at, word, relation, slots, sheet))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from vim_pipelines.reasoning.facts import GROUP_HANDLES, METRIC_OF_HANDLE, Fact, FactSheet
 from vim_pipelines.reasoning.gates import words
@@ -640,23 +640,40 @@ _NOT_SO: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
 def _frames(read: _Read) -> Iterator[tuple[str, str]]:
     """A phrase that takes an amount, a day, a count or a period, with a value of another kind in it."""
     at = {read.tokens[place.token][0]: place for place in read.slots}
-    for pattern, units, metrics in _FRAMES:
-        for match in pattern.finditer(read.plain):
-            place = at.get(match.start() + match[0].index(HOLE))
-            if place is not None and place.fact.unit not in units and place.metric not in metrics:
-                said = " ".join(match[0].replace(HOLE, "...").split())
-                yield "label", f"{place.fact.handle} ({place.fact.label}) is no value for {said!r}"
-    for patterns in (_NO_NAME, _NOT_SO):
-        for pattern, wrong in patterns:
-            for match in pattern.finditer(read.plain):
-                place = at.get(match.start() + match[0].rindex(HOLE))
-                if place is not None and place.metric in wrong:
-                    said = " ".join(match[0].replace(HOLE, "...").split())
-                    yield "label", f"{place.fact.handle} ({place.fact.label}) is no value for {said!r}"
+    framed, unfit = _framed(read.plain)
+    for start, number, said in framed:
+        place = at.get(start)
+        _, units, metrics = _FRAMES[number]
+        if place is not None and place.fact.unit not in units and place.metric not in metrics:
+            yield "label", f"{place.fact.handle} ({place.fact.label}) is no value for {said!r}"
+    for start, wrong, said in unfit:
+        place = at.get(start)
+        if place is not None and place.metric in wrong:
+            yield "label", f"{place.fact.handle} ({place.fact.label}) is no value for {said!r}"
     for place in read.slots:
         before = read.tokens[place.token - 1][1] if place.token else ""
         if place.metric == "usage_window" and before not in _PERIOD_WORDS:
             yield "label", f"{place.fact.handle} ({place.fact.label}) is a period and stands where none can stand"
+
+
+_Framed = tuple[tuple[tuple[int, int, str], ...], tuple[tuple[int, frozenset[str], str], ...]]
+
+
+@lru_cache(maxsize=4096)
+def _framed(plain: str) -> _Framed:
+    """Where `plain` has a slot in a phrase of `_FRAMES` (place, number, phrase), and where in one of `_NO_NAME` or `_NOT_SO` (place, metrics, phrase).
+
+    Remembered: the same sentences stand in every account's draft.
+    """
+
+    def phrase(match: re.Match[str]) -> str:
+        return " ".join(match[0].replace(HOLE, "...").split())
+
+    framed = (
+        (match.start() + match[0].index(HOLE), number, phrase(match)) for number, (pattern, _, _) in enumerate(_FRAMES) for match in pattern.finditer(plain)
+    )
+    unfit = ((match.start() + match[0].rindex(HOLE), wrong, phrase(match)) for pattern, wrong in (*_NO_NAME, *_NOT_SO) for match in pattern.finditer(plain))
+    return tuple(framed), tuple(unfit)
 
 
 _PERIOD_WORDS = frozenset(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from vim_pipelines.core.severities import SEVERITIES
@@ -139,13 +140,14 @@ def _stated(text: str, where: str, allowed: set[str], known: set[str], demands: 
         if hearsay is not None and not _is_denied(plain, hearsay.start()):
             yield Finding(gate, f"{hearsay[0]!r}: hearsay is no fact", where)
             return
-        for family in FAMILIES:
+        for at, said in _troubles(plain):
+            family = FAMILIES[at]
             is_borne_out = bool(allowed & set(family.rules) or known & set(family.facts)) or (is_trade and family.is_trade)
-            for match in family.words.finditer(plain):
-                if is_borne_out and (family.name != "people gone" or "lost_on" in known or _OFFICER.search(match[0]) is None):
+            for word, is_denied in said:
+                if is_borne_out and (family.name != "people gone" or "lost_on" in known or _OFFICER.search(word) is None):
                     continue
-                if not _is_denied(plain, match.start()):
-                    yield Finding(gate, f"the text states {match[0]!r} ({family.name}), and no rule or fact of this document says so", where)
+                if not is_denied:
+                    yield Finding(gate, f"the text states {word!r} ({family.name}), and no rule or fact of this document says so", where)
                     return
         is_asked_for = is_step and number == 0  # what somebody shall do, or what it is measured by; what follows it says how things are
         if worded(sentence) in demands.own_wording:
@@ -161,6 +163,16 @@ def _stated(text: str, where: str, allowed: set[str], known: set[str], demands: 
         if about is not None and not _VALUE.search(sentence) and not (is_trade or _is_denied(plain, about.end())):
             yield Finding(gate, f"a statement about {about[0].strip(' ,;:')!r} without a fact that says so", where)
             return
+
+
+@lru_cache(maxsize=4096)
+def _troubles(plain: str) -> tuple[tuple[int, tuple[tuple[str, bool], ...]], ...]:
+    """(number of the family, its words in the sentence, each with whether it is denied) of the families that have one.
+
+    Remembered: the same sentences stand in every account's draft, and these patterns are long.
+    """
+    found = ((at, tuple((match[0], _is_denied(plain, match.start())) for match in family.words.finditer(plain))) for at, family in enumerate(FAMILIES))
+    return tuple((at, said) for at, said in found if said)
 
 
 def _claims(sentence: str, allowed: set[str], known: set[str]) -> bool:
