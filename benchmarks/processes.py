@@ -10,7 +10,10 @@ from pathlib import Path
 
 
 def measured(command: list[str], environment: dict[str, str], cwd: Path) -> dict[str, float]:
-    """Run `command` and return wall and CPU seconds and peak memory (MiB) of it and its children; raises SystemExit with its output if it fails."""
+    """Run `command` and return wall and CPU seconds and peak memory (MiB) of it and its children; raises SystemExit with its output if it fails.
+
+    The peak is the system's `ru_maxrss`, which is never below the caller's own peak at this moment (Linux carries it over exec): measure before working.
+    """
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, env=environment, cwd=cwd, stdout=output, stderr=subprocess.STDOUT)
