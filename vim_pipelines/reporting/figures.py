@@ -1,7 +1,8 @@
 """The figures of a night, computed once: the book's pages, the mail and the Slack digest show this object and compute nothing themselves.
 
-Every figure has an id, the mart and column that it comes from, and what it was a night and a week ago, so that a page can link it to its
-rows and a test can compare what page, mail and Slack say. None means unknown, never zero.
+Every figure has an id, the mart and column that it comes from, and what it was the night before, so that a page can link it to its
+rows and a test can compare what page, mail and Slack say. None means unknown, never zero; a sum over rows of which some are unknown says so in
+its note.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.money import format_money, known_sum
+from vim_pipelines.reporting.summary import attention_lines, held_lines
 
 if TYPE_CHECKING:
     from vim_pipelines.warehouse import Session
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
 Kind = Literal["money", "usd", "count", "share"]
 #: Two quarters: how far ahead the Director's table of opt-out dates looks.
 DAYS_AHEAD = 182
+#: Documents that plan what is done about an account; a nudge, an audit or a brief beside one does not hide its state.
+PLANS = (
+    "early_renewal_strategy", "expansion_case", "license_optimization_plan", "re_plan", "risk_mitigation_plan", "save_play", "success_plan",
+    "value_realization_roadmap", "win_back",
+)  # fmt: skip
+#: What a rejected request is called that no person decided on: every draft failed a gate.
+TO_WRITE = "for a person to write"
+#: A sum of money that moves by less than this share from one night to the next is usage's daily breath, not news.
+NEWS_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,8 @@ class Figure:
     currency: str | None = None
     #: The same figure of the night before; None if there was none or it was not known.
     before: Decimal | float | int | None = None
+    #: What a reader must know of the number: rows that are not in it because theirs is not known.
+    note: str = ""
 
     def text(self) -> str:
         """As it is printed everywhere: `$43,500`, `1,234`, `12 %`, `unknown`."""
@@ -55,7 +68,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Change:
-    """What is different from the night before for one account: a band, a risk, a phase, a plan's state."""
+    """What is different from the night before for one account: a band, a risk, a phase, an overlay, a plan's state."""
 
     account_key: str
     account_name: str
@@ -70,8 +83,9 @@ class Change:
 class RenewalLine:
     """One account of the Director's table: money that can still be lost or saved within two quarters, by its opt-out date.
 
-    `value_annual` and `waste_annual` are in the portfolio's currency. `plan_state` is the state of its newest plan, None without one.
-    `days_unacknowledged` counts from the oldest alert or plan that nobody has answered; None where nothing waits.
+    `value_annual` and `waste_annual` are a year's, of the contract lines whose opt-out date lies in that time, in the portfolio's currency.
+    `plan_state` is the state of its newest plan, None without one. `days_unacknowledged` counts from the night of the oldest alert or request
+    that nobody has answered; None where nothing waits.
     """
 
     account_key: str
@@ -88,16 +102,43 @@ class RenewalLine:
     plan_state: str | None
     owner: str | None
     days_unacknowledged: int | None
+    #: Band and waste of that night a week ago; None where there was none.
+    band_week: str | None = None
+    waste_week: Decimal | None = None
+    segment: str | None = None
+    request_id: str | None = None
+
+    def change_text(self, currency: str) -> str:
+        """What differs from a week ago, `no change`, or `unknown` without such a night."""
+        if self.band_week is None:
+            return "unknown"
+        points = [] if not self.score_change_week or abs(self.score_change_week) < 0.05 else [f"{self.score_change_week:+.1f} points"]
+        bands = [] if self.band_week == self.risk_band else [f"{self.band_week} to {self.risk_band}"]
+        moved = None if self.waste_annual is None or self.waste_week is None else self.waste_annual - self.waste_week
+        money = [("+" if moved > 0 else "") + shown(moved, "money", currency) + " waste"] if moved else []
+        return ", ".join([*bands, *points, *money]) or "no change"
+
+
+@dataclass(frozen=True)
+class AlertLine:
+    """One alert that nobody has acknowledged."""
+
+    account_key: str
+    account_name: str
+    kind: str
+    since: date
+    days: int
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What waits for one person's decision."""
+    """What waits for one person's decision: the account's manager, or the role above him that must decide."""
 
     person: str
     items: int
     value_annual: Decimal | None
     oldest_days: int
+    asked_tonight: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,6 +155,10 @@ class NightFigures:
     waiting: tuple[Waiting, ...]
     #: Sources and rows that a reader must know of before he trusts a number.
     data_problems: tuple[str, ...]
+    #: Those of them that the night before did not have.
+    data_problems_new: tuple[str, ...] = ()
+    #: Alerts that nobody has acknowledged, the oldest first.
+    alerts: tuple[AlertLine, ...] = ()
 
     def figure(self, figure_id: str) -> Figure:
         """The figure of that id; KeyError if there is none."""
@@ -124,8 +169,12 @@ class NightFigures:
 
     @property
     def is_quiet(self) -> bool:
-        """Nothing changed, nothing waits and no data problem is new: whoever is told every day of nothing stops reading."""
-        return not self.changes and not self.waiting and not self.data_problems and not any(figure.change for figure in self.figures)
+        """Nothing changed, nothing was asked or raised tonight, no data problem is new and no sum moved by more than its daily breath.
+
+        Whoever is told every day of nothing stops reading. What has waited longer is shown, and its reminders have a clock of their own.
+        """
+        is_asked = any(one.asked_tonight for one in self.waiting) or any(alert.days == 0 for alert in self.alerts)
+        return self.previous is not None and not self.changes and not is_asked and not self.data_problems_new and not any(map(_is_news, self.figures))
 
     def verdict(self) -> str:
         """The night in one line, for the page's head, the mail's subject and the digest's header."""
@@ -133,6 +182,15 @@ class NightFigures:
         parts = [f"{red.text()} of {self.figure('accounts').text()} accounts red", f"{waste.text()} a year wasted", f"{waiting:,} waiting for a decision"]
         moved = len({change.account_key for change in self.changes})
         return ", ".join([*parts, f"{moved:,} accounts changed" if moved else "nothing changed since the night before" if self.previous else "the first night"])
+
+
+def _is_news(figure: Figure) -> bool:
+    """Whether a sum of money moved by more than NEWS_SHARE, or became known or unknown; counts have their accounts among the changes."""
+    if figure.kind != "money" or (figure.value is None and figure.before is None):
+        return False
+    if figure.value is None or figure.before is None:
+        return True
+    return abs(float(figure.value - figure.before)) > NEWS_SHARE * max(abs(float(figure.before)), 1.0)  # type: ignore[operator]
 
 
 def shown(value: Decimal | float | int | None, kind: Kind, currency: str | None) -> str:
@@ -154,22 +212,34 @@ def read_figures(session: Session, as_of: date | None = None) -> NightFigures:
         raise VimError("VIM-E024", f"No audit of {as_of or 'any date'} is published", fix="Run vimotion audit first, or ask for a date that was audited")
     previous = max((day for day in dates if day < night), default=None)
     week_ago = max((day for day in dates if day <= night - timedelta(days=7)), default=None)
+    is_last = night == dates[-1]
     now, then = _totals(session, night), _totals(session, previous) if previous else {}
-    currency = str(now["portfolio_currency"])
+    currency = now["portfolio_currency"]
     figures = tuple(
-        Figure(id, label, now[id], kind, source, currency if kind == "money" else None, then.get(id) if then.get("portfolio_currency") == currency else None)
+        Figure(
+            id, label, now[id], kind, source, currency if kind == "money" else None,
+            then.get(id) if kind != "money" or then.get("portfolio_currency") == currency else None, now["notes"].get(id, ""),
+        )
         for id, label, kind, source in FIGURES
-    )
+    )  # fmt: skip
+    problems, before = data_problems(session, night), data_problems(session, previous) if previous else []
+    requests, alerts = read_requests(session, night, is_last=is_last), read_alerts(session, night, is_last=is_last)
     return NightFigures(
         as_of_date=night,
-        currency=currency,
+        currency=currency or "",
         previous=previous,
         week_ago=week_ago,
         figures=figures,
-        changes=tuple(_changes(session, night, previous)) if previous else (),
-        renewals=tuple(_renewals(session, night, week_ago)),
-        waiting=tuple(_waiting(session, night)),
-        data_problems=tuple(_data_problems(session, night)),
+        changes=tuple(_changes(session, night, previous, requests)) if previous else (),
+        renewals=tuple(_renewals(session, night, week_ago, requests, alerts)),
+        waiting=tuple(_waiting(session, night, requests)),
+        data_problems=tuple(problems),
+        data_problems_new=tuple(line for line in problems if line not in before) if previous else tuple(problems),
+        alerts=tuple(
+            AlertLine(row["account_key"], row["account_name"], row["kind"], row["as_of_date"], (night - row["as_of_date"]).days)
+            for row in alerts
+            if not row["is_acknowledged"]
+        ),
     )
 
 
@@ -190,8 +260,30 @@ FIGURES: tuple[tuple[str, str, Kind, str], ...] = (
 )
 
 
+def figure_sql(figure_id: str, night: date) -> str:
+    """The query whose rows stand behind a figure, each row with the part that it adds in the column `part`. Plain SQL for DuckDB and Snowflake."""
+    day = f"date '{night.isoformat()}'"
+    signals = f"from marts.fct_account_signals where as_of_date = {day}"
+    lines = f"from marts.fct_renewals where as_of_date = {day}"
+    band = "select account_key, account_name, segment, csm_name, lean_risk, 1 as part"
+    return {
+        "accounts": f"select account_key, account_name, segment, csm_name, 1 as part {signals} order by account_key",
+        "waste_annual": f"select account_key, account_name, segment, csm_name, shelfware_seats, waste_annual as part {signals} order by waste_annual desc nulls last, account_key",
+        "unused_value_annual": f"select account_key, account_name, segment, csm_name, unused_seats, unused_value_annual as part {signals} order by unused_value_annual desc nulls last, account_key",
+        "accounts_red": f"{band} {signals} and risk_band = 'red' order by lean_risk desc nulls last, account_key",
+        "accounts_yellow": f"{band} {signals} and risk_band = 'yellow' order by lean_risk desc nulls last, account_key",
+        "accounts_unknown": f"{band} {signals} and coalesce(risk_band, 'unknown') = 'unknown' order by account_key",
+        "arr_at_risk": f"select account_key, account_name, contract_line_key, product, opt_out_date, line_value_annual_portfolio as part {lines} and risk_band = 'red' order by part desc nulls last, contract_line_key",
+        "opt_out_value": f"select account_key, account_name, contract_line_key, product, opt_out_date, line_value_annual_portfolio as part {lines} and days_to_opt_out between 0 and {DAYS_AHEAD} order by opt_out_date, contract_line_key",
+        "tickets_open": f"select account_key, account_name, segment, csm_name, tickets_open as part {signals} order by tickets_open desc nulls last, account_key",
+        "drafts": f"select account_key, document, drafts as part from marts.fct_llm_costs where as_of_date = {day} and drafts > 0 order by account_key, document",
+        "drafts_held": f"select account_key, document, drafts_held as part from marts.fct_llm_costs where as_of_date = {day} and drafts_held > 0 order by account_key, document",
+        "cost_usd": f"select account_key, document, calls, calls_without_price, cost_usd as part from marts.fct_llm_costs where as_of_date = {day} and calls > 0 order by cost_usd desc nulls last, account_key, document",
+    }[figure_id]
+
+
 def _totals(session: Session, night: date) -> dict[str, Any]:
-    """A value per figure of one night."""
+    """A value per figure of one night, and under `notes` what is not in it."""
     daily = session.rows("select * from marts.fct_portfolio_daily where as_of_date = ?", [night])[0]
     lines = session.rows(
         "select risk_band, days_to_opt_out, line_value_annual_portfolio as amount from marts.fct_renewals where as_of_date = ?",
@@ -202,17 +294,66 @@ def _totals(session: Session, night: date) -> dict[str, Any]:
         " coalesce(sum(cost_usd), 0) as cost_usd from marts.fct_llm_costs where as_of_date = ?",
         [night],
     )[0]
+    red = [row["amount"] for row in lines if row["risk_band"] == "red"]
+    near = [row["amount"] for row in lines if row["days_to_opt_out"] is not None and 0 <= row["days_to_opt_out"] <= DAYS_AHEAD]
+    not_measured = daily["accounts"] - daily["accounts_money_measured"]
+    notes = {"arr_at_risk": _left_out(red), "opt_out_value": _left_out(near)}
+    if not_measured:
+        notes |= dict.fromkeys(("waste_annual", "unused_value_annual"), f"without {_many(not_measured, 'account')} whose amount is not known")
     return daily | {
-        "arr_at_risk": known_sum(row["amount"] for row in lines if row["risk_band"] == "red"),
-        "opt_out_value": known_sum(row["amount"] for row in lines if 0 <= (row["days_to_opt_out"] or -1) <= DAYS_AHEAD),
-        "drafts": costs["drafts"],
-        "drafts_held": costs["drafts_held"],
+        "arr_at_risk": _known_part(red),
+        "opt_out_value": _known_part(near),
+        "drafts": int(costs["drafts"]),
+        "drafts_held": int(costs["drafts_held"]),
         "cost_usd": None if costs["unpriced"] else costs["cost_usd"],
+        "notes": notes,
     }
 
 
-def _changes(session: Session, night: date, previous: date) -> list[Change]:
-    """Bands that moved, risks that are new or gone, phases that were entered: the graver first."""
+def _known_part(amounts: list[Decimal | None]) -> Decimal | None:
+    """The sum of those that are known, 0 of none at all; None where rows are there and not one of them is known."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if known or not amounts else None
+
+
+def _left_out(amounts: list[Decimal | None]) -> str:
+    count = sum(amount is None for amount in amounts)
+    return f"without {_many(count, 'contract line')} whose value is not known" if count else ""
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def read_requests(session: Session, night: date, *, is_last: bool) -> list[dict[str, Any]]:
+    """Requests for approval about `night` and earlier ones, the oldest first, as they stood: what was decided after the morning after the night was
+    still pending, unless it is the newest night, of which everything known counts."""
+    rows = session.rows(
+        "select request_id, account_key, account_name, document, version, as_of_date, state, approver_role, decided_by, decided_at, created_at, arr_amount, currency"
+        " from marts.fct_approvals where as_of_date <= ? order by created_at, as_of_date, version, request_id",
+        [night],
+    )
+    morning = night + timedelta(days=1)
+    found = []
+    for row in rows:
+        decided = row["decided_at"]
+        if not is_last and decided is not None and decided.date() > morning:
+            row |= {"state": "pending", "decided_by": None, "decided_at": None}
+        found.append(row | {"state": TO_WRITE if row["state"] == "rejected" and row["decided_by"] is None else row["state"]})
+    return found
+
+
+def read_alerts(session: Session, night: date, *, is_last: bool) -> list[dict[str, Any]]:
+    """Alerts up to `night`, the oldest first; none in a copy that was published before there was a mart of them."""
+    if not session.table_exists("marts.fct_alerts"):
+        return []
+    rows = session.rows("select * from marts.fct_alerts where as_of_date <= ? order by as_of_date, account_key, kind, episode", [night])
+    late = night + timedelta(days=1)
+    return [row | ({} if is_last or row["acknowledged_at"] is None or row["acknowledged_at"].date() <= late else {"is_acknowledged": False}) for row in rows]
+
+
+def _changes(session: Session, night: date, previous: date, requests: list[dict[str, Any]]) -> list[Change]:
+    """Bands that moved, risks that are new or gone, phases that were entered, overlays opened or cleared, decisions: the graver first."""
     bands = session.rows(
         "select account_key, account_name, previous_band, risk_band from marts.fct_health_scores"
         " where as_of_date = ? and previous_as_of_date = ? and previous_band <> risk_band order by case risk_band when 'red' then 0 when 'yellow' then 1 else 2 end, account_key",
@@ -232,38 +373,52 @@ def _changes(session: Session, night: date, previous: date) -> list[Change]:
         " where n.as_of_date = ? and n.phase <> o.phase order by n.account_key",
         [previous, night],
     )
+    overlays = session.rows(
+        "select account_key, account_name, region, change from marts.fct_phase_transitions where as_of_date = ? and change in ('opened', 'cleared')"
+        " order by account_key, region, change",
+        [night],
+    )
+    decided = [row for row in requests if row["decided_at"] is not None and row["decided_at"].date() > previous + timedelta(days=1)]
     return [
         *[Change(row["account_key"], row["account_name"], "risk band", row["previous_band"], row["risk_band"], "fct_health_scores") for row in bands],
         *[Change(row["account_key"], row["account_name"], row["rule_id"], row["before"] or "none", row["now"] or "none", "fct_risks") for row in risks],
         *[Change(row["account_key"], row["account_name"], "phase", row["before"], row["now"], "fct_account_state") for row in phases],
-    ]
+        *[
+            Change(
+                row["account_key"], row["account_name"], row["region"], "closed" if row["change"] == "opened" else "open",
+                "open" if row["change"] == "opened" else "closed", "fct_phase_transitions",
+            )
+            for row in overlays
+        ],
+        *[Change(row["account_key"], row["account_name"], row["document"].replace("_", " "), "pending", row["state"], "fct_approvals") for row in decided],
+    ]  # fmt: skip
 
 
-def _renewals(session: Session, night: date, week_ago: date | None) -> list[RenewalLine]:
+def _renewals(session: Session, night: date, week_ago: date | None, requests: list[dict[str, Any]], alerts: list[dict[str, Any]]) -> list[RenewalLine]:
     """Accounts whose next opt-out lies within two quarters, the nearest first, then the larger."""
     rows = session.rows(
-        "select r.account_key, max(r.account_name) as account_name, min(r.opt_out_date) as opt_out_date, min(r.days_to_opt_out) as days_to_opt_out,"
-        " count(*) as lines, count(r.line_value_annual_portfolio) as priced, sum(r.line_value_annual_portfolio) as value_annual"
-        " from marts.fct_renewals r where r.as_of_date = ? and r.days_to_opt_out between 0 and ? group by r.account_key order by 4, 7 desc, 1",
+        "select account_key, max(account_name) as account_name, min(opt_out_date) as opt_out_date, min(days_to_opt_out) as days_to_opt_out,"
+        " count(*) as lines, count(line_value_annual_portfolio) as priced, sum(line_value_annual_portfolio) as value_annual"
+        " from marts.fct_renewals where as_of_date = ? and days_to_opt_out between 0 and ? group by account_key order by 4, 7 desc nulls last, 1",
         [night, DAYS_AHEAD],
     )
     signals = {row["account_key"]: row for row in session.rows("select * from marts.fct_account_signals where as_of_date = ?", [night])}
+    waste, waste_then = _waste(session, night, night), _waste(session, week_ago, night) if week_ago else {}
     before = {
-        row["account_key"]: row["lean_risk"]
-        for row in (session.rows("select account_key, lean_risk from marts.fct_account_signals where as_of_date = ?", [week_ago]) if week_ago else [])
+        row["account_key"]: row
+        for row in (
+            session.rows("select account_key, lean_risk, risk_band from marts.fct_account_signals where as_of_date = ?", [week_ago]) if week_ago else []
+        )
     }
-    plans: dict[str, dict[str, Any]] = {}
-    for plan in session.rows("select account_key, document, state, created_at from marts.fct_approvals order by created_at"):
-        plans[plan["account_key"]] = plan
-    asked = {
-        row["account_key"]: row["asked"]
-        for row in session.rows("select account_key, min(created_at) as asked from marts.fct_approvals where state = 'pending' group by 1")
-    }
+    plans = {row["account_key"]: row for row in requests if row["document"] in PLANS}
+    asked: dict[str, date] = {}
+    for row in [*[row for row in requests if row["state"] == "pending"], *[row for row in alerts if not row["is_acknowledged"]]]:
+        asked[row["account_key"]] = min(row["as_of_date"], asked.get(row["account_key"], row["as_of_date"]))
     found = []
     for row in rows:
         key = row["account_key"]
-        signal, plan = signals.get(key, {}), plans.get(key, {})
-        score, earlier = signal.get("lean_risk"), before.get(key)
+        signal, plan, then = signals.get(key, {}), plans.get(key, {}), before.get(key)
+        score, earlier = signal.get("lean_risk"), then["lean_risk"] if then else None
         found.append(
             RenewalLine(
                 account_key=key,
@@ -271,26 +426,39 @@ def _renewals(session: Session, night: date, week_ago: date | None) -> list[Rene
                 opt_out_date=row["opt_out_date"],
                 days_to_opt_out=int(row["days_to_opt_out"]),
                 value_annual=row["value_annual"] if row["lines"] == row["priced"] else None,
-                waste_annual=signal.get("waste_annual"),
+                waste_annual=waste.get(key),
                 risk_band=signal.get("risk_band") or "unknown",
                 risk_score=None if score is None else float(score),
                 score_change_week=None if score is None or earlier is None else float(score) - float(earlier),
                 plan=plan.get("document"),
                 plan_state=plan.get("state"),
                 owner=signal.get("csm_name"),
-                days_unacknowledged=(night - asked[key].date()).days if key in asked else None,
+                days_unacknowledged=(night - asked[key]).days if key in asked else None,
+                band_week=(then["risk_band"] or "unknown") if then else None,
+                waste_week=waste_then.get(key),
+                segment=signal.get("segment"),
+                request_id=plan.get("request_id"),
             )
         )
     return found
 
 
-def _waiting(session: Session, night: date) -> list[Waiting]:
-    """Pending decisions by the account's manager, most first."""
+def _waste(session: Session, of: date, night: date) -> dict[str, Decimal | None]:
+    """Waste per account as `of` a night, of the contract lines whose opt-out lies within two quarters of `night`; None where one line's is not known."""
     rows = session.rows(
-        "select coalesce(s.csm_name, 'nobody is named') as person, a.account_key, a.created_at from marts.fct_approvals a"
-        " left join marts.fct_account_signals s on s.account_key = a.account_key and s.as_of_date = ? where a.state = 'pending'",
-        [night],
+        "select account_key, count(*) as lines, count(waste_annual_portfolio) as known, sum(waste_annual_portfolio) as waste from marts.fct_license_waste"
+        " where as_of_date = ? and opt_out_date between ? and ? group by account_key",
+        [of, night, night + timedelta(days=DAYS_AHEAD)],
     )
+    return {row["account_key"]: row["waste"] if row["lines"] == row["known"] else None for row in rows}
+
+
+def _waiting(session: Session, night: date, requests: list[dict[str, Any]]) -> list[Waiting]:
+    """Pending decisions by who must decide, most first: the account's manager, or the role above him that the policy asks."""
+    pending = [row for row in requests if row["state"] == "pending"]
+    managers = {
+        row["account_key"]: row["csm_name"] for row in session.rows("select account_key, csm_name from marts.fct_account_signals where as_of_date = ?", [night])
+    }
     value = {
         row["account_key"]: row["value"] if row["lines"] == row["priced"] else None
         for row in session.rows(
@@ -299,21 +467,28 @@ def _waiting(session: Session, night: date) -> list[Waiting]:
             [night],
         )
     }
-    people = sorted({row["person"] for row in rows})
+    by_person: dict[str, list[dict[str, Any]]] = {}
+    for row in pending:
+        role = row["approver_role"]
+        person = (managers.get(row["account_key"]) or "nobody is named") if role in (None, "csm") else role
+        by_person.setdefault(person, []).append(row)
     found = []
-    for person in people:
-        own = [row for row in rows if row["person"] == person]
-        accounts = {row["account_key"] for row in own}
-        found.append(
-            Waiting(person, len(own), known_sum(value.get(key) for key in sorted(accounts)), max((night - row["created_at"].date()).days for row in own))
-        )
+    for person, own in by_person.items():
+        accounts = sorted({row["account_key"] for row in own})
+        ages = [(night - row["as_of_date"]).days for row in own]
+        found.append(Waiting(person, len(own), known_sum(value.get(key) for key in accounts), max(ages), ages.count(0)))
     return sorted(found, key=lambda one: (-one.items, one.person))
 
 
-def _data_problems(session: Session, night: date) -> list[str]:
-    """Data quality rows that are not in order, in words."""
+def data_problems(session: Session, night: date) -> list[str]:
+    """What marts.fct_data_quality says of a night that is not in order, in the words of the night's own summary."""
     rows = session.rows(
-        "select entity, metric, detail, value, status from marts.fct_data_quality where as_of_date = ? and status in ('warn', 'stale') order by entity, metric, detail",
+        "select entity, metric, value, detail from marts.fct_data_quality where as_of_date = ? and (status in ('warn', 'stale') or metric = 'is_fed')"
+        " order by entity, metric, detail",
         [night],
     )
-    return [f"{row['entity']}: {row['metric'].replace('_', ' ')}{' ' + row['detail'] if row['detail'] else ''} {row['value']:g}" for row in rows]
+    held = session.rows(
+        "select account_key, account_name, hold_reason from marts.fct_account_signals where as_of_date = ? and hold_reason is not null order by account_key",
+        [night],
+    )
+    return held_lines(held) + attention_lines(rows)
