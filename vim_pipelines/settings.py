@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         default=None,
         description="Secret of at least 32 characters that signs the inbox's sessions and the links in mails. Not set: one is made in the home folder.",
     )
+    privacy_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret of at least 32 characters that keys the list of erased persons. Not set: one is made in the home folder. Changed or lost, "
+        "the list knows nobody any more: it must outlive every rotation.",
+    )
     night_niceness: int = Field(
         default=10, ge=0, le=19, description="Unix niceness of the night, so that the inbox on the same machine answers first; 0 gives way to nobody."
     )
