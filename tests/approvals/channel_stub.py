@@ -8,8 +8,8 @@ from vim_pipelines.approvals.channels.base import FOR_COLLEAGUES
 class Box:
     """Reaches whoever has an e-mail address. `fail`: errors by delivery in the order of the calls; `lost`: sent, but the answer never came."""
 
-    def __init__(self, name="mail", kinds=FOR_COLLEAGUES):
-        self.name, self.kinds = name, kinds
+    def __init__(self, name="mail", kinds=FOR_COLLEAGUES, *, lists=True, changes=True):
+        self.name, self.kinds, self.lists, self.changes = name, kinds, lists, changes
         self.sent, self.settled, self.looked_for, self.fail, self.lost = [], [], [], [], []
 
     def address(self, person):

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from vim_pipelines.approvals.channels.base import Undeliverable
 from vim_pipelines.approvals.deciding import decide
-from vim_pipelines.approvals.deliveries import MAX_ATTEMPTS, deliver, plan, record_failure, work_to_do
+from vim_pipelines.approvals.deliveries import LIST_ABOVE, MAX_ATTEMPTS, deliver, plan, record_failure, work_to_do
 from vim_pipelines.approvals.people import add_person
 from vim_pipelines.approvals.policy import Actor
 from vim_pipelines.approvals.queue import request_approvals
@@ -163,8 +163,97 @@ def test_a_defect_of_a_channel_stops_no_other_message(store, policy, people):
 def test_at_most_25_leave_in_a_run(store, policy, people):
     for number in range(15):
         asked(store, policy, account=f"ACC-{number}")
-    box = Box()
+    box = Box("crm", lists=False)
     assert [run(store, policy, box).sent for _ in range(3)] == [25, 5, 0]
+
+
+def test_many_new_questions_for_one_person_are_one_message_that_lists_them(store, policy, people):
+    """After the first night forty drafts wait for the same director; forty mails bury the one that matters."""
+    ids = {asked(store, policy, account=f"ACC-{number}") for number in range(LIST_ABOVE + 1)}
+    box = Box()
+    report = run(store, policy, box)
+    assert (report.sent, report.listed, sorted(login for _, login in box.sent)) == (2, 12, ["cem", "dora"])
+    message = box.sent[0][0]
+    assert {item.request_id for item in message.items} == ids and message.buttons == () and message.request_id is None
+    assert {item.link for item in message.items} == {f"https://inbox.example/vim/requests/{one}" for one in ids}
+    told = rows(store)
+    assert len(told) == 12 and {row.state for row in told} == {"sent"} and {row.request_id for row in told} == ids
+    assert {(row.recipient, row.reference["id"]) for row in told} == {(login, message.delivery_id) for message, login in box.sent}
+    asked(store, policy, account="ACC-late")
+    assert run(store, policy, box).sent == 2 and box.sent[-1][0].items == ()
+
+
+def test_as_many_as_a_person_can_read_come_one_by_one(store, policy, people):
+    for number in range(LIST_ABOVE):
+        asked(store, policy, account=f"ACC-{number}")
+    box = Box()
+    assert run(store, policy, box).sent == 2 * LIST_ABOVE and all(message.request_id for message, _ in box.sent)
+
+
+def test_a_list_shows_what_became_of_each_as_it_is_decided(store, policy, people):
+    ids = [asked(store, policy, account=f"ACC-{number}") for number in range(LIST_ABOVE + 2)]
+    box = Box()
+    run(store, policy, box)
+    for one in ids[:2]:
+        decide(store, one, "reject", person=CSM, version=1, note="not now", now=NOW, policy=policy)
+    report = run(store, policy, box, NOW + timedelta(minutes=1))
+    assert (report.settled, len(box.settled)) == (4, 2)  # two requests, told to two people: one change of each list
+    message, _, reference = box.settled[0]
+    assert reference["id"] == message.delivery_id and message.kind == "ask" and message.title.startswith("5 of 7 texts wait")
+    assert {item.request_id for item in message.items if item.outcome} == set(ids[:2]) and len(message.items) == 7
+    for one in ids[2:]:
+        decide(store, one, "reject", person=CSM, version=1, note="not now", now=NOW, policy=policy)
+    run(store, policy, box, NOW + timedelta(minutes=2))
+    assert box.settled[-1][0].kind == "settled" and {row.state for row in rows(store)} == {"settled"}
+
+
+def test_a_list_whose_answer_was_lost_is_looked_for_as_the_same_list(store, policy, people):
+    for number in range(LIST_ABOVE + 1):
+        asked(store, policy, account=f"ACC-{number}")
+    box = Box()
+    box.lost = [LOST]
+    run(store, policy, box)
+    asked(store, policy, account="ACC-late")
+    report = run(store, policy, box, NOW + timedelta(minutes=3))
+    assert report.sent == 3 and len(box.looked_for) == 1
+    assert [len(message.items) for message, _ in box.sent] == [6, 6, 0, 0]  # found, not sent again; the late one for itself
+    assert {row.state for row in rows(store)} == {"sent"}
+
+
+def test_a_list_that_could_not_be_sent_is_tried_again_whole(store, policy, people):
+    for number in range(LIST_ABOVE + 1):
+        asked(store, policy, account=f"ACC-{number}")
+    box = Box()
+    box.fail = [DOWN, DOWN]
+    assert run(store, policy, box).waiting == 2
+    assert {(row.state, row.attempts) for row in rows(store)} == {("planned", 1)}
+    assert run(store, policy, box, NOW + timedelta(minutes=3)).sent == 2 and [len(message.items) for message, _ in box.sent] == [6, 6]
+
+
+def test_where_nothing_can_be_changed_one_word_says_how_it_ended(store, policy, people):
+    """Asked, reminded and told of the escalation: one mail about the end, not three."""
+    request_id, box = asked(store, policy), Box(changes=False)
+    run(store, policy, box)
+    with store.session() as session:
+        session.get(ApprovalRequest, request_id).reminded_at = NOW
+    run(store, policy, box, NOW + timedelta(minutes=1))
+    decide(store, request_id, "reject", person=CSM, version=1, note="not now", now=NOW, policy=policy)
+    assert run(store, policy, box, NOW + timedelta(minutes=2)).settled == 4
+    assert sorted((login, message.decided_by, message.ended) for message, login, _ in box.settled) == [("cem", "cem", "rejected"), ("dora", "cem", "rejected")]
+
+
+def test_planning_asks_for_its_own_rows_alone(store, policy, people):
+    """The table holds every message ever sent: reading all their keys grows with the years."""
+    from sqlalchemy import event
+
+    asked(store, policy)
+    read = []
+    event.listen(store.engine, "after_cursor_execute", lambda *args: read.append((args[2], args[3])))
+    plan(store, [Box()], policy=policy, now=NOW)
+    about_keys = [
+        (statement, values) for statement, values in read if "delivery_key" in statement and statement.startswith("SELECT deliveries.delivery_key \n")
+    ]
+    assert about_keys and all("WHERE" in statement for statement, _ in about_keys)
 
 
 def test_a_reminder_and_an_escalation_are_messages_of_their_own(store, policy, people):

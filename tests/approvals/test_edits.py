@@ -80,7 +80,7 @@ def test_an_edit_is_a_new_version_that_only_somebody_else_approves(store, policy
     new, old = show_request(store, report.request_id), show_request(store, first)
     assert (old.state, new.state, new.version, new.edited_by, new.written_by) == ("superseded", "pending", 2, "cem", "person")
     assert "read it together" in new.text and "Edited by cem" in new.text
-    changed = [line for line in request_lines(new, with_facts=False) if line.startswith("  + ")]
+    changed = [line for line in request_lines(new, policy, with_facts=False) if line.startswith("  + ")]
     assert any("read it together" in line for line in changed) and new.earlier_text == old.text
     assert old.events[-1].note == "edited by cem: kinder" and old.events[-1].actor == "cem"
     with pytest.raises(VimError, match="VIM-E043.*edited"):

@@ -44,7 +44,7 @@ def test_time_reminds_escalates_and_ends_each_once_and_never_approves(store, pol
 def test_after_the_escalation_the_higher_role_is_shown_and_who_was_asked_may_still_decide(store, policy, pending):
     sweep(store, policy, NOW + timedelta(hours=85))
     [request] = list_requests(store)
-    assert (request.approver_role, asked_role(request, policy)) == ("csm", "director") and list_lines([request])[1].endswith("director")
+    assert (request.approver_role, asked_role(request, policy)) == ("csm", "director") and list_lines([request], policy)[1].endswith("director")
     assert decide(store, pending, "approve", person=CEM, version=1, note=None, now=NOW + timedelta(hours=86), policy=policy).state == "approved"
 
 

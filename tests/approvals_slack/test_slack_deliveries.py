@@ -1,5 +1,6 @@
 """Slack in the frame of all channels: each message once, found again after a lost answer, and brought up to date when it ended elsewhere."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from slack_house import CHANNEL, buttons_of, eventually, value_of, words_of
 from sqlalchemy import select
 
 from vim_pipelines.approvals.alerts import show_alert
-from vim_pipelines.approvals.channels.base import Undeliverable
+from vim_pipelines.approvals.channels.base import Item, Undeliverable
 from vim_pipelines.approvals.channels.slack import connect
 from vim_pipelines.approvals.channels.slack_blocks import message_blocks
 from vim_pipelines.approvals.channels.slack_interactions import handle_interaction
@@ -16,6 +17,7 @@ from vim_pipelines.approvals.deciding import decide
 from vim_pipelines.approvals.deliveries import channels_of, deliver, plan
 from vim_pipelines.approvals.messages import alert_message
 from vim_pipelines.approvals.policy import Actor
+from vim_pipelines.sandbox.emulators.slack_rules import live_sequences, message_error
 from vim_pipelines.store.models import Alert, Delivery
 from vim_pipelines.vendors.http import VendorError
 
@@ -50,6 +52,36 @@ def test_a_question_goes_to_each_person_who_may_decide_it_once(house):
     assert swept(house, house.channel(), LATER).sent == 0
     assert {message["channel"] for message in house.slack.messages()} == {"D0DORA", "D0ELIF"} and len(house.slack.messages()) == 2
     assert value_of(house.slack.messages("D0DORA")[0]).startswith(f"{request_id}:1:")
+
+
+def test_a_full_first_night_is_one_message_with_a_button_for_each_request(house):
+    ids = [house.ask(arr=600_000, account=f"ACC-{number}", name=f"Customer <!channel> {number}") for number in range(8)]
+    report = swept(house, house.channel())
+    assert (report.sent, report.listed) == (2, 16) and len(house.slack.messages()) == 2
+    [message] = house.slack.messages("D0DORA")
+    opened = [block["accessory"]["url"] for block in message["blocks"] if "accessory" in block]
+    assert sorted(opened) == sorted(f"{house.settings.inbox_url}/requests/{one}" for one in ids)
+    assert [found for found in live_sequences(message["blocks"]) if "Open the inbox" not in found] == [] and buttons_of(message) == []
+    decide(house.store, ids[0], "reject", person=Actor("elif", "director", "inbox"), version=1, note="not now", now=NOW, policy=house.policy)
+    assert swept(house, house.channel(), LATER).settled == 2
+    [message] = house.slack.messages("D0DORA")
+    assert sum("accessory" in block for block in message["blocks"]) == 7 and "Rejected by elif" in words_of(message)
+
+
+def test_a_lost_list_is_found_and_not_posted_again(house, plan):
+    for number in range(6):
+        house.ask(arr=600_000, account=f"ACC-{number}")
+    plan("chat.postMessage", drop="after", times=1)
+    assert swept(house, house.channel()).unknown == 1
+    assert swept(house, house.channel(), LATER).sent == 1 and len(house.slack.messages()) == 2
+
+
+def test_a_list_of_hundreds_stays_within_what_slack_takes(house):
+    items = tuple(Item(f"req-{one}", 1, "0" * 64, "Save plan for " + "<&>" * 200, "red", f"https://x.example/requests/{one}") for one in range(300))
+    message = replace(house.message(house.ask()), request_id=None, items=items, text="", buttons=())
+    blocks = message_blocks(message)
+    shown = sum("accessory" in block for block in blocks)
+    assert message_error("x", blocks, None) is None and f"{300 - shown} more are in the inbox" in words_of({"blocks": blocks}) and shown >= 5
 
 
 def test_a_lost_answer_is_found_by_its_delivery_and_nothing_is_doubled(house, plan):
@@ -263,7 +295,6 @@ def test_who_pressed_is_told_when_the_form_could_not_be_opened(house, plan):
 
 
 def test_an_alerts_words_stay_words(house):
-    from vim_pipelines.sandbox.emulators.slack_rules import live_sequences
 
     shown = alert_message(show_alert(house.store, an_alert(house)), delivery_id="msg-1", inbox_url=house.settings.inbox_url)
     assert [found for found in live_sequences(message_blocks(shown)) if "Open in the inbox" not in found] == []

@@ -164,7 +164,7 @@ def test_the_letter_lies_in_the_mailbox_of_the_csm_as_it_was_approved(store, set
 
 def test_without_a_known_address_the_draft_has_no_recipient_and_the_approver_is_told(store, settings, crm, gmail):
     request_id = approved(store, settings)
-    shown = "\n".join(request_lines(show_request(store, request_id), with_facts=False))
+    shown = "\n".join(request_lines(show_request(store, request_id), load_policy(), with_facts=False))
     assert "without a recipient: the address of Nadia Nabil is not known" in shown
     assert f"mailbox of {CSM}" in shown
     write_back(store, crm, request_id, settings=settings, now=NOW)
@@ -178,7 +178,7 @@ def test_a_mailbox_that_may_not_be_opened_leaves_the_letter_to_the_approver(stor
     request_id = approved(store, settings, csm=csm, champion_email="nadia@customer.example")
     request = show_request(store, request_id)
     assert "gmail_draft" not in [action["action"] for action in request.actions]
-    shown = "\n".join(request_lines(request, with_facts=False))
+    shown = "\n".join(request_lines(request, load_policy(), with_facts=False))
     assert "to Nadia Nabil <nadia@customer.example>; title: " in shown
     write_back(store, crm, request_id, settings=settings, now=NOW)
     assert drafts(gmail) == []
@@ -186,7 +186,7 @@ def test_a_mailbox_that_may_not_be_opened_leaves_the_letter_to_the_approver(stor
 
 def test_unconnected_letters_name_address_and_title(store):
     assert load_policy().connections == Connections()
-    shown = "\n".join(request_lines(show_request(store, asked(store, load_policy())), with_facts=False))
+    shown = "\n".join(request_lines(show_request(store, asked(store, load_policy())), load_policy(), with_facts=False))
     assert "write an e-mail with the text above (gmail is not connected), without a recipient: the address of Nadia Nabil is not known; title: " in shown
 
 

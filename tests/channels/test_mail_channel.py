@@ -19,7 +19,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from vim_pipelines.approvals.channels.base import Message, Undeliverable
+from vim_pipelines.approvals.channels.base import Item, Message, Undeliverable
 from vim_pipelines.approvals.channels.mail import MAX_BYTES, MailChannel, compose, connect, message_id
 from vim_pipelines.approvals.links import Link, read_link
 from vim_pipelines.approvals.people import PersonView
@@ -150,6 +150,39 @@ def test_what_was_decided_follows_in_the_same_thread(mailbox, tmp_path):
     assert "Approved by dora (director) through Slack" in text
     assert "150 of 200" not in text
     assert "/link/" not in text
+
+
+@pytest.mark.parametrize("ended", [{"decided_by": "ada", "ended": "approved"}, {"ended": "superseded"}])
+def test_whoever_decided_or_gets_a_newer_version_is_not_written_to_again(mailbox, tmp_path, ended):
+    """One director's hour with the queue was fifty mails to each of the others, and as many to himself."""
+    channel_of(mailbox, tmp_path).settle(replace(MESSAGE, kind="settled", outcome="It ended", **ended), ADA, {"message_id": "x"})
+    assert mailbox.mails == []
+
+
+def a_list(number: int, name: str = "Müller & Söhne") -> Message:
+    items = tuple(
+        Item(f"req-{one:012d}", 2, "1" * 64, f"Save plan for {name}", "red risk", f"http://127.0.0.1:8321/requests/req-{one}") for one in range(number)
+    )
+    return replace(MESSAGE, request_id=None, title=f"{number} texts wait for a decision", text="", buttons=(), link="http://127.0.0.1:8321", items=items)
+
+
+def test_a_list_has_a_link_for_each_request_that_opens_it_for_this_person_and_version(mailbox, tmp_path):
+    channel = channel_of(mailbox, tmp_path)
+    reference = channel.send(a_list(7), ADA)
+    channel.settle(replace(a_list(7), kind="settled"), ADA, reference)
+    (mail,) = mailbox.mails  # of a list nothing more is told: its links show it
+    text, html = parts(mail)
+    tokens = re.findall(r"http://127\.0\.0\.1:8321/link/(\S+)", text)
+    assert [read_link(settings(tmp_path, 1), token) for token in tokens] == [Link("ada", f"req-{one:012d}", 2) for one in range(7)]
+    assert all(f"/link/{token}" in html for token in tokens) and "Müller &amp; Söhne" in html
+
+
+def test_a_list_of_hundreds_is_cut_and_says_so(mailbox, tmp_path):
+    channel_of(mailbox, tmp_path).send(a_list(600, "<&'\"ü" * 60), ADA)
+    assert len(mailbox.raw[0]) < MAX_BYTES
+    text, html = parts(mailbox.mails[0])
+    shown = text.count("/link/")
+    assert 20 < shown < 600 and f"{600 - shown} more are in the inbox." in text and html.count("/link/") == shown
 
 
 def test_a_long_text_is_cut_and_the_link_stays(mailbox, tmp_path):

@@ -86,7 +86,7 @@ def entry(store, request_id):
 
 def test_the_word_stands_in_the_channel_once_with_what_the_playbook_names(store, settings, crm, slack):
     request_id = approved(store, settings)
-    shown = "\n".join(request_lines(show_request(store, request_id), with_facts=False))
+    shown = "\n".join(request_lines(show_request(store, request_id), load_policy(), with_facts=False))
     assert f"post into the Slack channel {CHANNEL}: " in shown and "slack is not connected" not in shown
     assert write_back(store, crm, request_id, settings=settings, now=NOW).state == "verified"
     (message,) = slack.messages(CHANNEL)
@@ -105,7 +105,7 @@ def test_without_slack_or_a_channel_it_is_left_to_the_approver(store, settings, 
     policy = policy_of(settings.model_copy(update={missing: None}))
     request = show_request(store, asked(store, policy))
     assert "slack_internal" not in [action["action"] for action in request.actions]
-    assert "post inside the house (slack is not connected)" in "\n".join(request_lines(request, with_facts=False))
+    assert "post inside the house (slack is not connected)" in "\n".join(request_lines(request, load_policy(), with_facts=False))
     assert policy.version == load_policy().version
 
 

@@ -181,7 +181,7 @@ def test_what_no_target_is_connected_for_is_left_to_the_person_who_approves(play
     asked = request_approvals(store, load_policy(), AS_OF, NOW, approval_hours=72)
     detail = show_request(store, asked.requested[0])
     assert [(action["action"], action["target"], action["fields"]["to"]) for action in detail.left_to_you] == [("slack_internal", "slack", "Ada Lindqvist")]
-    page = "\n".join(request_lines(detail, with_facts=False))
+    page = "\n".join(request_lines(detail, load_policy(), with_facts=False))
     assert (
         "Left to you, by hand:" in page
         and "post inside the house (slack is not connected), with the text above; channel: customer-success; subject: Quiet" in page

@@ -8,7 +8,7 @@ here decides.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -20,10 +20,10 @@ from sqlalchemy.orm import defer
 
 from vim_pipelines.approvals import alerts as alerts_
 from vim_pipelines.approvals.channels.base import Channel, Kind, Message, Undeliverable
-from vim_pipelines.approvals.messages import alert_message, failure_message, request_message
+from vim_pipelines.approvals.messages import alert_message, failure_message, list_message, request_message
 from vim_pipelines.approvals.people import PersonView, list_people, who_decides
 from vim_pipelines.approvals.policy import Policy, policy_of
-from vim_pipelines.approvals.queue import show_request, stakes_of
+from vim_pipelines.approvals.queue import Request, show_request, stakes_of, view
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.store.locks import exclusive
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 CHANNELS: tuple[str, ...] = ("slack", "mail", "crm")
 
 ROWS_A_RUN = 25
+#: More new requests than this for one person in one channel become one message that lists them: after the first night there are dozens.
+LIST_ABOVE = 5
+#: Rows that one run looks at, to see which of them belong into one message. A thousand accounts with three deciders are below it.
+ROWS_LOOKED_AT = 10_000
 #: Tries before a message is given up, the waits between them doubling from two minutes (2, 4, 8, 16).
 MAX_ATTEMPTS = 5
 #: So many failures in a row, and the channel is left alone until the next run: each may cost a time-out.
@@ -52,13 +56,20 @@ ANY, NONE = "any", "none"
 #: What is told first.
 _URGENCY = ("alert", "failure", "escalation", "reminder", "ask")
 ABOUT_REQUEST: tuple[Kind, ...] = ("ask", "reminder", "escalation")
+#: What `deliver` sends. Other rows of the table (the digest of a night) are sent by whoever can compose them.
+ABOUT_WORK: tuple[Kind, ...] = (*ABOUT_REQUEST, "alert", "failure")
+Compose = Callable[[Delivery], Message]
 
 
 @dataclass
 class DeliveryReport:
-    """What one run of `deliver` did, by message. `waiting`: not sent this time, tried again later. `is_busy`: another process is at it."""
+    """What one run of `deliver` did, by message. `waiting`: not sent this time, tried again later. `is_busy`: another process is at it.
+
+    `listed`: how many requests stand in messages that list several; such a message counts as one that was sent.
+    """
 
     sent: int = 0
+    listed: int = 0
     settled: int = 0
     unknown: int = 0
     waiting: int = 0
@@ -69,15 +80,16 @@ class DeliveryReport:
 
     def metadata(self) -> dict[str, Any]:
         """For Dagster."""
-        counts = {name: getattr(self, name) for name in ("sent", "settled", "unknown", "waiting", "failed", "overtaken")}
+        counts = {name: getattr(self, name) for name in ("sent", "listed", "settled", "unknown", "waiting", "failed", "overtaken")}
         return counts | {"is_busy": self.is_busy, "problems": self.problems[:50]}
 
     def lines(self) -> list[str]:
         """For the command line."""
         if self.is_busy:
             return ["Another process is sending messages."]
+        listed = f" ({self.listed} requests listed together)" if self.listed else ""
         return [
-            f"Messages: {self.sent} sent, {self.settled} brought up to date, {self.waiting} to be tried again, {self.unknown} without an answer, {self.failed} failed.",
+            f"Messages: {self.sent} sent{listed}, {self.settled} brought up to date, {self.waiting} to be tried again, {self.unknown} without an answer, {self.failed} failed.",
             *[f"! {line}" for line in self.problems[:50]],
         ]
 
@@ -107,7 +119,6 @@ def plan(store: Store, channels: Sequence[Channel], *, policy: Policy, now: date
         ).all()
         open_alerts = [alerts_.alert_view(row) for row in session.scalars(select(Alert).where(Alert.acknowledged_at.is_(None)))]
         failures = session.scalars(select(Delivery).where(Delivery.channel == ANY, Delivery.state == "planned")).all()
-        known = set(session.scalars(select(Delivery.delivery_key)))
     rows: list[Delivery] = []
     for request in pending:
         kind, told = _due(request, people, policy)
@@ -117,7 +128,8 @@ def plan(store: Store, channels: Sequence[Channel], *, policy: Policy, now: date
     directors = who_decides(people, policy, policy.roles[-1], None)
     for failure in failures:
         rows += _rows(channels, directors, "failure", now, about=failure.reference, about_id=failure.delivery_id)
-    written = _write(store, [row for row in rows if row.delivery_key not in known])
+    known = known_keys(store, [row.delivery_key for row in rows])
+    written = write_rows(store, [row for row in rows if row.delivery_key not in known])
     _mark_expanded(store, [failure.delivery_id for failure in failures], now)
     return written
 
@@ -159,7 +171,17 @@ def _rows(
     return rows or ([row(NONE, "", "failed", "nobody who is to be told can be reached")] if carrying else [])
 
 
-def _write(store: Store, rows: Sequence[Delivery]) -> int:
+def known_keys(store: Store, keys: Sequence[str]) -> set[str]:
+    """Those of `keys` that have a row. Asked by key: the table holds every message ever sent, what is open now is little."""
+    found: set[str] = set()
+    with store.reading() as session:
+        for start in range(0, len(keys), ROWS_A_TRANSACTION):
+            found |= set(session.scalars(select(Delivery.delivery_key).where(Delivery.delivery_key.in_(keys[start : start + ROWS_A_TRANSACTION]))))
+    return found
+
+
+def write_rows(store: Store, rows: Sequence[Delivery]) -> int:
+    """Insert new rows; returns how many. Rows that another process wrote in this moment are left to the next time, with those beside them."""
     written = 0
     for start in range(0, len(rows), ROWS_A_TRANSACTION):
         part = rows[start : start + ROWS_A_TRANSACTION]
@@ -182,7 +204,7 @@ def record_failure(store: Store, run_id: str, *, job: str, step: str, error: str
     """Note that a run failed, for the next delivery to tell; False if it is noted already. One row: a sensor calls this."""
     about = {"title": f"The run of {job} failed", "Job": job, "Step": step, "Run": run_id, "text": error[:2000]}
     row = _rows_for_any(about, run_id, now)
-    return _write(store, [row]) == 1
+    return write_rows(store, [row]) == 1
 
 
 def _rows_for_any(about: dict[str, Any], run_id: str, now: datetime) -> Delivery:
@@ -200,36 +222,95 @@ def deliver(store: Store, channels: Sequence[Channel], *, settings: Settings, no
     """Send what is planned, look for what was lost, and bring sent messages up to date whose question has ended: at most `limit` of them.
 
     One message that fails stops no other. `Undeliverable` fails at once; other failures of a channel are tried again in later runs,
-    MAX_ATTEMPTS times in all.
+    MAX_ATTEMPTS times in all. More than LIST_ABOVE new requests for one person in one channel leave as one message, each with a row of its own.
+    """
+    people = {person.login: person for person in list_people(store)}
+    policy = policy_of(settings)
+
+    def compose(row: Delivery) -> Message:
+        return _message(store, row, policy, settings)
+
+    lists = _Lists(store, policy, settings)
+    return send_rows(store, channels, people, compose, kinds=ABOUT_WORK, lock=LOCK, now=now, limit=limit, lists=lists)
+
+
+def send_rows(
+    store: Store,
+    channels: Sequence[Channel],
+    people: Mapping[str, PersonView],
+    compose: Compose,
+    *,
+    kinds: Sequence[Kind],
+    lock: str,
+    now: datetime,
+    limit: int = ROWS_A_RUN,
+    lists: _Lists | None = None,
+) -> DeliveryReport:
+    """Send the due rows of `kinds` to `people` (by recipient), each as `compose` says it now: the rules of `deliver`, for any kind of message.
+
+    A row whose message comes back as `settled` before it was sent is not sent.
     """
     report = DeliveryReport()
     by_name = {channel.name: channel for channel in channels}
-    with exclusive(store, LOCK) as taken:
+    with exclusive(store, lock) as taken:
         if not taken:
             report.is_busy = True
             return report
-        people = {person.login: person for person in list_people(store)}
-        policy = policy_of(settings)
         with store.reading() as session:
-            due = session.scalars(_to_send(by_name, now).limit(limit)).all()
-            ended = session.scalars(_to_settle(by_name, now).limit(max(0, limit - len(due)))).all()
+            due = _together(session.scalars(_to_send(by_name, now, kinds).limit(ROWS_LOOKED_AT)).all(), _listing(by_name) if lists else ())[:limit]
+            ended = _told_once(session.scalars(_to_settle(by_name, now, kinds).limit(ROWS_LOOKED_AT)).all(), by_name)[: max(0, limit - len(due))]
         in_a_row: Counter[str] = Counter()
-        for row in [*due, *ended]:
-            if in_a_row[row.channel] >= FAILURES_IN_A_ROW:
+        for rows in [*due, *ended]:
+            channel = rows[0].channel
+            if in_a_row[channel] >= FAILURES_IN_A_ROW:
                 report.waiting += 1
                 continue
             before = report.waiting + report.unknown
-            _Sending(store, by_name[row.channel], people.get(row.recipient), policy, settings, now, report).handle(row)
-            in_a_row[row.channel] = in_a_row[row.channel] + 1 if report.waiting + report.unknown > before else 0
+            _Sending(store, by_name[channel], people.get(rows[0].recipient), compose, lists, now, report).handle(rows)
+            in_a_row[channel] = in_a_row[channel] + 1 if report.waiting + report.unknown > before else 0
     return report
 
 
-def _to_send(names: Iterable[str], now: datetime) -> Select[tuple[Delivery]]:
+def _listing(by_name: Mapping[str, Channel]) -> set[str]:
+    return {name for name, channel in by_name.items() if channel.lists}
+
+
+def _list_of(row: Delivery) -> str | None:
+    """The list that a row stands in: the delivery id of its first row. None for a message of its own."""
+    return (row.reference or {}).get("list")
+
+
+def _together(rows: Iterable[Delivery], listing: Collection[str]) -> list[list[Delivery]]:
+    """Rows by the message that they leave in, in the order of the first. What left together before stays together. Pure."""
+    units: dict[tuple[str, ...], list[Delivery]] = {}
+    for row in rows:
+        is_new = row.state == "planned" and row.attempts == 0 and row.kind in ABOUT_REQUEST
+        beside = _list_of(row)
+        key: tuple[str, ...] = (beside,) if beside else (row.channel, row.recipient, row.kind) if is_new and row.channel in listing else (row.delivery_id,)
+        units.setdefault(key, []).append(row)
+    found = []
+    for key, unit in units.items():
+        found += [unit] if len(key) == 1 or len(unit) > LIST_ABOVE else [[row] for row in unit]
+    return found
+
+
+def _told_once(rows: Iterable[Delivery], by_name: Mapping[str, Channel]) -> list[list[Delivery]]:
+    """Ended rows by the message that is changed, or, where nothing can be changed, by person and question: the last word said about it leads. Pure."""
+    units: dict[tuple[str, ...], list[Delivery]] = {}
+    for row in rows:
+        once = (row.channel, row.recipient, row.request_id or row.alert_id or "")
+        beside = _list_of(row)
+        key: tuple[str, ...] = (beside,) if beside else (row.delivery_id,) if by_name[row.channel].changes else once
+        units.setdefault(key, []).insert(0, row)
+    return list(units.values())
+
+
+def _to_send(names: Iterable[str], now: datetime, kinds: Sequence[Kind] = ABOUT_WORK) -> Select[tuple[Delivery]]:
     """What is planned, and what was on its way when its process died, as far as its next try is due."""
     urgency = case({kind: place for place, kind in enumerate(_URGENCY)}, value=Delivery.kind, else_=len(_URGENCY))
     return (
         select(Delivery)
-        .where(Delivery.channel.in_(list(names)), Delivery.state.in_(("planned", "sending", "unknown")), _try_is_due(now))
+        .where(Delivery.channel.in_(list(names)), Delivery.kind.in_(kinds), Delivery.state.in_(("planned", "sending", "unknown")), _try_is_due(now))
         .order_by(urgency, Delivery.created_at, Delivery.delivery_id)
     )
 
@@ -239,129 +320,181 @@ def _try_is_due(now: datetime) -> ColumnElement[bool]:
     return or_(Delivery.attempts == 0, Delivery.attempts >= MAX_ATTEMPTS, *waits)
 
 
-def _to_settle(names: Iterable[str], now: datetime) -> Select[tuple[Delivery]]:
+def _to_settle(names: Iterable[str], now: datetime, kinds: Sequence[Kind] = ABOUT_WORK) -> Select[tuple[Delivery]]:
     """Sent messages whose question has ended, or whose alert somebody acknowledged; one that could not be changed waits five minutes."""
     request_ended = exists().where(ApprovalRequest.request_id == Delivery.request_id, ApprovalRequest.state != "pending")
     alert_ended = exists().where(Alert.alert_id == Delivery.alert_id, Alert.acknowledged_at.is_not(None))
     is_due = or_(Delivery.error.is_(None), Delivery.updated_at <= now - timedelta(minutes=5))
     return (
         select(Delivery)
-        .where(Delivery.channel.in_(list(names)), Delivery.state == "sent", Delivery.kind.in_((*ABOUT_REQUEST, "alert")), is_due)
+        .where(Delivery.channel.in_(list(names)), Delivery.state == "sent", Delivery.kind.in_(kinds), is_due)
         .where(or_(request_ended, alert_ended))
         .order_by(Delivery.created_at, Delivery.delivery_id)
     )
 
 
+def _message(store: Store, row: Delivery, policy: Policy, settings: Settings) -> Message:
+    """The message of one row as it reads now."""
+    url = settings.inbox_url
+    if row.alert_id is not None:
+        alert = alerts_.show_alert(store, row.alert_id)
+        return alert_message(alert, delivery_id=row.delivery_id, inbox_url=url, kind="alert" if alert.acknowledged_at is None else "settled")
+    if row.request_id is None:
+        return failure_message((row.reference or {}).get("about") or {}, delivery_id=row.delivery_id, inbox_url=url)
+    request = show_request(store, row.request_id)
+    kind: Kind = _kind_of(row) if request.state == "pending" else "settled"
+    return request_message(request, kind, delivery_id=row.delivery_id, policy=policy, inbox_url=url)
+
+
+def _kind_of(row: Delivery) -> Kind:
+    return next(kind for kind in ABOUT_REQUEST if kind == row.kind)
+
+
+class _Moved(Exception):
+    """Somebody else has moved a row of the message."""
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """Messages about several requests. The list is named after its first row; that row's reference holds the ids of all its requests."""
+
+    store: Store
+    policy: Policy
+    settings: Settings
+
+    def message(self, rows: Sequence[Delivery]) -> Message:
+        """The list of `rows` as it reads now, with the requests of it that ended before."""
+        name = _list_of(rows[0]) or rows[0].delivery_id
+        ids = {row.request_id for row in rows}
+        with self.store.reading() as session:
+            first = session.get(Delivery, name)
+            ids |= set((first.reference or {}).get("holds", ()) if first is not None else ())
+            found = session.scalars(
+                select(ApprovalRequest).options(defer(ApprovalRequest.payload)).where(ApprovalRequest.request_id.in_([one for one in ids if one]))
+            )
+            requests = [view(Request, request) for request in found]
+        return list_message(requests, _kind_of(rows[0]), delivery_id=name, policy=self.policy, inbox_url=self.settings.inbox_url)
+
+
 @dataclass
 class _Sending:
-    """One row and its channel. Every outcome is a commit of its own; `report` counts it."""
+    """The rows of one message, and its channel. Every outcome is a commit of its own; `report` counts it."""
 
     store: Store
     channel: Channel
     person: PersonView | None
-    policy: Policy
-    settings: Settings
+    compose: Compose
+    lists: _Lists | None
     now: datetime
     report: DeliveryReport
 
-    def handle(self, row: Delivery) -> None:
+    def handle(self, rows: Sequence[Delivery]) -> None:
+        is_list = self.lists is not None and (len(rows) > 1 or _list_of(rows[0]) is not None) and rows[0].request_id is not None
+        is_list = is_list and (rows[0].state != "sent" or _list_of(rows[0]) is not None)
         try:
-            message = self._message(row)
+            message = self.lists.message(rows) if is_list and self.lists is not None else self.compose(rows[0])
         except VimError as error:
-            self._end(row, "failed", str(error))
+            self._end(rows, "failed", str(error))
             return
         if self.person is None or not self.person.is_active:
-            self._end(row, "failed", "the recipient is nobody any more")
-        elif row.state == "sent":
-            self._settle(row, message, self.person)
+            self._end(rows, "failed", "the recipient is nobody any more")
+        elif rows[0].state == "sent":
+            self._settle(rows, message, self.person)
         elif message.kind == "settled":  # it ended before it was sent: nothing to say
-            self.report.overtaken += 1
-            self._set(row, "settled", error="it ended before the message was sent")
+            self.report.overtaken += len(rows)
+            self._set(rows, "settled", error="it ended before the message was sent")
         else:
-            self._send(row, message, self.person)
+            self._send(rows, message, self.person)
 
-    def _message(self, row: Delivery) -> Message:
-        """The message as it reads now."""
-        url = self.settings.inbox_url
-        if row.alert_id is not None:
-            alert = alerts_.show_alert(self.store, row.alert_id)
-            return alert_message(alert, delivery_id=row.delivery_id, inbox_url=url, kind="alert" if alert.acknowledged_at is None else "settled")
-        if row.request_id is None:
-            return failure_message((row.reference or {}).get("about") or {}, delivery_id=row.delivery_id, inbox_url=url)
-        request = show_request(self.store, row.request_id)
-        kind: Kind = next(kind for kind in ABOUT_REQUEST if kind == row.kind) if request.state == "pending" else "settled"
-        return request_message(request, kind, delivery_id=row.delivery_id, policy=self.policy, inbox_url=url)
-
-    def _send(self, row: Delivery, message: Message, person: PersonView) -> None:
-        was_on_its_way = row.state in ("sending", "unknown")
-        if not self._claim(row):
+    def _send(self, rows: Sequence[Delivery], message: Message, person: PersonView) -> None:
+        was_on_its_way = any(row.state in ("sending", "unknown") for row in rows)
+        if not self._claim(rows, message):
             return
         is_unsent = not was_on_its_way
         try:
             found = self.channel.find(message, person) if was_on_its_way else None
             is_unsent = found is None
-            if found is None and was_on_its_way and row.attempts > MAX_ATTEMPTS:
-                self._end(row, "failed", "its answer was lost and it cannot be found; it was tried as often as it may be")
+            if found is None and was_on_its_way and rows[0].attempts > MAX_ATTEMPTS:
+                self._end(rows, "failed", "its answer was lost and it cannot be found; it was tried as often as it may be")
                 return
             reference = found if found is not None else self.channel.send(message, person)
         except VendorError as error:
-            self._failed(row, error if is_unsent else VendorError("VIM-E015", error.what, why=error.why, fix=error.fix))
+            self._failed(rows, error if is_unsent else VendorError("VIM-E015", error.what, why=error.why, fix=error.fix))
         except VimError as error:
-            self._end(row, "failed", str(error))
+            self._end(rows, "failed", str(error))
         except Exception as error:  # a defect of a channel: whether it was sent is not known, and the others go on
-            self._failed(row, VendorError("VIM-E015", f"{self.channel.name}: {type(error).__name__}", why="An unexpected failure of the channel"))
+            self._failed(rows, VendorError("VIM-E015", f"{self.channel.name}: {type(error).__name__}", why="An unexpected failure of the channel"))
         else:
             self.report.sent += 1
-            self._set(row, "sent", reference={**(row.reference or {}), **reference}, error=None, shown_sha256=message.payload_sha256)
+            self.report.listed += len(message.items)
+            shown = {item.request_id: item.payload_sha256 for item in message.items}
+            for row in rows:
+                row.reference = {**(row.reference or {}), **reference}
+                row.shown_sha256 = shown.get(row.request_id or "", message.payload_sha256)
+            self._set(rows, "sent", error=None)
 
-    def _settle(self, row: Delivery, message: Message, person: PersonView) -> None:
+    def _settle(self, rows: Sequence[Delivery], message: Message, person: PersonView) -> None:
         try:
-            self.channel.settle(message, person, dict(row.reference or {}))
+            self.channel.settle(message, person, dict(rows[0].reference or {}))
         except Exception as error:
-            is_final = isinstance(error, Undeliverable) or row.attempts + 1 >= 2 * MAX_ATTEMPTS
+            is_final = isinstance(error, Undeliverable) or rows[0].attempts + 1 >= 2 * MAX_ATTEMPTS
             said = str(error) if isinstance(error, VimError) else type(error).__name__
-            self._count(is_final, f"{row.channel} to {row.recipient}: {said}")
-            self._set(
-                row, "failed" if is_final else "sent", error=f"it was sent, and could not be brought up to date: {said}"[:2000], attempts=row.attempts + 1
-            )
+            self._count(is_final, f"{rows[0].channel} to {rows[0].recipient}: {said}")
+            for row in rows:
+                row.attempts += 1
+            self._set(rows, "failed" if is_final else "sent", error=f"it was sent, and could not be brought up to date: {said}"[:2000])
         else:
-            self.report.settled += 1
-            self._set(row, "settled", error=None)
+            self.report.settled += len(rows)
+            self._set(rows, "settled", error=None)
 
-    def _failed(self, row: Delivery, error: VendorError) -> None:
-        if isinstance(error, Undeliverable) or row.attempts >= MAX_ATTEMPTS and error.code != "VIM-E015":
-            self._end(row, "failed", str(error))
+    def _failed(self, rows: Sequence[Delivery], error: VendorError) -> None:
+        if isinstance(error, Undeliverable) or rows[0].attempts >= MAX_ATTEMPTS and error.code != "VIM-E015":
+            self._end(rows, "failed", str(error))
         elif error.code == "VIM-E015":
             self.report.unknown += 1
-            self.report.problems.append(f"{row.channel} to {row.recipient}: {error}")
-            self._set(row, "unknown", error=str(error)[:2000])
+            self.report.problems.append(f"{rows[0].channel} to {rows[0].recipient}: {error}")
+            self._set(rows, "unknown", error=str(error)[:2000])
         else:
-            self._count(False, f"{row.channel} to {row.recipient}: {error}")
-            self._set(row, "planned", error=str(error)[:2000])
+            self._count(False, f"{rows[0].channel} to {rows[0].recipient}: {error}")
+            self._set(rows, "planned", error=str(error)[:2000])
 
-    def _end(self, row: Delivery, state: str, error: str) -> None:
-        self._count(True, f"{row.channel} to {row.recipient}: {error}")
-        self._set(row, state, error=error[:2000])
+    def _end(self, rows: Sequence[Delivery], state: str, error: str) -> None:
+        self._count(True, f"{rows[0].channel} to {rows[0].recipient}: {error}")
+        self._set(rows, state, error=error[:2000])
 
     def _count(self, is_final: bool, line: str) -> None:
         self.report.failed += is_final
         self.report.waiting += not is_final
         self.report.problems.append(line)
 
-    def _claim(self, row: Delivery) -> bool:
-        """Commit that it is on its way, before the channel is called. False if somebody else has moved it."""
-        with self.store.session() as session:
-            moved = session.execute(
-                update(Delivery)
-                .where(Delivery.delivery_id == row.delivery_id, Delivery.state == row.state, Delivery.attempts == row.attempts)
-                .values(state="sending", attempts=row.attempts + 1, updated_at=self.now)
-            )
-        row.attempts += 1
-        return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
+    def _claim(self, rows: Sequence[Delivery], message: Message) -> bool:
+        """Commit that they are on their way, before the channel is called. False if somebody else has moved one of them."""
+        for row in rows if message.items else ():
+            row.reference = {**(row.reference or {}), "list": message.delivery_id}
+            if row.delivery_id == message.delivery_id:
+                row.reference |= {"holds": [item.request_id for item in message.items]}
+        try:
+            with self.store.session() as session:
+                for row in rows:
+                    moved = session.execute(
+                        update(Delivery)
+                        .where(Delivery.delivery_id == row.delivery_id, Delivery.state == row.state, Delivery.attempts == row.attempts)
+                        .values(state="sending", attempts=row.attempts + 1, reference=row.reference, updated_at=self.now)
+                    )
+                    if moved.rowcount != 1:  # type: ignore[attr-defined]
+                        raise _Moved
+        except _Moved:
+            return False
+        for row in rows:
+            row.attempts += 1
+        return True
 
-    def _set(self, row: Delivery, state: str, **values: Any) -> None:
+    def _set(self, rows: Sequence[Delivery], state: str, *, error: str | None) -> None:
+        """Commit what became of them, with what else was learnt of each row."""
         with self.store.session() as session:
-            session.execute(update(Delivery).where(Delivery.delivery_id == row.delivery_id).values(state=state, updated_at=self.now, **values))
+            for row in rows:
+                values = {"reference": row.reference, "shown_sha256": row.shown_sha256, "attempts": row.attempts}
+                session.execute(update(Delivery).where(Delivery.delivery_id == row.delivery_id).values(state=state, error=error, updated_at=self.now, **values))
 
 
 # --- looking --------------------------------------------------------------------------------------------------------

@@ -6,17 +6,18 @@ and what a button answers for is part of the message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from vim_pipelines.approvals.channels.base import Button, Kind, Message
+from vim_pipelines.approvals.channels.base import Button, Item, Kind, Message
+from vim_pipelines.approvals.queue import BAND_URGENCY
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.core.money import format_money
 
 if TYPE_CHECKING:
     from vim_pipelines.approvals.alerts import AlertView
     from vim_pipelines.approvals.policy import Policy
-    from vim_pipelines.approvals.queue import RequestDetail
+    from vim_pipelines.approvals.queue import Request, RequestDetail
 
 _PREFIX: dict[str, str] = {"reminder": "Reminder: ", "escalation": "Escalated to you: ", "alert": "Alert: "}
 #: How an answer is told afterwards. A state that is not here is told by its own name.
@@ -64,7 +65,53 @@ def request_message(request: RequestDetail, kind: Kind, *, delivery_id: str, pol
         link=link_of(inbox_url, "requests", request.request_id),
         buttons=buttons,
         outcome=request_outcome(request) if kind == "settled" else None,
+        ended=None if request.state == "pending" else request.state,
+        decided_by=request.decided_by,
         audience=_audience(request.audience),
+    )
+
+
+def list_message(requests: Sequence[Request], kind: Kind, *, delivery_id: str, policy: Policy, inbox_url: str) -> Message:
+    """One message that lists `requests`, those that wait first, then the graver and the larger. It has links and no buttons: nobody decides on a list.
+
+    On the first night dozens of drafts wait for the same person; a message for each buries the one that matters.
+    """
+    ordered = sorted(
+        requests,
+        key=lambda one: (one.state != "pending", BAND_URGENCY.get(one.risk_band or "unknown", 2), -(one.arr_amount or 0), one.account_name, one.request_id),
+    )
+    waiting = [request for request in ordered if request.state == "pending"]
+    number = f"{len(waiting)} texts wait" if len(waiting) == len(ordered) else f"{len(waiting)} of {len(ordered)} texts wait"
+    summary = [("Waiting", f"{len(waiting)} texts about {len({request.account_key for request in waiting})} accounts")]
+    if waiting:
+        summary.append(("Decide the first by", f"{min(request.expires_at for request in waiting):%Y-%m-%d %H:%M} UTC"))
+    return Message(
+        kind=kind if waiting else "settled",
+        delivery_id=delivery_id,
+        request_id=None,
+        alert_id=None,
+        version=1,
+        payload_sha256=sha256_json(sorted([request.request_id, request.version, request.payload_sha256] for request in requests)),
+        title=f"{_PREFIX.get(kind, '')}{number} for a decision" if waiting else f"All {len(ordered)} texts of this list are decided",
+        summary=tuple(summary) if waiting else (),
+        text="",
+        link=inbox_url.rstrip("/"),
+        items=tuple(_item(request, policy, inbox_url) for request in ordered),
+    )
+
+
+def _item(request: Request, policy: Policy, inbox_url: str) -> Item:
+    detail = (
+        f"{request.risk_band or 'unknown'} risk, ARR {format_money(request.arr_amount, request.currency)}, decide by {request.expires_at:%Y-%m-%d %H:%M} UTC"
+    )
+    return Item(
+        request_id=request.request_id,
+        version=request.version,
+        payload_sha256=request.payload_sha256,
+        title=f"{policy.title(request.document)} for {request.account_name}",
+        detail=detail,
+        link=link_of(inbox_url, "requests", request.request_id),
+        outcome=request_outcome(request),
     )
 
 
@@ -85,6 +132,8 @@ def alert_message(alert: AlertView, *, delivery_id: str, inbox_url: str, kind: K
         link=link_of(inbox_url, "alerts", alert.alert_id),
         buttons=("acknowledge",) if is_open and kind == "alert" else (),
         outcome=alert_outcome(alert) if kind == "settled" else None,
+        ended=None if is_open else "acknowledged",
+        decided_by=alert.acknowledged_by,
     )
 
 
@@ -105,7 +154,7 @@ def failure_message(about: Mapping[str, Any], *, delivery_id: str, inbox_url: st
     )
 
 
-def request_outcome(request: RequestDetail) -> str | None:
+def request_outcome(request: Request) -> str | None:
     """Who decided what, when, through which door, and why; None while nothing is decided."""
     if request.state == "pending":
         return None

@@ -8,7 +8,6 @@ from decimal import Decimal
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Literal
 
-from vim_pipelines.approvals.policy import load_policy
 from vim_pipelines.core.money import format_money
 from vim_pipelines.reasoning.facts import product_title, show_list
 
@@ -26,14 +25,13 @@ SHORT_ID = 12
 DifferenceKind = Literal["same", "removed", "added"]
 
 
-def list_lines(requests: Sequence[Request]) -> list[str]:
+def list_lines(requests: Sequence[Request], policy: Policy) -> list[str]:
     """One line per request, the most urgent first, with the id that the other commands take."""
     if not requests:
         return ["Nothing waits for a decision."]
-    policy = load_policy()
     head = f"{'Request':<{SHORT_ID}}  {'Account':<28}  {'Document':<26}  {'Risk':<7}  {'ARR':>12}  {'Decide by':<16}  {'State':<10}  Role"
     rows = [
-        f"{request.request_id[:SHORT_ID]:<{SHORT_ID}}  {request.account_name[:28]:<28}  {load_policy().title(request.document)[:26]:<26}  {request.risk_band or 'unknown':<7}  "
+        f"{request.request_id[:SHORT_ID]:<{SHORT_ID}}  {request.account_name[:28]:<28}  {policy.title(request.document)[:26]:<26}  {request.risk_band or 'unknown':<7}  "
         f"{format_money(request.arr_amount, request.currency):>12}  {request.expires_at:%Y-%m-%d %H:%M}  {request.state:<10}  {asked_role(request, policy)}"
         for request in requests
     ]
@@ -53,12 +51,12 @@ def alert_lines(alerts: Sequence[AlertView]) -> list[str]:
     return ["", "Alerts:", *rows, "", f"{len(alerts)} alerts. Next: vimotion inbox acknowledge ALERT"]
 
 
-def to_write_lines(requests: Sequence[Request]) -> list[str]:
+def to_write_lines(requests: Sequence[Request], policy: Policy) -> list[str]:
     """What a person must write, one line each; nothing where there is none."""
     if not requests:
         return []
     rows = [
-        f"{request.request_id[:SHORT_ID]:<{SHORT_ID}}  {request.account_name[:28]:<28}  {load_policy().title(request.document)[:26]:<26}  {request.risk_band or 'unknown':<7}  "
+        f"{request.request_id[:SHORT_ID]:<{SHORT_ID}}  {request.account_name[:28]:<28}  {policy.title(request.document)[:26]:<26}  {request.risk_band or 'unknown':<7}  "
         f"{format_money(request.arr_amount, request.currency):>12}  facts of {request.as_of_date}"
         for request in requests
     ]
@@ -71,10 +69,10 @@ def to_write_lines(requests: Sequence[Request]) -> list[str]:
     ]
 
 
-def request_lines(request: RequestDetail, *, with_facts: bool) -> list[str]:
+def request_lines(request: RequestDetail, policy: Policy, *, with_facts: bool) -> list[str]:
     """The request as a reviewer reads it: what it is, the text, what approval will do, what happened so far."""
     lines = [
-        f"{load_policy().title(request.document)} for {request.account_name} ({request.account_key})",
+        f"{policy.title(request.document)} for {request.account_name} ({request.account_key})",
         f"Request {request.request_id}, version {request.version}, "
         + (
             f"{request.state}; to be decided by a {request.approver_role} until {request.expires_at:%Y-%m-%d %H:%M} UTC"

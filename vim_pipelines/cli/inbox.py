@@ -24,6 +24,7 @@ def inbox() -> None:
 def inbox_list(state: dict[str, Any], states: tuple[str, ...], as_json: bool) -> None:
     """List approval requests, the most urgent first, and what a person must write."""
     from vim_pipelines.approvals.alerts import list_alerts
+    from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.approvals.queue import list_requests, to_write
     from vim_pipelines.approvals.text import alert_lines, list_lines, request_json, to_write_lines
     from vim_pipelines.store.models import APPROVAL_STATES
@@ -31,10 +32,10 @@ def inbox_list(state: dict[str, Any], states: tuple[str, ...], as_json: bool) ->
     unknown = sorted(set(states) - set(APPROVAL_STATES))
     if unknown:
         raise click.BadParameter(f"{', '.join(unknown)}: a request is one of {', '.join(APPROVAL_STATES)}", param_hint="--state")
-    store = store_of(state)
+    store, policy = store_of(state), policy_of(settings_of(state))
     requests = list_requests(store, states=states or ("pending",))
-    by_hand, alerts = ([], []) if states else (to_write(store), list_alerts(store, is_open=True))
-    lines = list_lines(requests) + to_write_lines(by_hand) + alert_lines(alerts)
+    by_hand, alerts = ([], []) if states else (to_write(store, policy=policy), list_alerts(store, is_open=True))
+    lines = list_lines(requests, policy) + to_write_lines(by_hand, policy) + alert_lines(alerts)
     click.echo(json.dumps([request_json(item) for item in requests + by_hand], indent=2) if as_json else "\n".join(lines))
 
 
@@ -45,11 +46,12 @@ def inbox_list(state: dict[str, Any], states: tuple[str, ...], as_json: bool) ->
 @click.pass_obj
 def inbox_show(state: dict[str, Any], request_id: str, facts: bool, as_json: bool) -> None:
     """Show one request: the text, what approval will do, and the facts behind it."""
+    from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.approvals.queue import show_request
     from vim_pipelines.approvals.text import request_json, request_lines
 
     request = show_request(store_of(state), request_id)
-    click.echo(json.dumps(request_json(request), indent=2) if as_json else "\n".join(request_lines(request, with_facts=facts)))
+    click.echo(json.dumps(request_json(request), indent=2) if as_json else "\n".join(request_lines(request, policy_of(settings_of(state)), with_facts=facts)))
 
 
 def _decision(name: str, decision: str, summary: str, *, note_needed: bool) -> None:

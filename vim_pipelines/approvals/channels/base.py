@@ -14,12 +14,25 @@ from vim_pipelines.vendors.http import VendorError
 if TYPE_CHECKING:
     from vim_pipelines.approvals.people import PersonView
 
-#: ask, reminder, escalation: about a request that waits. alert: about an account, nothing to decide. failure: a run failed. settled: a message
-#: sent before, shown once more with how its question ended.
-Kind = Literal["ask", "reminder", "escalation", "alert", "failure", "settled"]
+#: ask, reminder, escalation: about a request that waits. alert: about an account, nothing to decide. failure: a run failed. digest: the night in
+#: figures. settled: a message sent before, shown once more with how its question ended.
+Kind = Literal["ask", "reminder", "escalation", "alert", "failure", "digest", "settled"]
 Button = Literal["approve", "changes", "reject", "acknowledge"]
 #: What Slack and mail carry: everything that is told to colleagues.
 FOR_COLLEAGUES: frozenset[Kind] = frozenset({"ask", "reminder", "escalation", "alert", "failure"})
+
+
+@dataclass(frozen=True)
+class Item:
+    """One request in a message that lists several. `link` opens it and holds no secret; `outcome` says how it ended, None while it waits."""
+
+    request_id: str
+    version: int
+    payload_sha256: str
+    title: str
+    detail: str
+    link: str
+    outcome: str | None = None
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,8 @@ class Message:
 
     `delivery_id` is the same however often it is sent (mail makes its Message-ID of it). `link` opens the item and holds no secret. A button
     press answers for `request_id` in `version` (or for `alert_id`); `payload_sha256` is what was shown. `text` may be long: a channel cuts it
-    and points to `link`. `outcome` is set in a settled message: who decided what, when, through which door.
+    and points to `link`. `outcome` is set in a settled message: who decided what, when, through which door; `ended` is the state that its request
+    came to, `decided_by` the login of who brought it there. `items` is not empty in a message that lists several requests: it has no buttons.
     """
 
     kind: Kind
@@ -44,6 +58,9 @@ class Message:
     buttons: tuple[Button, ...] = ()
     outcome: str | None = None
     audience: Literal["internal", "customer"] = "internal"
+    ended: str | None = None
+    decided_by: str | None = None
+    items: tuple[Item, ...] = ()
 
 
 class Undeliverable(VendorError):
@@ -70,6 +87,14 @@ class Channel(Protocol):
     @property
     def kinds(self) -> frozenset[Kind]:
         """The kinds of messages that it carries (without `settled`, which follows what was sent)."""
+
+    @property
+    def lists(self) -> bool:
+        """Whether several requests may stand in one message of it. A task in a CRM is about one."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether what was sent can be changed. Where it cannot, one more message for each person and question says how it ended."""
 
     def address(self, person: PersonView) -> str | None:
         """Where it reaches the person, or None if it cannot. Asks nobody: no request leaves the house for it."""

@@ -48,6 +48,7 @@ class CrmChannel:
 
     name = "crm"
     kinds: frozenset[Kind] = frozenset({"ask"})
+    lists, changes = False, True
 
     def __init__(self, settings: Settings, options: TransportOptions | None = None) -> None:
         self._settings, self._options = settings, options

@@ -37,6 +37,16 @@ class SlackChannel:
         return "slack"
 
     @property
+    def lists(self) -> bool:
+        """A list of links, without buttons."""
+        return True
+
+    @property
+    def changes(self) -> bool:
+        """By `chat.update`."""
+        return True
+
+    @property
     def kinds(self) -> frozenset[Kind]:
         """All but letters."""
         return KINDS
@@ -53,7 +63,7 @@ class SlackChannel:
                 return there
             posted = self._client.post(self._where(person), message_text(message), message_blocks(message), metadata=delivery_metadata(message))
         except VendorError as error:
-            raise _told(error) from None
+            raise told(error) from None
         return {"channel": posted.channel, "ts": posted.ts}
 
     def find(self, message: Message, person: PersonView) -> dict[str, Any] | None:
@@ -61,7 +71,7 @@ class SlackChannel:
         try:
             return self._find(message, person, pages=5)
         except VendorError as error:
-            raise _told(error) from None
+            raise told(error) from None
 
     def _find(self, message: Message, person: PersonView, *, pages: int) -> dict[str, Any] | None:
         where, subject = self._where(person), subject_of(message) if self._channel is not None else None
@@ -75,7 +85,7 @@ class SlackChannel:
             self._client.update(posted, message_text(message), message_blocks(message))
         except VendorError as error:
             if error.vendor_code not in GONE:
-                raise _told(error) from None
+                raise told(error) from None
 
     def close(self) -> None:
         """Nothing is held open: the SDK connects for each request."""
@@ -110,7 +120,7 @@ def connect(settings: Settings) -> SlackChannel | None:
     return SlackChannel(slack_client(settings), channel=settings.slack_channel)
 
 
-def _told(error: VendorError) -> VendorError:
+def told(error: VendorError) -> VendorError:
     """The error as a sweep reads it: try again, look first, or never again."""
     if is_transient(error) or error.code == "VIM-E015" or isinstance(error, Undeliverable):
         return error

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from vim_pipelines.approvals.channels.base import Message
+    from vim_pipelines.approvals.channels.base import Item, Message
 
 MOST_BLOCKS = 50
 HEADER_CHARACTERS, SECTION_CHARACTERS, FIELD_CHARACTERS, MOST_FIELDS = 150, 3_000, 2_000, 10
@@ -30,6 +30,7 @@ TEXT_CHARACTERS = 1_000
 #: What a summary may take, so that a long name never leaves the text no room.
 PAIR_CHARACTERS, MOST_PAIRS = 250, 12
 OUTCOME_CHARACTERS = 1_500
+ITEM_CHARACTERS = 300
 
 ASK_ACTIONS = "vimotion_ask"
 REASON_VIEW, REASON_BLOCK, REASON_INPUT = "vimotion_reason", "vimotion_reason_block", "vimotion_reason_input"
@@ -106,6 +107,12 @@ def message_blocks(message: Message) -> list[dict[str, Any]]:
         head.append(_context(":warning: *Meant for the customer's eyes.* The words below are the draft's, not ours."))
     pairs = [_plain(f"{name}: {value}", PAIR_CHARACTERS) for name, value in message.summary[:MOST_PAIRS] if name or value]
     head += [{"type": "section", "fields": pairs[start : start + MOST_FIELDS]} for start in range(0, len(pairs), MOST_FIELDS)]
+    if message.items:
+        return [
+            *head,
+            *_listed(message.items, MOST_BLOCKS - len(head) - 2, TOTAL_CHARACTERS - _size(head + _tail(message, is_cut=True))),
+            *_tail(message, is_cut=True),
+        ]
     # Measured with the longer of the two confirmations, so that the shorter one fits too.
     body, is_cut = _body(message.text, TOTAL_CHARACTERS - _size(head + _tail(message, is_cut=True)))
     return [*head, *body, *_tail(message, is_cut=is_cut)]
@@ -255,6 +262,19 @@ def _piece(text: str, most: int) -> str:
     return text[: line + 1] if line > 0 else text[: max(end, 1)]
 
 
+def _listed(items: Sequence[Item], most: int, room: int) -> list[dict[str, Any]]:
+    """A section for each item with a button that opens it, as many as `most` blocks and `room` characters take, and how many are left out."""
+    sections: list[dict[str, Any]] = []
+    for number, item in enumerate(items):
+        section: dict[str, Any] = {"type": "section", "text": _plain(f"{item.title}\n{item.outcome or item.detail}", ITEM_CHARACTERS)}
+        if item.outcome is None and is_web_address(item.link):
+            section["accessory"] = {"type": "button", "action_id": f"vimotion_open_{number}", "text": _ours("Open"), "url": item.link}
+        if len(sections) == most or _size([*sections, section, _context(f"_{len(items)} more are in the inbox._")]) > room:
+            return [*sections, _context(f"_{len(items) - len(sections)} more are in the inbox._")]
+        sections.append(section)
+    return sections
+
+
 def _elements(message: Message, *, is_cut: bool) -> list[dict[str, Any]]:
     whole = "You approve exactly the text that is shown, and what follows from it."
     part = "The text is cut off here. You approve the whole of it, and what follows from it: read it in the inbox first."
@@ -279,9 +299,13 @@ def _elements(message: Message, *, is_cut: bool) -> list[dict[str, Any]]:
     return found
 
 
+def is_web_address(text: str) -> bool:
+    """Whether Slack may be given it as an address."""
+    return re.fullmatch(r"https?://[^\s<>|\"]+", text) is not None
+
+
 def _link_line(message: Message) -> str:
-    safe = re.fullmatch(r"https?://[^\s<>|\"]+", message.link)
-    opened = f"<{escape(message.link)}|Open in the inbox>" if safe else "Open it in the inbox"
+    opened = f"<{escape(message.link)}|Open {'the' if message.items else 'in the'} inbox>" if is_web_address(message.link) else "Open it in the inbox"
     what = ": the evidence behind each number, edit, dispute a fact" if message.request_id else ""
     version = f"   ·   version {message.version}, {message.payload_sha256[:12]}" if message.request_id else ""
     return f"{opened}{what}{escape(version)}"
