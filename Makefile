@@ -10,7 +10,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-local-llm audit test test-all ui inbox sandbox bench calibrate evals likeness parity-live env-example schema lifecycle-page reference docs docs-serve lock lint typecheck check clean
+.PHONY: help install install-dev install-local-llm demo audit test test-all ui inbox sandbox bench calibrate evals likeness parity-live env-example schema lifecycle-page reference docs docs-serve lock lint typecheck check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -53,17 +53,11 @@ inbox: install ## The inbox in the browser: what waits for a decision
 sandbox: install ## The sandbox's CRM and support desk on loopback, until interrupted
 	@$(BIN)/vimotion sandbox up
 
-bench: install ## Time a night at 1,000 accounts beside plain SQL and pandas, and each stage of the sandbox's night (ARGS="--accounts 10000": an hour)
-	@$(BIN)/python -m benchmarks.at_scale $(ARGS)
-	@$(BIN)/python -m benchmarks.nightly
-	@$(BIN)/python -m benchmarks.ingestion
-	@$(BIN)/python -m benchmarks.llm_calls
-	@$(BIN)/python -m benchmarks.inbox_load --decisions 400
-	@test -f .vimotion/warehouse.duckdb || $(BIN)/vimotion audit
-	@$(BIN)/python -m benchmarks.lifecycle
+bench: install ## Time a night at 1,000 accounts beside plain SQL and pandas, and each part of the house (ARGS="at-scale -- --accounts 10000": an hour)
+	@$(BIN)/vimotion bench $(ARGS)
 
 calibrate: install ## Alert budget: simulated account-years and 20 planted portfolios; status 1 if a bar is missed
-	@$(BIN)/python -m benchmarks.calibrate
+	@$(BIN)/vimotion calibrate $(ARGS)
 
 evals: install ## Score contract terms, the handoff audit, the gates on promises and on lies, and invented risks (ARGS="--show-wrong"); status 1 if a bar is missed
 	@$(BIN)/vimotion evals $(ARGS)

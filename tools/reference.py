@@ -38,8 +38,8 @@ def cli_page() -> str:
     parts = [
         "# The command line\n",
         MADE.format(source="vim_pipelines/cli/"),
-        "`vimotion NOUN [VERB]`. Every command has `--help`. `--json` gives the same for scripts. Exit status: 0 done, 1 something did not hold, 2 asked wrongly, "
-        "3 another system said no; each error names [a code](errors.md).\n",
+        "`vimotion NOUN [VERB]`. Every command has `--help`. `--json` gives the same for scripts. [Exit statuses](exit-codes.md) are fixed; "
+        "each error names [a code](errors.md).\n",
     ]
 
     def options(command: click.Command) -> list[tuple[str, str]]:
@@ -263,8 +263,16 @@ def _condition(condition: dict[str, Any]) -> str:
     return f"{condition['measure']} {condition['op']} {against}".replace("<", "&lt;").replace(">", "&gt;")
 
 
+def exit_codes_page() -> str:
+    """What each exit status means."""
+    from vim_pipelines.cli.exit_codes import page
+
+    return page()
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
+    "exit-codes.md": exit_codes_page,
     "settings.md": settings_page,
     "approval-states.md": states_page,
     "playbooks.md": playbooks_page,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from vim_pipelines.approvals.deliveries import DeliveryReport
     from vim_pipelines.approvals.policy import Actor
+    from vim_pipelines.approvals.rerun import Rerun, RerunPlan
     from vim_pipelines.evaluation.backtest_card import CalibrationCard
     from vim_pipelines.reasoning.batches.collect import CollectReport
     from vim_pipelines.reporting.summary import NightSummary
@@ -248,6 +249,23 @@ def run_collection(settings: Settings, store: Store | None = None) -> CollectRep
         return len(report.requested)
 
     return collect(store, settings, now, ask=ask_for)
+
+
+def plan_account_rerun(settings: Settings, store: Store, account_key: str) -> RerunPlan:
+    """What drafting one account again would write, replace and cost; writes nothing."""
+    from vim_pipelines.approvals.rerun import plan_rerun
+    from vim_pipelines.warehouse import open_warehouse
+
+    return plan_rerun(open_warehouse(settings), store, settings, account_key, settings.now())
+
+
+def run_account_rerun(settings: Settings, store: Store, account_key: str) -> Rerun:
+    """Draft one account again from the newest marts and ask for decisions; its rows of drafts and requests reach the warehouse with the next audit."""
+    from vim_pipelines.approvals.rerun import rerun_account
+    from vim_pipelines.warehouse import open_warehouse
+
+    now = settings.now()
+    return rerun_account(open_warehouse(settings), store, settings, account_key, now, disputed=_disputed(store, now))
 
 
 def _published(settings: Settings) -> Warehouse | None:

@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     weekly_capacity: int = Field(default=25, gt=0, description="Drafts that the team can review in a week; what is cut stays listed.")
 
     sandbox_accounts: int = Field(default=200, ge=20, le=20_000, description="Accounts of the simulated portfolio.")
-    sandbox_weeks: int = Field(default=104, ge=30, le=520, description="Weeks of history of the simulated portfolio.")
+    sandbox_weeks: int = Field(default=104, ge=40, le=520, description="Weeks of history of the simulated portfolio.")
     sandbox_crm: Crm = Field(default="salesforce", description="Which emulated CRM serves the simulated portfolio.")
     sandbox_seed: int = Field(default=7, ge=0, description="Seed of the simulated portfolio.")
 

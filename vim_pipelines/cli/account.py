@@ -13,12 +13,12 @@ from vim_pipelines.cli.shared import person_of, settings_of, store_of
 
 @main.group()
 def account() -> None:
-    """One account."""
+    """One account: what was found, drafting it again, and what persons say about it."""
 
 
 @account.command("show")
 @click.argument("account_key")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_obj
 def account_show(state: dict[str, Any], account_key: str, as_json: bool) -> None:
     """What the last audit found for ACCOUNT_KEY: money, signals, phase, risks."""
@@ -26,6 +26,27 @@ def account_show(state: dict[str, Any], account_key: str, as_json: bool) -> None
 
     found = read_account(settings_of(state), account_key)
     click.echo(json.dumps(found, indent=2, default=str) if as_json else "\n".join(account_lines(found)))
+
+
+@account.command("rerun")
+@click.argument("account_key")
+@click.option("--dry-run", is_flag=True, help="Only say what would be written, what it would replace and what it would cost; no call is made.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
+@click.pass_obj
+def account_rerun(state: dict[str, Any], account_key: str, dry_run: bool, as_json: bool) -> None:
+    """Draft ACCOUNT_KEY again and ask anew, from the marts of the newest date.
+
+    The documents that its signals, risks and phase call for are written again, changed or not, as new versions, through the same gates and
+    budgets; a question that waits is superseded, what was decided stays. It does not recompute the marts: new source rows, signals and phases
+    of one account come with the next audit, for they are computed over all accounts.
+    """
+    from vim_pipelines.night import plan_account_rerun, run_account_rerun
+
+    settings, store = settings_of(state), store_of(state)
+    found = plan_account_rerun(settings, store, account_key) if dry_run else run_account_rerun(settings, store, account_key)
+    click.echo(json.dumps(found.as_json(), indent=2, default=str) if as_json else "\n".join(found.lines()))
+    if dry_run and not as_json:
+        click.echo(f"Nothing was written. Next: vimotion account rerun {account_key}")
 
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -79,7 +100,7 @@ _word("withdraw", "withdraw", "Take back WORD, an id of 'account words'.", click
 
 @account.command("words")
 @click.argument("account_key")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_obj
 def account_words(state: dict[str, Any], account_key: str, as_json: bool) -> None:
     """What persons said about ACCOUNT_KEY, the oldest first."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+import json
 
 import click
 
@@ -13,16 +12,20 @@ from vim_pipelines.cli.shared import store_of
 
 @main.group("audit-trail")
 def audit_trail() -> None:
-    """The record of who decided what."""
+    """Who decided what, and whether the record is whole."""
 
 
 @audit_trail.command("verify")
-@click.pass_obj
-def audit_trail_verify(state: dict[str, Any]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="What is broken, as JSON on standard output.")
+@click.pass_context
+def audit_trail_verify(context: click.Context, as_json: bool) -> None:
     """Check the hash chain of all decisions; exit status 1 if any row was edited."""
     from vim_pipelines.approvals.events import verify_chain
 
-    broken = verify_chain(store_of(state))
-    click.echo("\n".join(broken) if broken else "The chain of decisions is whole.")
+    broken = verify_chain(store_of(context.obj))
+    if as_json:
+        click.echo(json.dumps({"is_whole": not broken, "broken": broken}, indent=2))
+    else:
+        click.echo("\n".join(broken) if broken else "The chain of decisions is whole.")
     if broken:
-        sys.exit(1)
+        context.exit(1)

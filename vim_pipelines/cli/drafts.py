@@ -12,7 +12,7 @@ from vim_pipelines.cli.shared import served_settings
 
 @main.group()
 def replan() -> None:
-    """Drafts that were rejected or sent back."""
+    """Draft again what was rejected or sent back."""
 
 
 @replan.command("run")

@@ -14,7 +14,7 @@ from vim_pipelines.cli.root import main
 from vim_pipelines.cli.shared import say, settings_of
 
 
-@main.command()
+@main.command(short_help="Judge the score on the past: its calibration card.")
 @click.option("--activity", type=click.Path(path_type=Path), help="Folder of an activity history without contracts (usage_events.csv). Default: the portfolio.")
 @click.option(
     "--train-before", type=click.DateTime(["%Y-%m-%d"]), help="First observation date of the test. Default: 2018-01-01 for --activity, else the last third."
@@ -36,7 +36,7 @@ def backtest(state: dict[str, Any], activity: Path | None, train_before: datetim
 EVALS = ("contract-terms", "handoff", "draft-safety", "liar", "risk-hallucination")
 
 
-@main.command()
+@main.command(short_help="Score terms, handoffs, gates and risks; status 1 if a bar is missed.")
 @click.option("--contracts", type=click.Path(path_type=Path, file_okay=False), help="Folder of the contracts with lawyers' answers. Default: ../shared/data.")
 @click.option("--draft-safety", type=click.Path(path_type=Path, exists=True), help="Score the cases of this file or folder instead, and nothing else.")
 @click.option("--only", type=click.Choice(EVALS), multiple=True, help="Only this evaluation (several: repeat it). Default: all.")

@@ -19,7 +19,7 @@ def inbox() -> None:
 
 @inbox.command("list")
 @click.option("--state", "states", multiple=True, help="Only requests in this state (default: pending).")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_obj
 def inbox_list(state: dict[str, Any], states: tuple[str, ...], as_json: bool) -> None:
     """List approval requests, the most urgent first, and what a person must write."""
@@ -42,7 +42,7 @@ def inbox_list(state: dict[str, Any], states: tuple[str, ...], as_json: bool) ->
 @inbox.command("show")
 @click.argument("request_id")
 @click.option("--facts", is_flag=True, help="The facts behind the text, with their source rows.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_obj
 def inbox_show(state: dict[str, Any], request_id: str, facts: bool, as_json: bool) -> None:
     """Show one request: the text, what approval will do, and the facts behind it."""
@@ -142,7 +142,7 @@ def inbox_dispute(state: dict[str, Any], request_id: str, fact: str, note: str, 
 
 @inbox.command("alerts")
 @click.option("--all", "show_all", is_flag=True, help="Those that were acknowledged, too.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_obj
 def inbox_alerts(state: dict[str, Any], show_all: bool, as_json: bool) -> None:
     """What directors were told at once, in full, the newest first."""
@@ -215,7 +215,7 @@ def inbox_people_add(state: dict[str, Any], /, login: str, role: str, name: str 
 
 
 @inbox_people.command("list")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_obj
 def inbox_people_list(state: dict[str, Any], as_json: bool) -> None:
     """Everybody who may decide, and who no longer may."""

@@ -13,11 +13,11 @@ from vim_pipelines.cli.shared import settings_of, store_of
 
 @main.group()
 def llm() -> None:
-    """The language models: switch them off and on while the system runs, and see what they cost."""
+    """The language models: off, on, and what they cost."""
 
 
 @llm.command("status")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_obj
 def llm_status(state: dict[str, Any], as_json: bool) -> None:
     """How the switch stands, who turned it, and what the month has cost so far."""
@@ -30,7 +30,7 @@ def llm_status(state: dict[str, Any], as_json: bool) -> None:
 
 @llm.command("cost")
 @click.option("--by", type=click.Choice(["document", "account", "night"]), default="document", show_default=True, help="What a line stands for.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_obj
 def llm_cost(state: dict[str, Any], by: str, as_json: bool) -> None:
     """Calls, tokens and US dollars, with the cost of a draft and of an approved one, as of the last audit."""

@@ -16,7 +16,7 @@ from vim_pipelines.core.crms import CRMS
 
 @main.group()
 def sandbox() -> None:
-    """The simulated customers and the emulators of their CRM and support desk."""
+    """Simulated customers, with emulators of their CRM and support desk."""
 
 
 @sandbox.command("up", context_settings={"ignore_unknown_options": True})
@@ -46,7 +46,7 @@ def sandbox_up(state: dict[str, Any], crm: str | None, command: tuple[str, ...])
 
 
 @sandbox.command("advance")
-@click.option("--days", type=click.IntRange(1, 14), default=1, show_default=True)
+@click.option("--days", type=click.IntRange(1, 14), default=1, show_default=True, help="Days to reveal.")
 @click.pass_obj
 def sandbox_advance(state: dict[str, Any], days: int) -> None:
     """Move the sandbox's clock on and reveal the next days of data."""

@@ -14,7 +14,7 @@ from vim_pipelines.core.crms import CRMS
 
 @main.group()
 def portfolio() -> None:
-    """Portfolio files."""
+    """Portfolio files: which source feeds what, checked line by line."""
 
 
 @portfolio.command("check")
@@ -58,7 +58,7 @@ def portfolio_check(context: click.Context, path: Path | None, offline: bool, ro
         context.exit(2)
 
 
-@main.command()
+@main.command(short_help="Start with your own data: a commented portfolio file.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
 @click.option(
     "--crm",
@@ -82,7 +82,7 @@ def init(folder: Path, crm: str) -> None:
     click.echo(f"  {own} doctor                            addresses, rights, limits")
 
 
-@main.command()
+@main.command(short_help="Is everything there that a night needs? Each thing with its fix.")
 @click.option("--portfolio", type=click.Path(path_type=Path), help="Portfolio file. Default: VIMOTION_PORTFOLIO, else the sandbox.")
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON on standard output.")
 @click.option("--fix", is_flag=True, help="First make the fields and objects that write-back lacks in the CRM. Adds only; changes and deletes nothing.")

@@ -13,7 +13,7 @@ from vim_pipelines.cli.shared import person_of, served_settings, settings_of, st
 
 @main.group("write-back")
 def write_back() -> None:
-    """What approval writes to the CRM."""
+    """What approval writes to the CRM: run, list, undo."""
 
 
 @write_back.command("run")
@@ -31,7 +31,7 @@ def write_back_run(state: dict[str, Any]) -> None:
 
 @write_back.command("list")
 @click.option("--state", "states", multiple=True, help="Only writes in this state: planned, sending, unknown, verified, failed ...; repeatable.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_obj
 def write_back_list(state: dict[str, Any], states: tuple[str, ...], as_json: bool) -> None:
     """List the writes: CRM, record, fields, state, and what no longer holds there."""
@@ -47,7 +47,7 @@ def write_back_list(state: dict[str, Any], states: tuple[str, ...], as_json: boo
 
 @write_back.command("show")
 @click.argument("write_id")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_obj
 def write_back_show(state: dict[str, Any], write_id: str, as_json: bool) -> None:
     """Show the writes of one request (req-...) or one write (out-...), field by field: before, sent, and as the CRM then showed it."""
@@ -58,7 +58,7 @@ def write_back_show(state: dict[str, Any], write_id: str, as_json: bool) -> None
 
 
 @write_back.command("status")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 @click.pass_obj
 def write_back_status(state: dict[str, Any], as_json: bool) -> None:
     """How mode and switch stand, which CRM is written to, and how many writes are in which state."""

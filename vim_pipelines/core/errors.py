@@ -92,9 +92,16 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E136", "There is no such page", 7),
         ErrorCode("VIM-E137", "The inbox cannot start", 2),
         ErrorCode("VIM-E138", "This item cannot be approved together with others", 7),
+        ErrorCode("VIM-E188", "A command that changes things was not confirmed", 2),
+        ErrorCode("VIM-E189", "The command needs the repository", 2),
         ErrorCode("VIM-E099", "An unexpected failure", 70),
     ]
 }
+
+
+def error_page(code: str) -> str:
+    """Where an error code is explained. The one place that knows: commands print it, pages link to it."""
+    return f"docs/reference/errors.md#{code.lower()}"
 
 
 class VimError(Exception):

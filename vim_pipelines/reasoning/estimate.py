@@ -198,8 +198,13 @@ class _Would:
         return None
 
 
-def estimate_night(warehouse: Warehouse, store: Store, settings: Settings, now: datetime, *, as_of: date | None = None) -> NightEstimate:
-    """What the drafts of the newest as-of date would cost; makes no call and writes nothing. Raises VIM-E024 without marts, VIM-E033 for another date."""
+def estimate_night(
+    warehouse: Warehouse, store: Store, settings: Settings, now: datetime, *, as_of: date | None = None, account: str | None = None
+) -> NightEstimate:
+    """What the drafts of the newest as-of date would cost; makes no call and writes nothing. Raises VIM-E024 without marts, VIM-E033 for another date.
+
+    With `account`: what drafting this account anew would cost, whether or not its facts have changed.
+    """
     with warehouse.session(read_only=True) as session:
         newest = newest_as_of(session)
     if newest is None:
@@ -209,7 +214,7 @@ def estimate_night(warehouse: Warehouse, store: Store, settings: Settings, now: 
     writer: Drafter = make_drafter(settings, store, as_of, now) if vendors else OfflineDrafter()
     shown: Drafter = writer if vendors else _Would(settings)
     ledger, catalogue = Ledger(store), load_models()
-    jobs, report = plan_drafts(warehouse, store, settings, as_of, shown)
+    jobs, report = plan_drafts(warehouse, store, settings, as_of, shown, accounts=None if account is None else [account], anew=account is not None)
     unpaid = [job.request for job in jobs if ledger.finished(job.request.draft_key) is None]
     first = vendors[0].provider if vendors else "anthropic"
     judge = make_judge(settings, store, as_of, now, drafter=writer)

@@ -69,14 +69,16 @@ def write_drafts(
     accounts: Sequence[str] | None = None,
     drafter: Drafter | None = None,
     playbooks: Mapping[str, Playbook] | None = None,
+    anew: bool = False,
 ) -> DraftReport:
     """Write the drafts that the newest as-of date calls for; a second run of the same night writes nothing.
 
     Raises VIM-E033 for an as-of date that is not the newest, VIM-E030 for a wrong prompt file. What a model or the network does
-    never raises: such drafts are written offline, with the reason in the report. `accounts` limits the run to these keys.
+    never raises: such drafts are written offline, with the reason in the report. `accounts` limits the run to these keys; `anew` writes
+    a further version also where the facts are those of the last one, and asks nothing of the week's capacity, for a person asked for it.
     """
     writer = drafter or make_drafter(settings, store, as_of, now)
-    jobs, report = plan_drafts(warehouse, store, settings, as_of, writer, accounts=accounts, playbooks=playbooks)
+    jobs, report = plan_drafts(warehouse, store, settings, as_of, writer, accounts=accounts, playbooks=playbooks, anew=anew)
     judge = make_judge(settings, store, as_of, now, drafter=writer)
     results = write_or_submit(Sender(writer, store, settings, now, report, judge=judge), jobs) if jobs else []
     report.cost_usd = known_sum(result.cost_usd for result in results if result.written_by != "offline" or result.cost_usd is not None)
@@ -92,12 +94,13 @@ def plan_drafts(
     *,
     accounts: Sequence[str] | None = None,
     playbooks: Mapping[str, Playbook] | None = None,
+    anew: bool = False,
 ) -> tuple[list[Job], DraftReport]:
     """What the newest as-of date calls for, and a report of what it does not (unchanged, waiting, beyond the capacity). Writes nothing. Raises VIM-E033, VIM-E030."""
     report = DraftReport()
     with warehouse.session(read_only=True) as session:
         require_newest(session, as_of)
-        return _plan(session, store, settings, as_of, writer, playbooks or load_playbooks(), report, accounts), report
+        return _plan(session, store, settings, as_of, writer, playbooks or load_playbooks(), report, accounts, anew), report
 
 
 def redraft(store: Store, settings: Settings, draft_id: str, note: str, now: datetime, *, drafter: Drafter | None = None) -> str:
@@ -144,6 +147,7 @@ def _plan(
     playbooks: Mapping[str, Playbook],
     report: DraftReport,
     accounts: Sequence[str] | None,
+    anew: bool,
 ) -> list[Job]:
     """What to write: every selected document whose key changed, in order of urgency, as far as the week's capacity goes."""
     signals, risks = read_signals(session, as_of)
@@ -168,8 +172,11 @@ def _plan(
         part = settled(sheet.only(playbook.facts, shareable=playbook.audience == "customer"), before.facts if before else None)
         key = _key(part, playbook, writer.model_for(playbook), None)
         if before is not None and key in before.keys:
-            report.reused += 1
-        elif room <= 0:
+            if not anew:
+                report.reused += 1
+                continue
+            key = key_anew(before.draft_id)
+        if room <= 0 and not anew:
             report.cut.append(replace(selection, is_cut=True))
         else:
             room -= 1
@@ -193,6 +200,11 @@ def _with_excerpts(sheet: FactSheet, playbook: Playbook, texts: Mapping[str, Tex
     return replace(sheet, excerpts=excerpts_for(said.texts, playbook.excerpts, said.people, sheet, for_customer=playbook.audience == "customer"))
 
 
+def key_anew(draft_id: str) -> str:
+    """Key of the version that a person asked for after `draft_id`, on the same facts: another than the night's, or the ledger would hand out the same answer."""
+    return sha256_json([draft_id, "anew"])
+
+
 def _key(sheet: FactSheet, playbook: Playbook, model: str, feedback: str | None) -> str:
     return draft_key(sheet, document=playbook.id, prompt_sha256=playbook.sha256, schema_sha256=contract_sha256(), model=model, feedback=feedback)
 
@@ -202,9 +214,10 @@ class _Latest:
     """The newest version of a document: its number, its facts by handle, and the key of the night that asked for it.
 
     A version written from a reviewer's note has a key of its own, but the facts it answers are those of the nightly draft before
-    it: as long as they hold, the night has nothing to add.
+    it: as long as they hold, the night has nothing to add. The same goes for a version that a person asked for anew.
     """
 
+    draft_id: str
     version: int
     facts: dict[str, dict[str, Any]]
     keys: frozenset[str]
@@ -213,17 +226,20 @@ class _Latest:
 def _latest_drafts(store: Store, account_keys: set[str]) -> dict[tuple[str, str], _Latest]:
     """The newest version of every document of these accounts; facts are read for the newest versions alone."""
     found: dict[tuple[str, str], tuple[str, int, frozenset[str]]] = {}
+    anew: set[str] = set()
     with store.session() as session:
         columns = (Draft.draft_id, Draft.account_key, Draft.document, Draft.version, Draft.draft_key, Draft.feedback)
         for draft_id, account, document, version, key, feedback in session.execute(select(*columns).order_by(Draft.version)).all():
             if account in account_keys:
                 before = found.get((account, document))
-                found[account, document] = (draft_id, version, (before[2] | {key}) if feedback and before else frozenset({key}))
+                continues = before is not None and (feedback or key in anew)
+                found[account, document] = (draft_id, version, (before[2] | {key}) if before and continues else frozenset({key}))
+                anew.add(key_anew(draft_id))
         facts: dict[str, dict[str, dict[str, Any]]] = {}
         for draft_ids in chunks([draft_id for draft_id, _, _ in found.values()], KEYS_PER_QUERY):
             for draft_id, rows in session.execute(select(Draft.draft_id, Draft.facts).where(Draft.draft_id.in_(draft_ids))).all():
                 facts[draft_id] = {str(row["handle"]): row for row in rows}
-    return {place: _Latest(version, facts[draft_id], keys) for place, (draft_id, version, keys) in found.items()}
+    return {place: _Latest(draft_id, version, facts[draft_id], keys) for place, (draft_id, version, keys) in found.items()}
 
 
 def _drafted_this_week(store: Store, as_of: date) -> int:
