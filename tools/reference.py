@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from tools import pictures
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
 MADE = "Written by `make reference` from `{source}`; a test keeps it so.\n"
@@ -283,6 +285,7 @@ PAGES: dict[str, Callable[[], str]] = {
 def main() -> None:
     for name, page in PAGES.items():
         (FOLDER / name).write_text(page(), encoding="utf-8")
+    pictures.main()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from tools.pictures import FOLDER as IMAGES
+from tools.pictures import PICTURES
 from tools.reference import FOLDER, PAGES, SETTING_PARTS, STATE_WORDS, STEP_WORDS
 from vim_pipelines.approvals.states import TRANSITIONS
 
@@ -13,6 +15,11 @@ from vim_pipelines.approvals.states import TRANSITIONS
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_of_reference_says_what_the_code_says(name):
     assert (FOLDER / name).read_text() == PAGES[name](), "run `make reference`"
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_drawing_shows_what_the_code_says(name):
+    assert (IMAGES / name).read_text() == PICTURES[name](), "run `make reference`"
 
 
 def test_every_state_and_every_step_is_explained_in_words():
