@@ -113,6 +113,8 @@ def navigation(nav: list[Any], pages: set[str]) -> list[Any]:
         if page.startswith("reference/errors/"):
             continue
         title = FOLDER_PART.get(page.split("/")[0], "Understand")
+        if not any(title in part for part in nav):
+            nav.append({title: []})
         next(part[title] for part in nav if title in part).append(page)
     errors = sorted(page for page in pages if page.startswith("reference/errors/"))
     for part in nav:
