@@ -12,18 +12,23 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from vim_pipelines.approvals.assets import alerts, approval_requests
+from vim_pipelines.approvals.checks import queue_is_draining
 from vim_pipelines.approvals.sensors import approval_sensors
+from vim_pipelines.catalogue import in_catalogue
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.evaluation.assets import plan_effects
 from vim_pipelines.ingestion.assets import raw_sources
 from vim_pipelines.jobs import JOBS, portfolio_audit
 from vim_pipelines.lifecycle.assets import handoff, lifecycle, plan_outcomes
-from vim_pipelines.quality.checks import raw_gates
+from vim_pipelines.quality.checks import raw_gates, sources_are_fresh
 from vim_pipelines.reasoning.assets import drafts
-from vim_pipelines.reasoning.sensors import open_batches
+from vim_pipelines.reasoning.checks import evidence_is_complete
+from vim_pipelines.reasoning.sensors import batch_sensors
 from vim_pipelines.reporting.assets import published
+from vim_pipelines.reporting.checks import copy_is_complete
 from vim_pipelines.settings import Settings, load_settings
 from vim_pipelines.signals.assets import signals
+from vim_pipelines.signals.checks import signals_are_covered
 from vim_pipelines.transform.assets import dbt_steps
 
 #: Reading back what was verified costs requests of the vendor's daily pool: once a night, not every hour.
@@ -32,24 +37,32 @@ LOOK_FOR_DRIFT = {"ops": {"reconcile_outbox": {"config": {"look_for_drift": True
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """All definitions of one installation. Opens nothing: the store and the portfolio file are read when a run starts."""
-    dbt_assets, dbt = dbt_steps(settings)
+    dbt = dbt_steps(settings)
+    made = [raw_sources, *dbt.assets, handoff, signals, lifecycle, alerts, drafts, approval_requests, plan_outcomes, plan_effects, published]
     return dg.Definitions(
-        assets=[raw_sources, *dbt_assets, handoff, signals, lifecycle, alerts, drafts, approval_requests, plan_outcomes, plan_effects, published],
-        asset_checks=[raw_gates],
+        assets=in_catalogue(made, settings, dbt.manifest),
+        asset_checks=[raw_gates, sources_are_fresh, signals_are_covered, evidence_is_complete, queue_is_draining, copy_is_complete],
         jobs=JOBS,
         schedules=[
             _nightly(settings),
-            dg.ScheduleDefinition(name="hourly_sweep", job_name="approvals_sweep", cron_schedule="0 * * * *"),
-            dg.ScheduleDefinition(name="hourly_reconcile", job_name="reconcile", cron_schedule="15 * * * *"),
-            dg.ScheduleDefinition(name="nightly_drift", job_name="reconcile", cron_schedule="45 3 * * *", run_config=LOOK_FOR_DRIFT),
-            dg.ScheduleDefinition(name="hourly_trace_export", job_name="langsmith_export", cron_schedule="30 * * * *"),
+            _hourly("hourly_sweep", "approvals_sweep", 0, "Reminds, escalates and expires undecided requests, and fails if the queue stands still."),
+            _hourly("hourly_reconcile", "reconcile", 15, "Finishes the writes that a dead process left open."),
+            _hourly("hourly_trace_export", "langsmith_export", 30, "Exports drafts, calls, gates and decisions to LangSmith, where it is configured."),
+            dg.ScheduleDefinition(
+                name="nightly_drift",
+                job_name="reconcile",
+                cron_schedule="45 3 * * *",
+                execution_timezone=settings.timezone,
+                run_config=LOOK_FOR_DRIFT,
+                description="Once a night also reads back what was verified, and names the writes that no longer hold in the CRM.",
+            ),
         ],
-        sensors=[*approval_sensors(settings), open_batches],
+        sensors=[*approval_sensors(settings), *batch_sensors(settings)],
         resources={
             "settings": dg.ResourceDefinition.hardcoded_resource(settings),
             "store": dg.ResourceDefinition(lambda _context: _open_store(settings)),
             "portfolio": dg.ResourceDefinition(lambda _context: _load_portfolio(settings)),
-            "dbt": dbt,
+            "dbt": dbt.resource,
             "own_tasks": dg.ResourceDefinition(lambda _context: _own_tasks(settings)),
             "only_night": dg.ResourceDefinition(_only_night, required_resource_keys={"settings", "store"}),
         },
@@ -102,13 +115,17 @@ def _load_portfolio(settings: Settings) -> Any:
     return load_portfolio(settings.portfolio, settings)
 
 
+def _hourly(name: str, job: str, minute: int, description: str) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(name=name, job_name=job, cron_schedule=f"{minute} * * * *", description=description)
+
+
 def _nightly(settings: Settings) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="nightly_audit",
         job=portfolio_audit,
         cron_schedule=settings.audit_cron,
         execution_timezone=settings.timezone,
-        description="The night: audits the day that has just ended.",
+        description="The night: audits the day that has just ended, at VIMOTION_AUDIT_CRON in VIMOTION_TIMEZONE.",
     )
     def nightly_audit(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         day = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date() - timedelta(days=1)

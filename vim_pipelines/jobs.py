@@ -6,25 +6,30 @@ RetryPolicy (a `Failure` that allows no retries ends it), the instance's run ret
 no effect), and the sensor, which starts a new attempt only of a request that is still `approved`: a permanent failure takes it out of there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from vim_pipelines.schedule import AS_OF_PARTITIONS
+
+ENGINEERS, OPERATIONS = "team:data_engineering", "team:customer_success_operations"
+#: One run at a time may open the working warehouse file; the instance's dagster.yaml holds runs with this tag to one (night.DAGSTER_YAML).
+OPENS_WAREHOUSE = {"vim/warehouse": "working_file"}
+NEVER_AGAIN = {"dagster/max_retries": "0"}
 
 portfolio_audit = dg.define_asset_job(
     "portfolio_audit",
     selection=dg.AssetSelection.all(),
     partitions_def=AS_OF_PARTITIONS,
     executor_def=dg.in_process_executor,
-    description="The nightly audit of one as-of date: ingest, gates, dbt, signals, lifecycle, drafts, approval requests, published copy.",
-    tags={"dagster/max_runtime": "7200"},
+    description="The nightly audit of one as-of date: ingest, gates, dbt, signals, lifecycle, drafts, approval requests, published copy. "
+    "Choose the date as the partition. Only the newest date may call a model, ask or write; an earlier one ends at the marts.",
+    tags={"dagster/max_runtime": "7200", **OPENS_WAREHOUSE},
+    owners=[ENGINEERS],
 )
-
-
-NEVER_AGAIN = {"dagster/max_retries": "0"}
 
 
 @contextmanager
@@ -41,28 +46,43 @@ def _permanent() -> Iterator[None]:
 class RequestConfig(dg.Config):
     """Which approval request a run is about."""
 
-    request_id: str
+    request_id: str = Field(default="", description="Id of the approval request, as the inbox shows it. Empty: the one that has waited longest, if any does.")
+
+
+def _oldest(waiting: Sequence[Any]) -> str:
+    """Id of the first request of a queue; empty if none waits."""
+    return str(waiting[0].request_id) if waiting else ""
 
 
 @dg.op(required_resource_keys={"settings", "store"})
 def write_back_request(context: dg.OpExecutionContext, config: RequestConfig) -> None:
     """Carry out one approved request: claim, difference, outbox, send, read back."""
+    from vim_pipelines.approvals.queue import approved_ready
     from vim_pipelines.writeback.apply import write_back
     from vim_pipelines.writeback.targets import open_target
 
-    settings = context.resources.settings
+    settings, store = context.resources.settings, context.resources.store
+    request_id = config.request_id or _oldest(approved_ready(store, limit=1))
+    if not request_id:
+        context.log.info("nothing is approved and unwritten")
+        return
     with _permanent(), open_target(settings) as crm:
-        report = write_back(context.resources.store, crm, config.request_id, settings=settings, now=settings.now(), run_id=context.run_id)
+        report = write_back(store, crm, request_id, settings=settings, now=settings.now(), run_id=context.run_id)
     context.add_output_metadata(report.metadata())
 
 
 @dg.op(required_resource_keys={"settings", "store"})
 def replan_request(context: dg.OpExecutionContext, config: RequestConfig) -> None:
     """Draft again with the reviewer's note in view, and ask again."""
+    from vim_pipelines.approvals.queue import to_replan
     from vim_pipelines.approvals.replan import replan
 
-    settings = context.resources.settings
-    report = replan(context.resources.store, config.request_id, settings=settings, now=settings.now())
+    settings, store = context.resources.settings, context.resources.store
+    request_id = config.request_id or _oldest(to_replan(store, limit=1))
+    if not request_id:
+        context.log.info("nothing waits for a new draft")
+        return
+    report = replan(store, request_id, settings=settings, now=settings.now())
     context.add_output_metadata(report.metadata())
 
 
@@ -89,24 +109,41 @@ def sweep_requests(context: dg.OpExecutionContext) -> None:
 
 @dg.op(required_resource_keys={"settings", "store"})
 def approval_queue_is_draining(context: dg.OpExecutionContext) -> None:
-    """Fail where an approval, a message or an edit waits too long: a sensor that crashes tells nobody."""
+    """Fail where an approval, a message or an edit waits too long: a sensor that crashes tells nobody.
+
+    The answer is also noted as the asset check that the night asks, so that its page shows every hour and not every night.
+    """
+    from vim_pipelines.approvals.checks import DRAINING, QUEUE
     from vim_pipelines.approvals.deliveries import channels_of
-    from vim_pipelines.approvals.sweeping import stuck
+    from vim_pipelines.approvals.sweeping import draining_verdict, stuck
+    from vim_pipelines.check_results import result_of
     from vim_pipelines.core.errors import VimError
 
     settings = context.resources.settings
     names = [channel.name for channel in channels_of(settings)]
-    found = stuck(context.resources.store, settings, names, settings.now())
+    verdict = draining_verdict(stuck(context.resources.store, settings, names, settings.now()))
+    result = result_of(verdict)
+    context.instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=QUEUE,
+            check_name=DRAINING,
+            passed=verdict.passed,
+            severity=result.severity,
+            metadata=result.metadata,
+            description=result.description,
+        )
+    )
     with _permanent():
-        if found:
-            fix = "Start the sensors approved_requests, messages_to_send and edits_to_check, or look at their last runs"
-            raise VimError("VIM-E124", "The queue of approvals does not drain", why="; ".join(found), fix=fix)
+        if not verdict.passed:
+            raise VimError("VIM-E124", "The queue of approvals does not drain", why=verdict.why, fix=verdict.fix)
 
 
 class ReconcileConfig(dg.Config):
     """Whether to read back what was verified before, as the night does."""
 
-    look_for_drift: bool = False
+    look_for_drift: bool = Field(
+        default=False, description="Also read back every write that was verified, and name those that no longer hold; costs requests of the CRM's daily pool."
+    )
 
 
 @dg.op(required_resource_keys={"settings", "store"})
@@ -194,9 +231,13 @@ def export_traces(context: dg.OpExecutionContext) -> None:
 class BacktestConfig(dg.Config):
     """What to judge: the portfolio (empty), or a folder with an activity history."""
 
-    activity: str = ""
-    train_before: str = ""
-    rebuild: str = "none"
+    activity: str = Field(default="", description="Folder with an activity history to judge. Empty: the portfolio itself.")
+    train_before: str = Field(
+        default="", description="First day of the test period (YYYY-MM-DD); everything before it may be learned from. Empty: chosen by the data."
+    )
+    rebuild: str = Field(
+        default="none", description="Which missing nights of the past to build first: none, monthly or weekly. Weekly takes an hour for 200 accounts."
+    )
 
 
 @dg.op(required_resource_keys={"settings"})
@@ -216,50 +257,83 @@ def backtest_score(context: dg.OpExecutionContext, config: BacktestConfig) -> No
 
 @dg.job(
     executor_def=dg.in_process_executor,
-    tags=NEVER_AGAIN,
+    tags={**NEVER_AGAIN, **OPENS_WAREHOUSE},
+    config=dg.RunConfig(ops={"backtest_score": BacktestConfig()}),
+    owners=[ENGINEERS],
     description="Judge the score on the past: calibration card of the portfolio, or of an activity history.",
 )
 def backtest() -> None:
     backtest_score()
 
 
-@dg.job(executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Write one approved request to the CRM through the outbox.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags=NEVER_AGAIN,
+    config=dg.RunConfig(ops={"write_back_request": RequestConfig()}),
+    owners=[OPERATIONS],
+    description="Write one approved request to the CRM through the outbox.",
+)
 def write_back() -> None:
     write_back_request()
 
 
-@dg.job(executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Draft a rejected or sent-back request again with the note in view.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags=NEVER_AGAIN,
+    config=dg.RunConfig(ops={"replan_request": RequestConfig()}),
+    owners=[OPERATIONS],
+    description="Draft a rejected or sent-back request again with the note in view.",
+)
 def replan() -> None:
     replan_request()
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Hourly: remind, escalate and expire undecided requests, and see that the queue moves.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    owners=[OPERATIONS],
+    description="Hourly: remind, escalate and expire undecided requests, and see that the queue moves.",
+)
 def approvals_sweep() -> None:
     sweep_requests()
     approval_queue_is_draining()
 
 
-@dg.job(executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Have a judge read texts that people edited, then ask about them.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags=NEVER_AGAIN,
+    owners=[OPERATIONS],
+    description="Have a judge read texts that people edited, then ask about them.",
+)
 def check_edits() -> None:
     check_waiting_edits()
 
 
 @dg.job(
-    executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Tell people through Slack, mail and the other connected channels what waits for them."
+    executor_def=dg.in_process_executor,
+    tags=NEVER_AGAIN,
+    owners=[OPERATIONS],
+    description="Tell people through Slack, mail and the other connected channels what waits for them.",
 )
 def deliver_messages() -> None:
     send_messages()
 
 
 @dg.job(
-    executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Finish the writes that a dead process left open; at night, find what no longer holds."
+    executor_def=dg.in_process_executor,
+    tags=NEVER_AGAIN,
+    config=dg.RunConfig(ops={"reconcile_outbox": ReconcileConfig()}),
+    owners=[OPERATIONS],
+    description="Finish the writes that a dead process left open; at night, find what no longer holds.",
 )
 def reconcile() -> None:
     reconcile_outbox()
 
 
 @dg.job(
-    executor_def=dg.in_process_executor, tags=NEVER_AGAIN, description="Write phase, band, score and waste to the CRM's accounts, under the standing approval."
+    executor_def=dg.in_process_executor,
+    tags={**NEVER_AGAIN, **OPENS_WAREHOUSE},
+    owners=[OPERATIONS],
+    description="Write phase, band, score and waste to the CRM's accounts, under the standing approval.",
 )
 def mirror_fields() -> None:
     mirror_accounts()
@@ -268,13 +342,18 @@ def mirror_fields() -> None:
 @dg.job(
     executor_def=dg.in_process_executor,
     tags=NEVER_AGAIN,
+    owners=[ENGINEERS],
     description="Poll open batches of language-model calls, make drafts of what has ended, ask for approvals.",
 )
 def collect_batches() -> None:
     collect_open_batches()
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Export drafts, calls, gates and decisions to LangSmith; never part of the night.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    owners=[ENGINEERS],
+    description="Export drafts, calls, gates and decisions to LangSmith; never part of the night.",
+)
 def langsmith_export() -> None:
     export_traces()
 

@@ -33,11 +33,16 @@ if TYPE_CHECKING:
 #: What ends a round of write-backs: the next request would meet the same.
 STOPS_ALL = frozenset({"VIM-E010", "VIM-E011", "VIM-E014", "VIM-E050", "VIM-E052", "VIM-E113"})
 LOOK_AT_LOG = "The log is in the folder logs of the home folder; --debug shows it as it runs"
+#: What opens the working warehouse file runs alone; a decision must not wait for the night, so what reads only the store may run beside it.
 DAGSTER_YAML = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
 concurrency:
-  runs: {max_concurrent_runs: 1}
+  runs:
+    max_concurrent_runs: 3
+    tag_concurrency_limits:
+      - {key: vim/warehouse, limit: 1}
+      - {key: vim/account_id, value: {applyLimitPerUniqueValue: true}, limit: 1}
 run_monitoring: {enabled: true, start_timeout_seconds: 180, max_runtime_seconds: 7200, free_slots_after_run_end_seconds: 300}
 retention: {schedule: {purge_after_days: 90}, sensor: {purge_after_days: {skipped: 3, failure: 30, success: 90}}}
 """

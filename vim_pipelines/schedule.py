@@ -5,6 +5,8 @@ from datetime import date
 
 import dagster as dg
 
+from vim_pipelines.core.errors import VimError
+
 # The backfill policy of a plain asset is marked beta in 1.13; the warning would stand before every first screen.
 warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
 
@@ -16,5 +18,11 @@ ONE_DATE_A_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 
 def as_of_date(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> date:
-    """The as-of date that a step of the night works for: the run's partition (a check has no partition of its own, its run has)."""
-    return date.fromisoformat(context.run.tags["dagster/partition"])
+    """The as-of date that a step of the night works for: the run's partition (a check has no partition of its own, its run has).
+
+    VIM-E185 for a run that was launched without one.
+    """
+    partition = context.run.tags.get("dagster/partition")
+    if partition is None:
+        raise VimError("VIM-E185", "The run has no as-of date", why="It was launched without a partition", fix="Choose the audited date as the partition")
+    return date.fromisoformat(partition)

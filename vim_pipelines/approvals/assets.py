@@ -20,7 +20,6 @@ MIRRORED = {
     deps=[["marts", "dim_accounts"], ["marts", "fct_account_signals"], ["marts", "fct_ticket_load"], ["marts", "fct_risks"]],
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
-    group_name="approvals",
     kinds={"python"},
     op_tags={"dagster/priority": "10"},  # before the drafts: a model may take an hour
     required_resource_keys={"settings", "store", "portfolio"},
@@ -45,7 +44,7 @@ def alerts(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 @dg.multi_asset(
     name="approval_requests",
     specs=[
-        dg.AssetSpec(["ops", table], deps=[["ops", "drafts"], ["ops", "alerts"]], description=description, group_name="approvals", kinds={"sqlalchemy"})
+        dg.AssetSpec(["ops", table], deps=[["ops", "drafts"], ["ops", "alerts"]], description=description, kinds={"sqlalchemy"})
         for table, description in MIRRORED.items()
     ],
     partitions_def=AS_OF_PARTITIONS,

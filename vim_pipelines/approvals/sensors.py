@@ -22,7 +22,13 @@ def approval_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """The sensors of one installation."""
     status = dg.DefaultSensorStatus.RUNNING if settings.is_sandbox else dg.DefaultSensorStatus.STOPPED
 
-    @dg.sensor(job_name="write_back", minimum_interval_seconds=60, required_resource_keys={"settings", "store"}, default_status=status)
+    @dg.sensor(
+        job_name="write_back",
+        minimum_interval_seconds=60,
+        required_resource_keys={"settings", "store"},
+        default_status=status,
+        description="Starts write_back for each approved request, 25 a tick; none while writing to the CRM is off (VIMOTION_WRITE_MODE, or the switch).",
+    )
     def approved_requests(context: dg.SensorEvaluationContext) -> Asked:
         """Start `write_back` for each approved request; none while writing is off, for such a run would use its key up and never come again."""
         from vim_pipelines.approvals.queue import approved_ready
@@ -34,14 +40,26 @@ def approval_sensors(settings: Settings) -> list[dg.SensorDefinition]:
             return
         yield from _runs(approved_ready(context.resources.store, limit=ROWS_A_TICK), "write_back_request", "nothing is approved and unwritten")
 
-    @dg.sensor(job_name="replan", minimum_interval_seconds=60, required_resource_keys={"store"}, default_status=status)
+    @dg.sensor(
+        job_name="replan",
+        minimum_interval_seconds=60,
+        required_resource_keys={"store"},
+        default_status=status,
+        description="Starts replan for each request that was rejected or sent back with a note, 25 a tick.",
+    )
     def requests_to_replan(context: dg.SensorEvaluationContext) -> Asked:
         """Start `replan` for each request that was rejected or sent back with a note."""
         from vim_pipelines.approvals.queue import to_replan
 
         yield from _runs(to_replan(context.resources.store, limit=ROWS_A_TICK), "replan_request", "nothing waits for a new draft")
 
-    @dg.sensor(job_name="check_edits", minimum_interval_seconds=60, required_resource_keys={"store"}, default_status=status)
+    @dg.sensor(
+        job_name="check_edits",
+        minimum_interval_seconds=60,
+        required_resource_keys={"store"},
+        default_status=status,
+        description="Starts one check_edits while texts that people edited wait for a judge.",
+    )
     def edits_to_check(context: dg.SensorEvaluationContext) -> Asked:
         """Start one `check_edits` for all edits that wait for a judge."""
         from vim_pipelines.approvals.edits import edits_to_check as waiting
@@ -52,7 +70,13 @@ def approval_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         else:
             yield dg.RunRequest(run_key=f"edits:{_hour()}:{found[0].draft_id}:{found[-1].draft_id}")
 
-    @dg.sensor(job_name=DELIVERING, minimum_interval_seconds=60, required_resource_keys={"store"}, default_status=status)
+    @dg.sensor(
+        job_name=DELIVERING,
+        minimum_interval_seconds=60,
+        required_resource_keys={"store"},
+        default_status=status,
+        description="Starts one deliver_messages while anything is to be planned, sent or brought up to date.",
+    )
     def messages_to_send(context: dg.SensorEvaluationContext) -> Asked:
         """Start one `deliver_messages` while anything is to be planned, sent or brought up to date."""
         from vim_pipelines.approvals.deliveries import channels_of, work_to_do
@@ -63,7 +87,13 @@ def approval_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         else:
             yield dg.RunRequest(run_key=f"messages:{_hour()}:{work}")
 
-    @dg.run_failure_sensor(name="failed_runs", minimum_interval_seconds=60, default_status=status, monitor_all_code_locations=False)
+    @dg.run_failure_sensor(
+        name="failed_runs",
+        minimum_interval_seconds=60,
+        default_status=status,
+        monitor_all_code_locations=False,
+        description="Notes a failed run for the next delivery of messages; a failed delivery is told by nobody, for telling it would start it again.",
+    )
     def failed_runs(context: dg.RunFailureSensorContext) -> None:
         """Note a failed run for the next delivery of messages. Nothing is sent from here."""
         from vim_pipelines.approvals.deliveries import record_failure

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select, update
 
 from vim_pipelines.approvals.deciding import expire
+from vim_pipelines.core.verdicts import Verdict
 from vim_pipelines.store.models import ApprovalRequest, Delivery, Draft
 from vim_pipelines.store.switches import why_nothing_is_written
 
@@ -78,6 +79,17 @@ def stuck(store: Store, settings: Settings, channels: Collection[str], now: date
         number, oldest = session.execute(edits).one()
         found += [f"{number} edited texts wait for a judge, the oldest since {oldest:%Y-%m-%d %H:%M} UTC"] if number else []
     return found
+
+
+def draining_verdict(found: Collection[str]) -> Verdict:
+    """What `stuck` found, as a check says it."""
+    return Verdict(
+        what="Nothing that was decided waits",
+        passed=not found,
+        why="; ".join(found),
+        fix="Start the sensors approved_requests, messages_to_send and edits_to_check, or look at their last runs",
+        figures={"kinds_stuck": len(found)},
+    )
 
 
 def _at(created: datetime, expires: datetime, share: float) -> datetime:

@@ -11,7 +11,6 @@ from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
     description="Effect of each kind of plan: matched difference in differences, or the words that there is not enough data.",
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
-    group_name="computed",
     kinds={"python"},
     required_resource_keys={"settings"},
 )

@@ -11,6 +11,8 @@ from functools import lru_cache
 
 from markupsafe import Markup
 
+from vim_pipelines.core.sparkline import drawn
+
 WIDTH, HEIGHT, PAD = 96, 24, 2
 #: What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@")
@@ -24,26 +26,17 @@ def sparkline(series: Sequence[int | None] | None) -> Markup:
 
 @lru_cache(maxsize=8192)
 def _sparkline(series: tuple[int | None, ...]) -> Markup:
-    known = [value for value in series if value is not None]
-    if not known:
+    line = drawn(series, WIDTH, HEIGHT, PAD)
+    if line is None:
         return Markup('<span class="muted">no data</span>')
-    top = max(max(known), 1)
-    step = (WIDTH - 2 * PAD) / max(len(series) - 1, 1)
-    runs: list[list[str]] = [[]]
-    for place, value in enumerate(series):
-        if value is None:
-            runs.append([])
-        else:
-            runs[-1].append(f"{PAD + place * step:.1f},{HEIGHT - PAD - (HEIGHT - 2 * PAD) * value / top:.1f}")
-    last_place = max(place for place, value in enumerate(series) if value is not None)
+    known = [value for value in series if value is not None]
     words = f"Active people a week, the last {len(series)} weeks: from {known[0]} to {known[-1]}, at most {max(known)}"
     gaps = len(series) - len(known)
     words += f"; {gaps} without data" if gaps else ""
-    lines = "".join(f'<polyline points="{" ".join(run)}"/>' for run in runs if len(run) > 1)
-    end_x, end_y = PAD + last_place * step, HEIGHT - PAD - (HEIGHT - 2 * PAD) * known[-1] / top
+    lines = "".join(f'<polyline points="{run}"/>' for run in line.runs)
     return Markup(
         f'<svg class="spark" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" aria-label="{words}"><title>{words}</title>'
-        f'{lines}<circle cx="{end_x:.1f}" cy="{end_y:.1f}" r="2"/></svg>'
+        f'{lines}<circle cx="{line.end[0]:.1f}" cy="{line.end[1]:.1f}" r="2"/></svg>'
     )
 
 

@@ -10,8 +10,17 @@ from vim_pipelines.portfolio.file import load_portfolio
 from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 
 USAGE_TABLE = "usage_events"
+ENTITY_TABLES = frozenset(entity.table for entity in ENTITIES.values())
 
-RAW_TABLES = (*(entity.table for entity in ENTITIES.values()), USAGE_TABLE, "quarantine", "held_accounts", "loads", "entity_coverage")
+#: What each load notes of its sources, for whoever asks where a row came from.
+BOOKKEEPING = {
+    "usage_attribution": "By which way the events of each load found their account, and how many did.",
+    "identity_links": "The keys that the portfolio links to accounts, as they stood at the last load.",
+    "loaded_files": "Files of telemetry that were loaded, with their hash; a file is loaded once.",
+    "source_fields": "Fields that the sources have, mapped or not, with the day on which each was first and last met.",
+}
+
+RAW_TABLES = (*(entity.table for entity in ENTITIES.values()), USAGE_TABLE, "quarantine", "held_accounts", "loads", "entity_coverage", *BOOKKEEPING)
 
 
 def _description(table: str) -> str:
@@ -24,15 +33,13 @@ def _description(table: str) -> str:
         "held_accounts": "Accounts that a gate held, by audited date, with the reason: no measure, risk, draft or write that night. The gates write it.",
         "loads": "What each load read, added and set aside.",
         "entity_coverage": "Which entities a source feeds: an entity without a source is unknown, not zero.",
+        **BOOKKEEPING,
     }[table]
 
 
 @dg.multi_asset(
     name="raw_sources",
-    specs=[
-        dg.AssetSpec(["raw", table], description=_description(table), group_name="raw", kinds={"dlt" if table not in (USAGE_TABLE,) else "parquet"})
-        for table in RAW_TABLES
-    ],
+    specs=[dg.AssetSpec(["raw", table], description=_description(table), kinds={"dlt" if table in ENTITY_TABLES else "python"}) for table in RAW_TABLES],
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
     required_resource_keys={"settings", "only_night", "own_tasks"},

@@ -29,7 +29,6 @@ COMPUTED_HANDOFF = {
             ["computed", table],
             deps=[["base", "int_handoff_documents"], ["base", "int_contract_cycles"], ["base", "int_accounts"]],
             description=description,
-            group_name="computed",
             kinds={"python"},
         )
         for table, description in COMPUTED_HANDOFF.items()
@@ -66,7 +65,6 @@ def handoff(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]
                 ["computed", "risks"],
             ],
             description=description,
-            group_name="computed",
             kinds={"python"},
         )
         for table, description in COMPUTED_LIFECYCLE.items()
@@ -102,7 +100,6 @@ def lifecycle(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResul
     description="What each success criterion of each approved plan stands at: open, met, missed, expired or unknown.",
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
-    group_name="computed",
     kinds={"python"},
     required_resource_keys={"settings", "store"},
 )

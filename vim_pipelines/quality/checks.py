@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from vim_pipelines.check_results import result_of
+from vim_pipelines.core.verdicts import markdown_table
 from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.portfolio.model import USAGE
 from vim_pipelines.schedule import as_of_date
@@ -17,15 +19,21 @@ from vim_pipelines.schedule import as_of_date
 if TYPE_CHECKING:
     from vim_pipelines.quality.gates import GateResult
 
+FIX_TABLE = "Correct the source or its mapping in portfolio.yaml and launch the night again: nothing was computed from this table"
+FIX_ROWS = "Correct the rows in the source; the accounts come back with the first night in which they pass"
 TABLES = {name: entity.table for name, entity in ENTITIES.items()} | {USAGE: "usage_events"}
+
+
+def _asked_of(name: str) -> str:
+    return (
+        f"Great Expectations suite of {name.replace('_', ' ')}, before dbt reads the rows. A failed table stops the night; failed rows hold their account, "
+        "and the night goes on without it. The rules stand in quality/suites.yaml, the rows set aside in raw.quarantine."
+    )
 
 
 @dg.multi_asset_check(
     name="raw_gates",
-    specs=[
-        dg.AssetCheckSpec("gates", asset=["raw", table], blocking=True, description=f"Great Expectations suite of {name}, before dbt.")
-        for name, table in TABLES.items()
-    ],
+    specs=[dg.AssetCheckSpec("gates", asset=["raw", table], blocking=True, description=_asked_of(name)) for name, table in TABLES.items()],
     required_resource_keys={"settings"},
 )
 def raw_gates(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
@@ -50,6 +58,8 @@ def _check(table: str, results: Sequence["GateResult"], page: str) -> dg.AssetCh
     failed = [result for result in results if not result.passed]
     blocking = [result for result in failed if result.blocks]
     accounts = sorted({key for result in results for key in result.accounts})
+    rows = [{"gate": result.name, "row": row.row_key, "what is wrong": row.detail} for result in failed for row in result.rows]
+    said = {"why": "; ".join(result.says or result.name for result in failed), "fix": FIX_TABLE if blocking else FIX_ROWS} if failed else {}
     return dg.AssetCheckResult(
         check_name="gates",
         asset_key=["raw", table],
@@ -63,5 +73,23 @@ def _check(table: str, results: Sequence["GateResult"], page: str) -> dg.AssetCh
             "held": ", ".join(accounts[:20]) + (" ..." if len(accounts) > 20 else ""),
             "rows_failing": sum(len(result.rows) for result in results),
             "data_docs": dg.MetadataValue.url(page),
+            **said,
+            **({"rows": dg.MetadataValue.md(markdown_table(rows))} if rows else {}),
         },
     )
+
+
+@dg.asset_check(
+    asset=["marts", "fct_data_quality"],
+    name="sources_are_fresh",
+    description="No source that is fed has been silent longer than its threshold. What depends on a silent source is stale, which is not zero.",
+    required_resource_keys={"settings"},
+)
+def sources_are_fresh(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Read tonight's row of each source and name those that stand still."""
+    from vim_pipelines.quality.freshness import freshness_verdict
+    from vim_pipelines.warehouse import open_warehouse
+
+    with open_warehouse(context.resources.settings).session(read_only=True) as session:
+        rows = session.rows("select entity, metric, value, status from marts.fct_data_quality where as_of_date = ? order by 1, 2", [as_of_date(context)])
+    return result_of(freshness_verdict(rows))

@@ -10,7 +10,6 @@ from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
     deps=[["marts", "fct_account_facts"], ["marts", "fct_account_signals"], ["marts", "fct_risks"]],
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
-    group_name="drafts",
     kinds={"python", "anthropic"},
     required_resource_keys={"settings", "store", "portfolio"},
 )

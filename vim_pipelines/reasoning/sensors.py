@@ -9,20 +9,34 @@ from datetime import datetime
 
 import dagster as dg
 
+from vim_pipelines.settings import Settings
+
 POLL_SECONDS = 300
 ROWS_A_TICK = 25
 
 
-@dg.sensor(job_name="collect_batches", minimum_interval_seconds=POLL_SECONDS, required_resource_keys={"store"}, default_status=dg.DefaultSensorStatus.STOPPED)
-def open_batches(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Start one `collect_batches` for all batches of language-model calls that are not done with."""
-    from vim_pipelines.reasoning.batches.waiting import open_batches as read_open_batches
-    from vim_pipelines.reasoning.batches.waiting import wall_clock
+def batch_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """The sensor of one installation: like those of approvals, stopped until somebody turns it on, except in the sandbox."""
+    status = dg.DefaultSensorStatus.RUNNING if settings.is_sandbox else dg.DefaultSensorStatus.STOPPED
 
-    batches = read_open_batches(context.resources.store, limit=ROWS_A_TICK)
-    if not batches:
-        return dg.SkipReason("no batch is open")
-    return dg.RunRequest(run_key=run_key(max(batch.last_seen for batch in batches), wall_clock()), tags={"vim/open_batches": str(len(batches))})
+    @dg.sensor(
+        job_name="collect_batches",
+        minimum_interval_seconds=POLL_SECONDS,
+        required_resource_keys={"store"},
+        default_status=status,
+        description="Starts collect_batches while a batch of language-model calls is open. Reads the operations store only; polls no batch more often than every five minutes.",
+    )
+    def open_batches(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """Start one `collect_batches` for all batches of language-model calls that are not done with."""
+        from vim_pipelines.reasoning.batches.waiting import open_batches as read_open_batches
+        from vim_pipelines.reasoning.batches.waiting import wall_clock
+
+        batches = read_open_batches(context.resources.store, limit=ROWS_A_TICK)
+        if not batches:
+            return dg.SkipReason("no batch is open")
+        return dg.RunRequest(run_key=run_key(max(batch.last_seen for batch in batches), wall_clock()), tags={"vim/open_batches": str(len(batches))})
+
+    return [open_batches]
 
 
 def run_key(last_seen: datetime, now: datetime) -> str:

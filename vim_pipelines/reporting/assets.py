@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN
+from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 
 PUBLISHED_INPUTS = (
     "dim_accounts",
@@ -24,17 +24,27 @@ PUBLISHED_INPUTS = (
     deps=[["marts", mart] for mart in PUBLISHED_INPUTS],
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
-    group_name="published",
     kinds={"duckdb", "parquet"},
     required_resource_keys={"settings"},
 )
 def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """Marts in a DuckDB file (storage version v1.0.0) and as Parquet, swapped in atomically while readers read."""
+    from vim_pipelines.reporting.plots import night_numbers, night_sparklines
     from vim_pipelines.reporting.publish import publish
+    from vim_pipelines.reporting.reading import reading_marts
     from vim_pipelines.warehouse import open_warehouse
 
-    settings = context.resources.settings
+    settings, as_of = context.resources.settings, as_of_date(context)
     copy = publish(open_warehouse(settings), settings.published_dir)
+    with reading_marts(settings) as session:
+        numbers, pictures = night_numbers(session, as_of), night_sparklines(session, as_of)
     return dg.MaterializeResult(
-        metadata={"path": dg.MetadataValue.path(str(copy.path)), "marts": len(copy.rows_by_mart), "dagster/row_count": sum(copy.rows_by_mart.values())}
+        metadata={
+            **({"path": dg.MetadataValue.path(str(copy.path)), "dagster/row_count": sum(copy.rows_by_mart.values())} if copy.path else {}),
+            "marts": len(copy.rows_by_mart),
+            **numbers,
+            **{name: dg.MetadataValue.md(picture) for name, picture in pictures.items()},
+            "book": dg.MetadataValue.url(f"{settings.inbox_url}/book/"),
+            "inbox": dg.MetadataValue.url(settings.inbox_url),
+        }
     )

@@ -30,7 +30,6 @@ COMPUTED_SIGNALS = {
                 ["computed", "handoff_audits"],
             ],
             description=description,
-            group_name="computed",
             kinds={"python", "scipy"},
         )
         for table, description in COMPUTED_SIGNALS.items()

@@ -4,9 +4,11 @@
 selections are fixed so that Python steps can stand between them without a partial parse deciding what runs.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +16,37 @@ import dagster as dg
 
 from vim_pipelines.schedule import AS_OF_PARTITIONS, ONE_DATE_A_RUN, as_of_date
 from vim_pipelines.settings import Settings
+from vim_pipelines.transform.checks_in_words import rule_of
 from vim_pipelines.transform.project import RESERVED_SELECTIONS, dbt_arguments, dbt_environment, ensure_manifest, project_dir, write_profile
 from vim_pipelines.warehouse import open_warehouse
 
 
-def dbt_steps(settings: Settings) -> tuple[list[dg.AssetsDefinition], Any]:
-    """The three dbt steps and the resource that runs dbt. Parses the project if its files changed since the last time."""
+@dataclass(frozen=True)
+class DbtSteps:
+    """The three dbt steps, the resource that runs dbt, and the manifest that they were made from."""
+
+    assets: list[dg.AssetsDefinition]
+    resource: Any
+    manifest: Mapping[str, Any]
+
+
+def dbt_steps(settings: Settings) -> DbtSteps:
+    """dbt as Dagster sees it. Parses the project if its files changed since the last time."""
     from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
     class Translator(DagsterDbtTranslator):
-        """Groups by schema, so that the lineage reads from left to right as the data flows."""
+        """Says what kind of dbt resource an asset is; group, owner and columns are the catalogue's."""
 
-        def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-            return "seeds" if dbt_resource_props["resource_type"] == "seed" else str(dbt_resource_props["schema"])
+        def get_asset_check_spec(self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: Any = None) -> dg.AssetCheckSpec | None:
+            spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+            return spec and spec._replace(description=rule_of(manifest["nodes"][unique_id]))
+
+        def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {**super().get_metadata(dbt_resource_props), "vim/resource_type": dbt_resource_props["resource_type"]}
 
     write_profile(settings, open_warehouse(settings))
     os.environ.update(dbt_environment(settings))  # dbt runs as a child process of the step and reads them there
-    manifest = ensure_manifest(settings)
+    manifest = json.loads(ensure_manifest(settings).read_text())
     translator = Translator(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=False))
 
     def step(name: str, selection: list[str]) -> dg.AssetsDefinition:
@@ -48,7 +64,8 @@ def dbt_steps(settings: Settings) -> tuple[list[dg.AssetsDefinition], Any]:
             os.environ.update(dbt_environment(context.resources.settings, as_of_date(context), context.run_id))
             arguments = dbt_arguments(selection, context.resources.portfolio.currency)
             target = context.resources.settings.dbt_target_dir.resolve() / "target"
-            yield from context.resources.dbt.cli(arguments, target_path=target, manifest=manifest, dagster_dbt_translator=translator, context=context).stream()
+            call = context.resources.dbt.cli(arguments, target_path=target, manifest=manifest, dagster_dbt_translator=translator, context=context)
+            yield from _with_row_counts(call.stream(), manifest, context.resources.settings)
 
         return run
 
@@ -58,4 +75,39 @@ def dbt_steps(settings: Settings) -> tuple[list[dg.AssetsDefinition], Any]:
         global_config_flags=["--no-use-colors"],
         dbt_executable=str(Path(sys.executable).with_name("dbt")),
     )
-    return [step(name, selection) for name, selection in RESERVED_SELECTIONS.items()], resource
+    return DbtSteps([step(name, selection) for name, selection in RESERVED_SELECTIONS.items()], resource, manifest)
+
+
+def _with_row_counts(events: Iterator[Any], manifest: Mapping[str, Any], settings: Settings) -> Iterator[Any]:
+    """The events of a dbt run, each table's with its rows. Counted after the run: while dbt writes, DuckDB lets nobody else in.
+
+    Views are not counted: a count would run their query once more. What dbt built before it failed is told before the failure.
+    """
+    found, failure = [], None
+    try:
+        for event in events:
+            found.append(event)
+    except Exception as error:
+        failure = error
+    counts = {} if failure else _row_counts(settings)
+    for event in found:
+        rows = None
+        if isinstance(event, dg.Output | dg.AssetMaterialization) and "unique_id" in event.metadata:
+            node = manifest["nodes"].get(event.metadata["unique_id"].value, {})
+            rows = counts.get(f"{node.get('schema')}.{node.get('alias')}".lower())
+        yield event if rows is None else event.with_metadata({**event.metadata, "dagster/row_count": rows})
+    if failure:
+        raise failure
+
+
+def _row_counts(settings: Settings) -> dict[str, int]:
+    """Rows by `schema.table` of the tables that dbt makes."""
+    with open_warehouse(settings).session(read_only=True) as session:
+        tables = session.rows(
+            "select lower(table_schema) || '.' || lower(table_name) as name from information_schema.tables"
+            " where lower(table_schema) in ('base', 'marts') and table_type = 'BASE TABLE' order by 1"
+        )
+        if not tables:
+            return {}
+        counted = session.rows(" union all ".join(f"select '{row['name']}' as name, count(*) as found from {row['name']}" for row in tables))
+    return {row["name"]: int(row["found"]) for row in counted}

@@ -1,0 +1,62 @@
+"""One way to draw a small line: the inbox puts it beside an account, Dagster beside a night.
+
+The inbox has a style sheet and escapes for itself; Dagster's page shows Markdown at once only below a thousand characters and hides the rest
+behind a click, so the picture for it is held to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: Dagster's page shows Markdown metadata inline below this many characters.
+INLINE_LIMIT = 1000
+#: Points of a picture for Dagster: with more, its text outgrows the limit.
+MOST_POINTS = 40
+
+
+@dataclass(frozen=True)
+class Line:
+    """`runs` are the points of each unbroken piece as SVG's attribute `points` (pieces of one point are left out); `end` is the last known point."""
+
+    runs: tuple[str, ...]
+    end: tuple[float, float]
+
+
+def drawn(series: Sequence[float | None], width: int, height: int, pad: int) -> Line | None:
+    """The line of a series over zero, the largest value at the top. A value that nobody measured is a gap, not a zero. None if none is known."""
+    known = [value for value in series if value is not None]
+    if not known:
+        return None
+    top = max(max(known), 1)
+    step = (width - 2 * pad) / max(len(series) - 1, 1)
+    runs: list[list[str]] = [[]]
+    end = (0.0, 0.0)
+    for place, value in enumerate(series):
+        if value is None:
+            runs.append([])
+        else:
+            end = (pad + place * step, height - pad - (height - 2 * pad) * max(value, 0) / top)
+            runs[-1].append(f"{end[0]:.1f},{end[1]:.1f}")
+    return Line(tuple(" ".join(run) for run in runs if len(run) > 1), end)
+
+
+def inline_sparkline(label: str, series: Sequence[float | None], shown: str) -> str:
+    """The newest 40 values as Markdown for Dagster: picture and `shown`, the newest value in words. Below a thousand characters, or ValueError.
+
+    `label` and `shown` are the house's own words, without markup.
+    """
+    width, height, pad = 240, 40, 3
+    newest = series[-MOST_POINTS:]
+    line = drawn(newest, width, height, pad)
+    if line is None:
+        text = f"{label}: unknown"
+    else:
+        pieces = "".join(f'<polyline points="{run}" fill="none" stroke="currentColor" stroke-width="1.5"/>' for run in line.runs)
+        text = (
+            f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{label}, {len(newest)} nights">{pieces}'
+            f'<circle cx="{line.end[0]:.1f}" cy="{line.end[1]:.1f}" r="2.5" fill="currentColor"/></svg> {label}: **{shown}**'
+        )
+    if len(text) >= INLINE_LIMIT:
+        raise ValueError(f"the sparkline of {label} has {len(text)} characters; Dagster shows fewer than {INLINE_LIMIT} inline")
+    return text
