@@ -121,7 +121,7 @@ def test_a_fact_disputed_since_the_audit_keeps_a_late_draft_back(settings, store
 
 def test_the_sensor_starts_one_run_for_all_open_batches_and_a_new_one_after_each_poll(repository, store):
     sensor = repository.get_sensor_def("open_batches")
-    assert sensor.minimum_interval_seconds >= 300 and sensor.default_status is dg.DefaultSensorStatus.STOPPED
+    assert sensor.minimum_interval_seconds >= 300 and sensor.default_status is dg.DefaultSensorStatus.RUNNING
 
     def tick():
         with dg.DagsterInstance.ephemeral() as instance:

@@ -13,6 +13,7 @@ import pytest
 
 from vim_pipelines.approvals.sensors import approval_sensors
 from vim_pipelines.definitions import build_definitions
+from vim_pipelines.reasoning.sensors import batch_sensors
 from vim_pipelines.settings import load_settings
 from vim_pipelines.store import open_store
 from vim_pipelines.store.models import ApprovalRequest, Draft
@@ -139,8 +140,10 @@ def test_sensors_start_a_run_for_each_decision_and_name_the_attempt(settings, re
 def test_sensors_are_stopped_until_somebody_turns_them_on_except_in_the_sandbox(settings):
     """A first `dagster dev` against a real CRM must not carry out what was approved last year."""
     for portfolio, status in ((None, dg.DefaultSensorStatus.RUNNING), (Path("portfolio.yaml"), dg.DefaultSensorStatus.STOPPED)):
-        found = {sensor.name: sensor.default_status for sensor in approval_sensors(settings.model_copy(update={"portfolio": portfolio}))}
-        assert found == dict.fromkeys(("approved_requests", "requests_to_replan", "edits_to_check", "messages_to_send", "failed_runs"), status)
+        of_here = settings.model_copy(update={"portfolio": portfolio})
+        found = {sensor.name: sensor.default_status for sensor in (*approval_sensors(of_here), *batch_sensors(of_here))}
+        names = ("approved_requests", "requests_to_replan", "edits_to_check", "messages_to_send", "failed_runs", "open_batches")
+        assert found == dict.fromkeys(names, status)
 
 
 def test_the_workspace_file_names_the_definitions():

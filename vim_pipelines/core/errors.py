@@ -94,6 +94,7 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E138", "This item cannot be approved together with others", 7),
         ErrorCode("VIM-E188", "A command that changes things was not confirmed", 2),
         ErrorCode("VIM-E189", "The command needs the repository", 2),
+        ErrorCode("VIM-E185", "The run has no as-of date", 2),
         ErrorCode("VIM-E099", "An unexpected failure", 70),
     ]
 }

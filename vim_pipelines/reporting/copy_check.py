@@ -16,7 +16,7 @@ def copy_verdict(marts: Mapping[str, int], copied: Mapping[str, int], parquet: C
     rows = [
         {"mart": name, "in the warehouse": marts.get(name, "-"), "in the copy": copied.get(name, "-"), "parquet": "yes" if name in parquet else "no"}
         for name in sorted({*marts, *copied, *parquet})
-        if marts.get(name) != copied.get(name) or name not in parquet
+        if name not in marts or marts[name] != copied.get(name) or name not in parquet
     ]
     return Verdict(
         what="The published copy holds every mart with every row, in DuckDB and in Parquet",

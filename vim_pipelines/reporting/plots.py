@@ -30,8 +30,8 @@ def night_numbers(session: Session, as_of: date) -> dict[str, float | int]:
         [as_of],
     )[0]
     decided = session.rows(
-        "select minutes_to_decision, approved_sha256 from marts.fct_approvals where decided_by is not null and decided_at >= ?",
-        [as_of - timedelta(days=DECISION_DAYS)],
+        "select minutes_to_decision, approved_sha256 from marts.fct_approvals where decided_by is not null and decided_at >= ? and decided_at < ?",
+        [as_of - timedelta(days=DECISION_DAYS), as_of + timedelta(days=2)],  # the night of a date runs on the day after it
     )
     found: dict[str, Any] = {
         **{figure.id: figure.value for figure in night.figures},

@@ -69,8 +69,11 @@ class Columns:
         return self.words[word] if word else self._near(table, name, 1) or _by_form(name)
 
     def _near(self, table: TableName, name: str, part: int) -> str:
-        """Type (part 0) or description (part 1) of the same name in the nearest table: those that are made of this one first, then its sources."""
-        for step in (self._below, self._above):
+        """Type (part 0) or description (part 1) of the same name in the nearest table.
+
+        A type flows down, so the sources are asked first; a meaning is written where people read, so what is made of the table is.
+        """
+        for step in (self._below, self._above) if part else (self._above, self._below):
             seen, waiting = {table}, deque([table])
             while waiting:
                 here = waiting.popleft()
