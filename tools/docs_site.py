@@ -39,6 +39,7 @@ def error_pages(text: str) -> dict[str, str]:
         code = section[3:11]
         body = re.sub(r"^## .*\n", "", section).strip()
         title = re.match(r"\*\*(.+?)\*\*", body)
+        body = re.sub(r"^\*\*.+?\*\* \((exit status \d+)\)\. ", lambda found: f"{found[1].capitalize()}. ", body)
         body = LINK.sub(lambda found: f"{found[1]}({_one_down(found[2])})", body)
         pages[code] = f"# {code}: {title[1] if title else ''}\n\n{body}\n\n[All errors](../errors.md)\n"
     return pages

@@ -109,3 +109,49 @@ def test_every_setting_that_a_page_names_exists(page):
             said |= set(re.findall(r"^#? ?([A-Z][A-Z_0-9]+)=", block.text, re.MULTILINE))
     # A name that ends a sentence about a family of settings ("VIMOTION_SANDBOX_*") is a prefix of one.
     assert sorted(name for name in said if not any(variable.startswith(name) for variable in VARIABLES | {"VIMOTION_DEBUG"})) == []
+
+
+def named_in(text: str) -> list[tuple[list[str], list[str]]]:
+    """Commands that a message names: the words after `vimotion` as far as the tree knows them, and the options that follow at once."""
+    import click
+
+    from vim_pipelines.cli import main
+
+    found = []
+    for rest in re.findall(r"\bvimotion ((?:[a-z-]+|[A-Z_]+)(?: (?:[a-z-]+|[A-Z_]+|\{[a-z_.]+\}))*)", text):
+        command: click.Command = main
+        path: list[str] = []
+        words = rest.split()
+        while words and isinstance(command, click.Group) and words[0] in command.commands:
+            path.append(words.pop(0))
+            command = command.commands[path[-1]]
+        options = []
+        while words and (words[0].startswith("--") or words[0].isupper() or words[0].startswith("{")):
+            options += [words[0]] if words[0].startswith("--") else []
+            words.pop(0)
+        known = {name for parameter in [*main.params, *command.params] for name in [*parameter.opts, *parameter.secondary_opts]} | {"--help"}
+        found.append((path or ["?", *rest.split()[:2]], [option for option in options if option not in known | {"--"}]))
+    return found
+
+
+#: `vimotion` before a word of a sentence, not a command.
+PROSE = {"cannot", "is", "reads", "needs", "inside", "in", "from", "and", "write", "works", "itself", "NOUN", "demo"}
+
+
+def test_every_command_that_a_message_of_the_code_names_exists():
+    """A fix that names a command of last month is worse than no fix."""
+    import ast
+
+    wrong = []
+    for path in sorted((ROOT / "vim_pipelines").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                text = "".join(str(part.value) if isinstance(part, ast.Constant) else "{x}" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = node.value
+            else:
+                continue
+            for words, unknown in named_in(text):
+                if (words[0] == "?" and words[1] not in PROSE) or unknown:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: vimotion {' '.join(words)} {' '.join(unknown)}")
+    assert not wrong, "\n".join(wrong)
