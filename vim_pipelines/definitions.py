@@ -64,6 +64,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             "portfolio": dg.ResourceDefinition(lambda _context: _load_portfolio(settings)),
             "dbt": dbt.resource,
             "own_tasks": dg.ResourceDefinition(lambda _context: _own_tasks(settings)),
+            "suppression": dg.ResourceDefinition(lambda _context: _suppression(settings)),
             "only_night": dg.ResourceDefinition(_only_night, required_resource_keys={"settings", "store"}),
         },
         executor=dg.in_process_executor,
@@ -82,6 +83,14 @@ def _own_tasks(settings: Settings) -> Any:
     from vim_pipelines.store.sent import read_own_tasks
 
     return read_own_tasks(open_store(settings))
+
+
+def _suppression(settings: Settings) -> Any:
+    """Who was erased and must not come back with the next reading."""
+    from vim_pipelines.privacy.suppressed import read_suppression
+    from vim_pipelines.store import open_store
+
+    return read_suppression(open_store(settings), settings)
 
 
 def _only_night(context: dg.InitResourceContext) -> Iterator[None]:

@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "approvals": {"core", "settings", "store", "lifecycle", "reasoning", "vendors", "warehouse"},
     "writeback": {"core", "settings", "portfolio", "approvals", "vendors", "store", "warehouse"},
     "reporting": {"core", "settings", "warehouse", "store", "vendors"},
+    "privacy": {"core", "settings", "portfolio", "store", "warehouse", "ingestion", "approvals", "reporting"},
     "inbox": {"core", "settings", "store", "approvals", "reasoning", "reporting", "lifecycle"},
     # The liar test ends where a person would be asked, so it goes through the store and the approval requests; neither imports an evaluation.
     "evaluation": {"core", "settings", "reasoning", "lifecycle", "signals", "warehouse", "store", "approvals"},

@@ -3,12 +3,17 @@
 An approval is evidence. Whoever edits a row of it, swaps two, or cuts off the last ones must be found out by `verify_chain`, which
 also compares each request with its last event and its payload with its hash. (Someone who can rewrite the whole table can forge
 a whole chain; keep the last hash elsewhere, for example in the nightly mirror, where that matters.)
+
+A person who is erased (`privacy.erase`) is replaced by tokens in texts that were hashed. The row keeps the hash of what it said; an event
+of its own in the chain carries the hash of the list of such rows, each with the hash of what stands there now. So an erasure is no
+break, and whoever edits an erased row, or calls an edit an erasure, is found out all the same.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -21,9 +26,12 @@ from vim_pipelines.approvals.states import DECISIONS, next_state
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import canonical_json, sha256_json, sha256_text
 from vim_pipelines.store.engine import Store
-from vim_pipelines.store.models import Alert, ApprovalEvent, ApprovalRequest, Draft, OutboxEntry, StandingApproval
+from vim_pipelines.store.models import Alert, ApprovalEvent, ApprovalRequest, Draft, ErasedRow, Erasure, OutboxEntry, StandingApproval
 
 GENESIS = "0" * 64
+
+#: The action of an event that records an erasure; its `request_id` names the erasure.
+ERASE = "erase"
 
 #: PostgreSQL advisory lock that serialises writers of the chain. SQLite has one writer at a time anyway.
 CHAIN_LOCK = 7_462_002
@@ -112,6 +120,49 @@ def step(
     append(session, request, action, from_state=state, to_state=target, actor=actor, now=now, note=note)
 
 
+def erasure_event_id(erasure_id: str) -> str:
+    """What stands in the event's `request_id`."""
+    return f"erasure:{erasure_id}"
+
+
+def manifest_sha256(rows: Iterable[ErasedRow]) -> str:
+    """The hash of an erasure's list of rows."""
+    return sha256_json(sorted([row.table_name, row.row_id, row.was_sha256, row.now_sha256] for row in rows))
+
+
+class Erased:
+    """Which rows no longer fit their own hash because a person was erased from them."""
+
+    def __init__(self, session: Session) -> None:
+        self.rows = session.scalars(select(ErasedRow)).all()
+        self._now = {(row.table_name, row.row_id, row.now_sha256) for row in self.rows}
+
+    def explains(self, table: str, row_id: object, now_sha256: str) -> bool:
+        """Whether this is what an erasure left there."""
+        return (table, str(row_id), now_sha256) in self._now
+
+    def breaks(self, session: Session, events: Mapping[str, ApprovalEvent]) -> Iterator[str]:
+        """Erasures that the chain does not know, or knows with another list of rows."""
+        known = {row.erasure_id: row for row in session.scalars(select(Erasure).where(Erasure.store_done_at.is_not(None)))}
+        for erasure_id in sorted(known.keys() | {row.erasure_id for row in self.rows}):
+            event = events.get(erasure_event_id(erasure_id))
+            if event is None or event.payload_sha256 != manifest_sha256(row for row in self.rows if row.erasure_id == erasure_id):
+                yield f"erasure {erasure_id}: the rows that it names are not those that the record names"
+
+
+def erased_lines(store: Store) -> list[str]:
+    """A line for each erasure on record: when, by whom, how many hashed rows it touched."""
+    with store.session() as session:
+        rows = session.scalars(select(ErasedRow)).all()
+        erasures = session.scalars(select(Erasure).where(Erasure.store_done_at.is_not(None)).order_by(Erasure.begun_at)).all()
+        counts = Counter(row.erasure_id for row in rows)
+        return [
+            f"Erasure {row.erasure_id}, {row.begun_at:%Y-%m-%d}, by {row.actor} ({row.role}): {counts[row.erasure_id]} rows hold tokens instead of a "
+            "person; the hashes of what they said are kept."
+            for row in erasures
+        ]
+
+
 def verify_chain(store: Store) -> list[str]:
     """Every break of the record, in words; an empty list means that it is whole."""
     broken: list[str] = []
@@ -120,11 +171,12 @@ def verify_chain(store: Store) -> list[str]:
     decisions: dict[str, ApprovalEvent] = {}
     with store.session() as session:
         previous = GENESIS
+        erased = Erased(session)
         for event in session.scalars(select(ApprovalEvent).order_by(ApprovalEvent.event_number).execution_options(yield_per=1000)):
             where = f"event {event.event_number} ({event.action} of {event.request_id})"
             if event.previous_sha256 != previous:
                 broken.append(f"{where}: it does not follow the event before it; one was removed, added or moved")
-            if event_sha256(event) != event.event_sha256:
+            if (now := event_sha256(event)) != event.event_sha256 and not erased.explains("approval_events", event.event_number, now):
                 broken.append(f"{where}: it was edited after it was written")
             before = last.get(event.request_id)
             if (before.to_state if before else None) != event.from_state:
@@ -137,19 +189,20 @@ def verify_chain(store: Store) -> list[str]:
                 decisions[event.request_id] = event
         for request in session.scalars(select(ApprovalRequest).execution_options(yield_per=200)):
             key = request.request_id
-            broken += _request_breaks(request, last.pop(key, None), approvals.get(key), decisions.get(key))
-        broken += _other_breaks(session)
+            broken += _request_breaks(request, last.pop(key, None), approvals.get(key), decisions.get(key), erased)
+        broken += erased.breaks(session, {key: last.pop(key) for key in list(last) if last[key].action == ERASE})
+        broken += _other_breaks(session, erased)
     broken += [f"request {request_id}: it has events but no row; it was removed" for request_id in last]
     return broken
 
 
-def _other_breaks(session: Session) -> Iterator[str]:
+def _other_breaks(session: Session, erased: Erased) -> Iterator[str]:
     """What no longer fits its own hash, or the approval that it names: drafts, alerts, the mirror's signatures, the writes."""
     for draft in session.execute(select(Draft.draft_id, Draft.rendered_text, Draft.rendered_sha256).execution_options(yield_per=200)):
-        if sha256_text(draft.rendered_text) != draft.rendered_sha256:
+        if (now := sha256_text(draft.rendered_text)) != draft.rendered_sha256 and not erased.explains("drafts", draft.draft_id, now):
             yield f"draft {draft.draft_id}: its text was edited"
     for alert in session.execute(select(Alert.alert_id, Alert.text, Alert.text_sha256)):
-        if sha256_text(alert.text) != alert.text_sha256:
+        if (now := sha256_text(alert.text)) != alert.text_sha256 and not erased.explains("alerts", alert.alert_id, now):
             yield f"alert {alert.alert_id}: its text was edited"
     for standing in session.scalars(select(StandingApproval)):
         if standing_sha256(standing.target, standing.fields, standing.policy_version) != standing.sha256:
@@ -162,15 +215,27 @@ def _other_breaks(session: Session) -> Iterator[str]:
 
 
 def verify_request(session: Session, request: ApprovalRequest) -> list[str]:
-    """The breaks of one request: its payload against its hash, its row against its events."""
+    """The breaks of one request: its payload against its hash, its row against its events.
+
+    Asked before anything follows from a request, so here a text from which a person was erased counts as broken: nobody approved the tokens.
+    """
     events = session.scalars(select(ApprovalEvent).where(ApprovalEvent.request_id == request.request_id).order_by(ApprovalEvent.event_number)).all()
-    broken = [f"event {event.event_number}: it was edited after it was written" for event in events if event_sha256(event) != event.event_sha256]
+    erased = Erased(session)
+    broken = [
+        f"event {event.event_number}: it was edited after it was written"
+        for event in events
+        if (now := event_sha256(event)) != event.event_sha256 and not erased.explains("approval_events", event.event_number, now)
+    ]
     approvals = [event for event in events if event.action == "approve"]
     decisions = [event for event in events if event.action in DECISIONS]
-    return broken + _request_breaks(request, events[-1] if events else None, approvals[-1] if approvals else None, decisions[-1] if decisions else None)
+    if sha256_json(request.payload) != request.payload_sha256 and erased.explains("approval_requests", request.request_id, sha256_json(request.payload)):
+        broken.append(f"request {request.request_id}: a person was erased from its text; it can be read, not decided or carried out")
+    return broken + _request_breaks(request, events[-1] if events else None, approvals[-1] if approvals else None, decisions[-1] if decisions else None, erased)
 
 
-def _request_breaks(request: ApprovalRequest, last: ApprovalEvent | None, approval: ApprovalEvent | None, decision: ApprovalEvent | None) -> list[str]:
+def _request_breaks(
+    request: ApprovalRequest, last: ApprovalEvent | None, approval: ApprovalEvent | None, decision: ApprovalEvent | None, erased: Erased
+) -> list[str]:
     where = f"request {request.request_id}"
     if last is None:
         return [f"{where}: it has no events"]
@@ -179,7 +244,7 @@ def _request_breaks(request: ApprovalRequest, last: ApprovalEvent | None, approv
         broken.append(f"{where}: it is {request.state}, its last event says {last.to_state}")
     if last.payload_sha256 != request.payload_sha256 or last.version != request.version:
         broken.append(f"{where}: its last event was about another text")
-    if sha256_json(request.payload) != request.payload_sha256:
+    if (now := sha256_json(request.payload)) != request.payload_sha256 and not erased.explains("approval_requests", request.request_id, now):
         broken.append(f"{where}: its text, facts or actions were edited")
     if request.approved_sha256 is not None and (approval is None or approval.payload_sha256 != request.approved_sha256):
         broken.append(f"{where}: its approval is not in the record")

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from vim_pipelines.core.errors import VimError
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from vim_pipelines.settings import Settings
 
 SECRET_FILE = "inbox_secret"
@@ -27,18 +29,20 @@ def inbox_secret(settings: Settings) -> bytes:
 
     VIM-E002 if it is too short to resist guessing, or if other users of this machine may read the file.
     """
-    if settings.inbox_secret is not None:
-        return _checked(settings.inbox_secret.get_secret_value(), "VIMOTION_INBOX_SECRET")
-    path = settings.home / SECRET_FILE
+    return installation_secret(
+        settings.inbox_secret, "VIMOTION_INBOX_SECRET", settings.home / SECRET_FILE,
+        danger="Whoever has it can sign in as anybody", way_out="or delete it (all sessions and links end), ",
+    )  # fmt: skip
+
+
+def installation_secret(value: SecretStr | None, variable: str, path: Path, *, danger: str, way_out: str = "") -> bytes:
+    """`value` where it is set, else the content of `path`, made on first use. VIM-E002 if it is too short or others may read the file."""
+    if value is not None:
+        return _checked(value.get_secret_value(), variable)
     if not path.exists():
         _make(path)
     if path.stat().st_mode & 0o077:
-        raise VimError(
-            "VIM-E002",
-            f"Other users of this machine may read {path}",
-            why="Whoever has it can sign in as anybody",
-            fix=f"chmod 600 {path}, or delete it (all sessions and links end), or set VIMOTION_INBOX_SECRET",
-        )
+        raise VimError("VIM-E002", f"Other users of this machine may read {path}", why=danger, fix=f"chmod 600 {path}, {way_out}or set {variable}")
     return _checked(path.read_text(encoding="ascii", errors="replace").strip(), str(path))
 
 
@@ -53,7 +57,7 @@ def _checked(text: str, where: str) -> bytes:
 def _make(path: Path) -> None:
     """Written whole under another name, then linked: of two processes that start at once both read the one that came first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{SECRET_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:

@@ -20,12 +20,14 @@ def audit_trail() -> None:
 @click.pass_context
 def audit_trail_verify(context: click.Context, as_json: bool) -> None:
     """Check the hash chain of all decisions; exit status 1 if any row was edited."""
-    from vim_pipelines.approvals.events import verify_chain
+    from vim_pipelines.approvals.events import erased_lines, verify_chain
 
-    broken = verify_chain(store_of(context.obj))
+    store = store_of(context.obj)
+    broken, erasures = verify_chain(store), erased_lines(store)
     if as_json:
-        click.echo(json.dumps({"is_whole": not broken, "broken": broken}, indent=2))
+        click.echo(json.dumps({"is_whole": not broken, "broken": broken, "erasures": erasures}, indent=2))
     else:
-        click.echo("\n".join(broken) if broken else "The chain of decisions is whole.")
+        click.echo("
+".join([*(broken or ["The chain of decisions is whole."]), *erasures]))
     if broken:
         context.exit(1)

@@ -95,6 +95,10 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E188", "A command that changes things was not confirmed", 2),
         ErrorCode("VIM-E189", "The command needs the repository", 2),
         ErrorCode("VIM-E185", "The run has no as-of date", 2),
+        ErrorCode("VIM-E190", "The key of the list of erased persons has changed", 2),
+        ErrorCode("VIM-E191", "Something about this person is being carried out", 8),
+        ErrorCode("VIM-E192", "Nobody of that name is known", 7),
+        ErrorCode("VIM-E193", "The note of an erasure names the person", 7),
         ErrorCode("VIM-E099", "An unexpected failure", 70),
     ]
 }

@@ -42,12 +42,13 @@ def _description(table: str) -> str:
     specs=[dg.AssetSpec(["raw", table], description=_description(table), kinds={"dlt" if table in ENTITY_TABLES else "python"}) for table in RAW_TABLES],
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_A_RUN,
-    required_resource_keys={"settings", "only_night", "own_tasks"},
+    required_resource_keys={"settings", "only_night", "own_tasks", "suppression"},
 )
 def raw_sources(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
     """Read every source of the portfolio as it stands now and keep what is new."""
     settings = context.resources.settings
     portfolio = load_portfolio(settings.portfolio, settings)
-    report = ingest(settings, portfolio, as_of_date(context), settings.now(), run_id=context.run_id, own_tasks=context.resources.own_tasks)
+    known = context.resources
+    report = ingest(settings, portfolio, as_of_date(context), settings.now(), run_id=context.run_id, own_tasks=known.own_tasks, suppression=known.suppression)
     for table in RAW_TABLES:
         yield dg.MaterializeResult(asset_key=["raw", table], metadata=report.metadata(table))

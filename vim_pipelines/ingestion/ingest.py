@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.hashing import sha256_text
+from vim_pipelines.core.suppression import Suppression
 from vim_pipelines.ingestion.coerce import Rejected, Row, coerce, departures
+from vim_pipelines.ingestion.erased import clean_quarantine, drop_events_of_erased, without_erased
 from vim_pipelines.ingestion.files import file_field_types, file_records, key_values
 from vim_pipelines.ingestion.mapping import mapped_records, mapping_fingerprint
 from vim_pipelines.ingestion.systems import Cursor, Extracted, Systems
@@ -53,6 +55,8 @@ class EntityLoad:
     rows_quarantined: int
     rows_unattributed: int = 0
     rows_repeated: int = 0
+    #: Rows of erased persons: left out, or kept with a token in place of the person (`ingestion.erased`).
+    rows_suppressed: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,10 +142,12 @@ def ingest(
     *,
     run_id: str | None = None,
     own_tasks: Mapping[str, frozenset[str]] | None = None,
+    suppression: Suppression | None = None,
 ) -> IngestReport:
     """Read every source of `portfolio` and append what is new to raw; `captured_at` (naive UTC) is when this run reads.
 
     `own_tasks`: ids of the tasks that write-back made, by CRM (`store.sent.read_own_tasks`): their echo is left out (`ingestion.echo`).
+    `suppression`: the persons that were erased (`privacy.suppressed`): none of them comes back.
 
     Raises one VimError (E010 unreachable, E011 credentials, E012 mapped field, E017/E018 file, E020 locked warehouse, ...) and then
     has changed nothing. Running it again adds no version, no event and no quarantined row.
@@ -155,7 +161,7 @@ def ingest(
         systems.extract(cursors)
         with warehouse.session() as session:
             ensure_raw_tables(session)
-            night = _Night(session, portfolio, as_of, captured_at)
+            night = _Night(session, portfolio, as_of, captured_at, suppression)
             read = from_files | systems.load()
             for name, extracted in read.items():
                 night.load_entity(name, extracted)
@@ -180,8 +186,8 @@ def ingest(
 class _Night:
     """The writes of one ingestion, all in one session's transaction."""
 
-    def __init__(self, session: Session, portfolio: Portfolio, as_of: date, captured_at: datetime) -> None:
-        self.session, self.portfolio, self.as_of, self.captured_at = session, portfolio, as_of, captured_at
+    def __init__(self, session: Session, portfolio: Portfolio, as_of: date, captured_at: datetime, suppression: Suppression | None = None) -> None:
+        self.session, self.portfolio, self.as_of, self.captured_at, self.suppression = session, portfolio, as_of, captured_at, suppression
         number = int(session.scalar("select count(distinct load_id) from raw.loads") or 0) + 1
         self.load_id = f"L{number:08d}"  # sorts by time, also where two runs share one captured_at
         self.loads: list[EntityLoad] = []
@@ -190,6 +196,9 @@ class _Night:
 
     def load_entity(self, name: str, extracted: Extracted) -> None:
         entity, mapping = ENTITIES[name], self.portfolio.entities[name]
+        suppressed = 0
+        if self.suppression:
+            extracted, suppressed = without_erased(self.suppression, entity, extracted)
         present = {row.key for row in extracted.rows}
         rejected_keys = frozenset(item.row_key for item in extracted.rejected if item.row_key)
         # A reading without one good row ends nothing, be it a file or a system: it is far likelier broken than everybody left on one day.
@@ -215,7 +224,7 @@ class _Night:
         append_rows(self.session, f"raw.{entity.table}", [self._version_row(mapping.source, item) for item in versions])
         self._quarantine(name, mapping.source, extracted.rejected)
         cursor = json.dumps({"cursor": extracted.cursor, "mapping": mapping_fingerprint(mapping), "types": extracted.types}) if extracted.cursor else None
-        self._record(EntityLoad(name, mapping.source, extracted.rows_read, len(versions), len(extracted.rejected)), cursor)
+        self._record(EntityLoad(name, mapping.source, extracted.rows_read, len(versions), len(extracted.rejected), rows_suppressed=suppressed), cursor)
 
     def load_usage(self, fresh: Sequence[UsageFile], changed: Sequence[UsageFile], prepared: dict[Path, Path], later: int, cursor: str | None) -> UsageLoad:
         if USAGE not in self.portfolio.entities:
@@ -228,14 +237,22 @@ class _Night:
         if usage.load_number is not None:
             append_rows(self.session, "raw.loaded_files", loaded_file_rows(usage, self.portfolio, [*fresh, *changed], self.captured_at))
             append_rows(self.session, "raw.usage_attribution", attribution_of(usage, self.portfolio, self.load_id, self.captured_at))
+        suppressed = 0
+        if self.suppression and usage.load_number is not None:
+            suppressed = drop_events_of_erased(self.session, self.suppression, usage.load_number)
+            clean_quarantine(self.session, self.suppression, self.load_id)
         for row in self.session.rows(
             "select reason, count(*) as n from raw.quarantine where load_id = ? and entity = ? group by reason", [self.load_id, USAGE]
         ):
             self.reasons[row["reason"]] += row["n"]
         reached = json.dumps({"cursor": usage.cursor, "mapping": mapping_fingerprint(mapping)}) if usage.cursor else None
         self._record(
-            EntityLoad(USAGE, mapping.source, usage.rows_read, usage.rows_added, usage.rows_quarantined, usage.rows_unattributed, usage.rows_repeated), reached
-        )
+            EntityLoad(
+                USAGE, mapping.source, usage.rows_read, usage.rows_added - suppressed, usage.rows_quarantined, usage.rows_unattributed, usage.rows_repeated,
+                suppressed,
+            ),
+            reached,
+        )  # fmt: skip
         return usage
 
     def write_loads(self) -> None:

@@ -34,6 +34,7 @@ LOADS = {
     "status": "varchar",
     "captured_at": "timestamp",
     "rows_repeated": "bigint",
+    "rows_suppressed": "bigint",
 }
 #: The tables of keys and accounts that the portfolio names, as they stood at the last load.
 IDENTITY_LINKS = {"kind": "varchar", "link_key": "varchar", "account_key": "varchar", "source_name": "varchar"}

@@ -391,3 +391,48 @@ class LifecycleOverride(Base):
     role: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[datetime] = mapped_column(DateTime)
     expires_on: Mapped[date | None] = mapped_column(Date)
+
+
+class Erasure(Base):
+    """That a person was erased: who asked, when, how far it got, how many rows it touched. Never who it was.
+
+    The steps are recorded as they end, so that a run that died is taken up where it stopped. Until it is completed, and no longer, `pending`
+    holds what the person is called: the run that takes it up could not find it in the half that is done. `key_check` tells whether the key of the
+    suppressions is still the one they were made with. `manifest_sha256`: over the rows of `erased_rows`, also in the chain of decisions.
+    """
+
+    __tablename__ = "erasures"
+    erasure_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key_check: Mapped[str] = mapped_column(String(32))
+    actor: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(32))
+    note: Mapped[str] = mapped_column(Text)
+    begun_at: Mapped[datetime] = mapped_column(DateTime)
+    store_done_at: Mapped[datetime | None] = mapped_column(DateTime)
+    warehouse_done_at: Mapped[datetime | None] = mapped_column(DateTime)
+    completed_at: Mapped[datetime | None] = mapped_column(DateTime)
+    counts: Mapped[dict[str, Any]]
+    pending: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    manifest_sha256: Mapped[str | None] = mapped_column(String(64))
+
+
+class SuppressionEntry(Base):
+    """A keyed hash of something that an erased person was called (`core.suppression.Entry`), so that ingestion does not bring the person back."""
+
+    __tablename__ = "suppressions"
+    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(32), primary_key=True)
+    erasure_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    size: Mapped[int] = mapped_column(Integer)
+
+
+class ErasedRow(Base):
+    """A row whose content was replaced by tokens and no longer fits the hash that it carries: that hash, and the one of what stands there now."""
+
+    __tablename__ = "erased_rows"
+    erasure_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    table_name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    row_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    was_sha256: Mapped[str] = mapped_column(String(64))
+    now_sha256: Mapped[str] = mapped_column(String(64))
+    __table_args__ = (Index("ix_erased_rows_row", "table_name", "row_id"),)

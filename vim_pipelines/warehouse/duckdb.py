@@ -106,6 +106,23 @@ class DuckDBWarehouse(Warehouse):
             yield session
 
     @contextmanager
+    def whole_copy(self, other: Path) -> Iterator[tuple[int, int]]:
+        """Copy every schema, table and view of the DuckDB file `other` into this new file; yields the rows of all tables, there and here."""
+        connection = self._connect(False)
+        try:
+            with _translating(other):
+                connection.execute(f"attach '{str(other.resolve()).replace(chr(39), chr(39) * 2)}' as source (read_only)")
+            here = connection.execute("select current_database()").fetchall()[0][0]
+            connection.execute(f'copy from database source to "{here}"')
+            counts = []
+            for catalog in ("source", here):
+                tables = connection.execute("select schema_name, table_name from duckdb_tables() where database_name = ?", [catalog]).fetchall()
+                counts.append(sum(_count(connection, f'"{catalog}"."{schema}"."{table}"') for schema, table in tables))
+            yield counts[0], counts[1]
+        finally:
+            connection.close()
+
+    @contextmanager
     def _transaction(self, read_only: bool, attach: Path | None = None) -> Iterator[DuckDBSession]:
         connection = self._connect(read_only)
         try:
@@ -136,6 +153,11 @@ class DuckDBWarehouse(Warehouse):
             config["memory_limit"] = self.memory_limit
         with _translating(self.path):
             return duckdb.connect(str(self.path), read_only=read_only, config=config)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"select count(*) from {table}").fetchone()
+    return int(row[0]) if row else 0
 
 
 @contextmanager

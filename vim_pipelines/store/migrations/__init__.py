@@ -16,10 +16,10 @@ from sqlalchemy.exc import DBAPIError
 from vim_pipelines.core.errors import VimError
 
 #: The newest revision. A test keeps it equal to the head of `versions/`.
-HEAD = "0004"
+HEAD = "0005"
 
 #: Revisions that an older store may stand at. Anything else was written by a newer program.
-KNOWN = ("0001", "0002", "0003", "0004")
+KNOWN = ("0001", "0002", "0003", "0004", "0005")
 
 #: Key of the PostgreSQL advisory lock that upgrades hold; any fixed number that nothing else in the store uses.
 UPGRADE_LOCK = 7_462_001
