@@ -25,9 +25,8 @@ def audit_trail_verify(context: click.Context, as_json: bool) -> None:
     store = store_of(context.obj)
     broken, erasures = verify_chain(store), erased_lines(store)
     if as_json:
-        click.echo(json.dumps({"is_whole": not broken, "broken": broken, "erasures": erasures}, indent=2))
+        click.echo(json.dumps({"is_whole": not broken, "broken": broken} | ({"erasures": erasures} if erasures else {}), indent=2))
     else:
-        click.echo("
-".join([*(broken or ["The chain of decisions is whole."]), *erasures]))
+        click.echo("\n".join([*(broken or ["The chain of decisions is whole."]), *erasures]))
     if broken:
         context.exit(1)

@@ -34,4 +34,3 @@ def page() -> str:
         *(f"| {status} | {meaning} |" for status, meaning in MEANINGS.items()),
     ]
     return "\n".join([*lines, ""])
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -71,6 +72,10 @@ def person_erase(state: dict[str, Any], who: str, note: str, dry_run: bool, yes:
         click.echo(f"Would change {sum(found.places.values()):,} values in {len(found.places)} tables. Nothing was changed.")
         return
     if not yes:
+        if not sys.stdin.isatty():
+            from vim_pipelines.core.errors import VimError
+
+            raise VimError("VIM-E188", "Erasing a person was not confirmed", why="It cannot be undone", fix="Look with --dry-run, then repeat with --yes")
         click.confirm("This cannot be undone. Erase this person?", abort=True)
     by = operator_of(state, acting_as)
     done = erase(settings, store, who, by=by, note=note, now=settings.now())
