@@ -34,3 +34,11 @@ def test_every_setting_stands_once_on_the_page():
     said = re.findall(r"^\| `([A-Z_0-9]+)` \|", (FOLDER / "settings.md").read_text(), re.MULTILINE)
     assert sorted(said) == sorted(environment_variable(name) for name in Settings.model_fields)
     assert len({title for title, _ in SETTING_PARTS}) == len(SETTING_PARTS)
+
+
+def test_every_slice_of_the_house_is_in_its_description():
+    """Whoever looks for a rule starts from this table."""
+    page = (FOLDER.parent / "explanation" / "house.md").read_text()
+    package = FOLDER.parents[1] / "vim_pipelines"
+    slices = {path.name for path in package.iterdir() if path.name != "__init__.py" and (path.suffix == ".py" or (path / "__init__.py").is_file())}
+    assert sorted(name for name in slices if f"`{name}`" not in page and f"`{name}/`" not in page) == []
