@@ -24,7 +24,7 @@ from vim_pipelines.quality.checks import raw_gates, sources_are_fresh
 from vim_pipelines.reasoning.assets import drafts
 from vim_pipelines.reasoning.checks import evidence_is_complete
 from vim_pipelines.reasoning.sensors import batch_sensors
-from vim_pipelines.reporting.assets import published
+from vim_pipelines.reporting.assets import book, published
 from vim_pipelines.reporting.checks import copy_is_complete
 from vim_pipelines.settings import Settings, load_settings
 from vim_pipelines.signals.assets import signals
@@ -38,7 +38,7 @@ LOOK_FOR_DRIFT = {"ops": {"reconcile_outbox": {"config": {"look_for_drift": True
 def build_definitions(settings: Settings) -> dg.Definitions:
     """All definitions of one installation. Opens nothing: the store and the portfolio file are read when a run starts."""
     dbt = dbt_steps(settings)
-    made = [raw_sources, *dbt.assets, handoff, signals, lifecycle, alerts, drafts, approval_requests, plan_outcomes, plan_effects, published]
+    made = [raw_sources, *dbt.assets, handoff, signals, lifecycle, alerts, drafts, approval_requests, plan_outcomes, plan_effects, published, book]
     return dg.Definitions(
         assets=in_catalogue(made, settings, dbt.manifest),
         asset_checks=[raw_gates, sources_are_fresh, signals_are_covered, evidence_is_complete, queue_is_draining, copy_is_complete],

@@ -377,6 +377,16 @@ class Settings(BaseSettings):
         return self.home / "published"
 
     @property
+    def book_dir(self) -> Path:
+        """Folder of the portfolio book: pages that open from disk, and behind the inbox's login under /book/."""
+        return self.home / "book"
+
+    @property
+    def evaluation_dir(self) -> Path:
+        """Folder of the results of `vimotion evals`."""
+        return self.home / "evaluation" / "results"
+
+    @property
     def sandbox_dir(self) -> Path:
         """Folder of the simulated sources and the emulators' state."""
         return self.home / "sandbox"

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from vim_pipelines.approvals.channels.slack_http import slack_routes
-from vim_pipelines.inbox import alert_pages, change_pages, doors, item_pages, queue_pages
+from vim_pipelines.inbox import alert_pages, book_pages, change_pages, doors, item_pages, queue_pages
 from vim_pipelines.inbox.guard import Guard, Receive, Scope, Send
 from vim_pipelines.inbox.sessions import Sessions
 from vim_pipelines.inbox.web import FOLDER, LOGIN_THREADS, THREADS, Ask, Handler, Inbox, error_page, known_error, make_route
@@ -55,6 +55,8 @@ def make_app(settings: Settings, store: Store) -> Starlette:
         route("/requests/{request_id}/evidence/{handle}", item_pages.show_evidence),
         route("/alerts", alert_pages.show_alerts),
         route("/alerts/{alert_id}/acknowledge", alert_pages.do_acknowledge, "POST"),
+        route("/book", book_pages.to_book),
+        route("/book/{path:path}", book_pages.show_book),
         route("/help", doors.show_help),
         route("/login", doors.show_login, is_open=True),
         route("/login", doors.do_login, "POST", is_open=True, limiter=logins),

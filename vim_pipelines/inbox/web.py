@@ -51,7 +51,7 @@ LOG = logging.getLogger("vim_pipelines.inbox")
 STATUS = {
     "VIM-E040": 404, "VIM-E041": 409, "VIM-E042": 409, "VIM-E043": 403, "VIM-E044": 409, "VIM-E045": 422, "VIM-E099": 500,
     "VIM-E122": 404, "VIM-E123": 409, "VIM-E130": 401, "VIM-E131": 429, "VIM-E132": 403, "VIM-E133": 413, "VIM-E134": 408, "VIM-E135": 400,
-    "VIM-E136": 404, "VIM-E138": 403,
+    "VIM-E136": 404, "VIM-E138": 403, "VIM-E176": 403, "VIM-E177": 404,
 }  # fmt: skip
 WORDS: dict[str, tuple[str, str, str]] = {
     "VIM-E132": ("This form was not made by this session", "It was open too long, or another site sent it", "Go back, load the page again, and repeat it"),

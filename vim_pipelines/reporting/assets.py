@@ -1,4 +1,4 @@
-"""The last step of the night: the copy that people and BI tools read."""
+"""The last steps of the night: the copy that people and BI tools read, and the portfolio book made from it."""
 
 import dagster as dg
 
@@ -46,5 +46,58 @@ def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             **{name: dg.MetadataValue.md(picture) for name, picture in pictures.items()},
             "book": dg.MetadataValue.url(f"{settings.inbox_url}/book/"),
             "inbox": dg.MetadataValue.url(settings.inbox_url),
+        }
+    )
+
+
+#: Marts that the pages of the book show.
+BOOK_INPUTS = (
+    "fct_account_signals",
+    "fct_account_state",
+    "fct_account_weeks",
+    "fct_alerts",
+    "fct_approvals",
+    "fct_data_quality",
+    "fct_health_contributions",
+    "fct_health_scores",
+    "fct_license_waste",
+    "fct_llm_costs",
+    "fct_next_best_actions",
+    "fct_phase_transitions",
+    "fct_plan_effects",
+    "fct_plan_outcome_counts",
+    "fct_plan_outcomes",
+    "fct_plans",
+    "fct_portfolio_daily",
+    "fct_renewals",
+    "fct_requirements",
+    "fct_risks",
+)
+
+
+@dg.asset(
+    key=["book"],
+    deps=[["published"], *[["marts", mart] for mart in BOOK_INPUTS]],
+    partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_A_RUN,
+    kinds={"html"},
+    required_resource_keys={"settings"},
+)
+def book(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """The portfolio book of the newest night as static pages, switched in whole. If it fails, the run says so; the published copy and the book before stand."""
+    from vim_pipelines.reporting.book.write import write_book
+    from vim_pipelines.reporting.reading import reading_marts
+
+    settings = context.resources.settings
+    with reading_marts(settings) as session:
+        written = write_book(session, settings.book_dir, evaluations=settings.evaluation_dir, inbox_url=settings.inbox_url)
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(str(written.index)),
+            "url": dg.MetadataValue.url(f"{settings.inbox_url.rstrip('/')}/book/"),
+            "accounts": written.accounts,
+            "pages": written.pages,
+            "bytes": written.size_bytes,
+            "is_new": written.is_new,
         }
     )

@@ -10,10 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import altair as alt
+from typing import Any
 
 Rows = Sequence[dict[str, Any]]
 BANDS = ("red", "yellow", "green", "unknown")
@@ -26,10 +23,9 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', Arial, sans-s
 PICK = "pick"
 
 
-def bars(rows: Rows, field: str, title: str, *, description: str, money: bool = True, colours: dict[str, str] | None = None) -> alt.Chart:
+def bars(rows: Rows, field: str, title: str, *, description: str, money: bool = True, colours: dict[str, str] | None = None) -> Any:
     """Horizontal bars, one a row: `label` (what it is), `value` (a number), `text` (as it is printed), `note` (what is not in it). Clicking one picks it."""
-    import altair as alt
-
+    alt = _altair()
     pick = alt.selection_point(name=PICK, fields=["key"], empty=True)
     scale = alt.Scale(domain=list(colours), range=list(colours.values())) if colours else None
     order = [row["label"] for row in rows]
@@ -50,13 +46,12 @@ def bars(rows: Rows, field: str, title: str, *, description: str, money: bool = 
     )
     words = base.mark_text(align="left", dx=5, fontSize=12).encode(text="text:N")
     chart = alt.layer(drawn.add_params(pick), words)
-    return chart.properties(width=WIDTH, height={"step": BAR_STEP}, description=description)
+    return chart.properties(width=WIDTH, height=max(len(rows), 1) * BAR_STEP, description=description)
 
 
-def months(rows: Rows, *, description: str, title: str) -> alt.Chart:
+def months(rows: Rows, *, description: str, title: str) -> Any:
     """Columns by month (`key` 2026-07, `label` Jul 2026, `value`, `text`, `note`). Clicking one picks it."""
-    import altair as alt
-
+    alt = _altair()
     pick = alt.selection_point(name=PICK, fields=["key"], empty=True)
     chart = (
         alt.Chart(alt.Data(values=list(rows)))
@@ -72,10 +67,9 @@ def months(rows: Rows, *, description: str, title: str) -> alt.Chart:
     return chart.properties(width=WIDTH, height=190, description=description)
 
 
-def accounts_plot(rows: Rows, *, description: str) -> alt.Chart:
+def accounts_plot(rows: Rows, *, description: str) -> Any:
     """A mark an account: days to its opt-out against its waste, sized by contract value, shaped and coloured by band. A click opens its page (`href`)."""
-    import altair as alt
-
+    alt = _altair()
     chart = (
         alt.Chart(alt.NamedData(name="accounts"))
         .mark_point(filled=True, opacity=0.8, cursor="pointer", strokeWidth=1)
@@ -95,10 +89,9 @@ def accounts_plot(rows: Rows, *, description: str) -> alt.Chart:
     return chart.properties(width=WIDTH, height=260, description=description, datasets={"accounts": list(rows)})
 
 
-def nights(rows: Rows, *, title: str, description: str, money: bool = True, colour: str = ACCENT) -> alt.Chart:
+def nights(rows: Rows, *, title: str, description: str, money: bool = True, colour: str = ACCENT) -> Any:
     """A line over nights or weeks: `day` (ISO), `value` (None where it is not known: a gap), `text`."""
-    import altair as alt
-
+    alt = _altair()
     # With no date between them, a gap in the data is a gap in the line: an impute or a zero would invent a measurement.
     chart = (
         alt.Chart(alt.Data(values=list(rows)))
@@ -123,6 +116,13 @@ LOOK: dict[str, Any] = {
     "legend": {"labelColor": "currentColor", "titleColor": "currentColor", "labelFontSize": 12},
     "text": {"color": "currentColor"},
 }  # fmt: skip
+
+
+def _altair() -> Any:
+    """Altair, imported when the first chart is drawn (1.2 s). Its own types do not know its shorthands."""
+    import altair
+
+    return altair
 
 
 def spec_of(chart: Any, *, ink: str = "currentColor", ground: str = "transparent") -> dict[str, Any]:

@@ -33,8 +33,9 @@ def line_picture(points: Sequence[tuple[date, float | int | None]], words: str, 
             x, y = at(place, value)
             runs[-1].append(f"{x:.1f},{y:.1f}")
     lines = "".join(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{" ".join(run)}"/>' for run in runs if len(run) > 1)
-    dots = "".join('<circle cx="{:.1f}" cy="{:.1f}" r="2.5" fill="{}"/>'.format(*at(place, value), colour) for place, value in known)
-    x, y = at(*known[-1])
+    places = [at(place, value) for place, value in known]
+    dots = "".join(f'<circle cx="{across:.1f}" cy="{down:.1f}" r="2.5" fill="{colour}"/>' for across, down in places)
+    x, y = places[-1]
     first, last = points[0][0], points[-1][0]
     return Markup(
         f'<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" aria-label="{escape(words)}" fill="currentColor" font-size="12">'

@@ -114,7 +114,7 @@ def render_book(data: BookData, figure_rows: Callable[[str], Sequence[Mapping[st
     def page(template: str, path: str, *, account: Account | None = None, **values: Any) -> Page:
         up = "../" * path.count("/")
         text = templates.get_template(template).render(path=path, up=up, **(shared | values))
-        return Page(path, text, account.segment if account else None, account.name if account else None)
+        return Page(path, text, account.signals["segment"] if account else None, account.name if account else None)
 
     yield page("portfolio.html", "index.html", **portfolio_values(data))
     yield page("renewals.html", "renewals.html", **renewals_values(data))
@@ -134,7 +134,7 @@ def render_book(data: BookData, figure_rows: Callable[[str], Sequence[Mapping[st
 def drawn(id: str, title: str, chart: Any, *, filters: str = "", note: str = "") -> Drawn:
     """A chart with its picture and its spec."""
     spec = charts.spec_of(chart) | {"width": "container"}
-    return Drawn(id, title, str(spec.get("description", "")), Markup(charts.svg_of(chart)), as_json(spec), filters, note)  # noqa: S704 - drawn by us
+    return Drawn(id, title, str(spec.get("description", "")), Markup(charts.svg_of(chart)), as_json(spec), filters, note)
 
 
 # --- portfolio

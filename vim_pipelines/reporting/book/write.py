@@ -16,15 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.reporting.book.access import ACCESS
 from vim_pipelines.reporting.book.pages import FOLDER, Page, render_book
 from vim_pipelines.reporting.book.read import read_book
 from vim_pipelines.reporting.figures import NightFigures
 
 if TYPE_CHECKING:
     from vim_pipelines.warehouse import Session
-
-#: Which page shows whose account: the inbox lets a person with limits read no other. It is no page, and not served.
-ACCESS = "access.json"
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def write_book(session: Session, directory: Path, *, as_of: date | None = None, 
 def _write_pages(folder: Path, pages: Any) -> tuple[int, int, str]:
     """All files into `folder`: number of pages, bytes, and the digest of everything."""
     seen = hashlib.sha256()
-    access: dict[str, dict[str, str]] = {}
+    access: dict[str, dict[str, str | None]] = {}
     count = size = 0
     (folder / "assets").mkdir(parents=True)
     for name, content in _assets():
@@ -85,8 +83,8 @@ def _write_pages(folder: Path, pages: Any) -> tuple[int, int, str]:
         content = page.text.encode("utf-8")
         _write(folder / page.path, content, seen)
         count, size = count + 1, size + len(content)
-        if page.segment is not None:
-            access[page.path] = {"segment": page.segment, "name": page.account_name or ""}
+        if page.account_name is not None:
+            access[page.path] = {"segment": page.segment, "name": page.account_name}
     _write(folder / ACCESS, json.dumps(access, sort_keys=True).encode("utf-8"), seen)
     return count, size, seen.hexdigest()[:16]
 
@@ -102,8 +100,9 @@ def _assets() -> list[tuple[str, bytes]]:
     """Style, scripts and icon; Vega, Vega-Lite and Vega-Embed are the bundle that the converter carries, written once for all pages."""
     import vl_convert
 
+    bundle: Any = vl_convert.javascript_bundle  # its types ask for a snippet, which it does not need
     own = [(file.name, file.read_bytes()) for file in sorted((FOLDER / "static").iterdir()) if file.is_file()]
-    return [*own, ("vega.js", vl_convert.javascript_bundle().encode("utf-8"))]
+    return [*own, ("vega.js", bundle().encode("utf-8"))]
 
 
 def _switch(directory: Path, final: Path) -> None:
