@@ -56,6 +56,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 run_config=LOOK_FOR_DRIFT,
                 description="Once a night also reads back what was verified, and names the writes that no longer hold in the CRM.",
             ),
+            _morning(settings),
         ],
         sensors=[*approval_sensors(settings), *batch_sensors(settings)],
         resources={
@@ -141,6 +142,18 @@ def _nightly(settings: Settings) -> dg.ScheduleDefinition:
         return dg.RunRequest(partition_key=day.isoformat(), run_key=day.isoformat())
 
     return nightly_audit
+
+
+def _morning(settings: Settings) -> dg.ScheduleDefinition:
+    """The digest, several times a morning: the first run after the night sends, the later ones try again what failed and send nothing twice."""
+    return dg.ScheduleDefinition(
+        name="morning_digest",
+        job_name="digest",
+        cron_schedule=settings.digest_cron,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if settings.is_sandbox else dg.DefaultScheduleStatus.STOPPED,
+        description="Tells the directors of the newest night; quiet when nothing changed.",
+    )
 
 
 @dg.definitions

@@ -219,6 +219,18 @@ def send_messages(context: dg.OpExecutionContext) -> None:
 
 
 @dg.op(required_resource_keys={"settings", "store"})
+def send_digest(context: dg.OpExecutionContext) -> None:
+    """Tell the directors of the newest published night by mail and Slack, each once; of a night in which nothing changed, nobody."""
+    from vim_pipelines.night import run_digest
+
+    with _permanent():
+        report = run_digest(context.resources.settings, context.resources.store)
+    for line in report.metadata()["problems"]:
+        context.log.warning(line)
+    context.add_output_metadata(report.metadata())
+
+
+@dg.op(required_resource_keys={"settings", "store"})
 def export_traces(context: dg.OpExecutionContext) -> None:
     """Send drafts with their calls and gates, decisions, and rejected drafts to LangSmith."""
     from vim_pipelines.reasoning.langsmith_export import export_traces
@@ -351,6 +363,16 @@ def collect_batches() -> None:
 
 @dg.job(
     executor_def=dg.in_process_executor,
+    tags=NEVER_AGAIN,
+    owners=[ENGINEERS],
+    description="Send the digest of the newest night by mail and Slack, once to each person.",
+)
+def digest() -> None:
+    send_digest()
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
     owners=[ENGINEERS],
     description="Export drafts, calls, gates and decisions to LangSmith; never part of the night.",
 )
@@ -368,6 +390,7 @@ JOBS: list[Any] = [
     reconcile,
     mirror_fields,
     collect_batches,
+    digest,
     langsmith_export,
     backtest,
 ]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vim_pipelines.approvals.rerun import Rerun, RerunPlan
     from vim_pipelines.evaluation.backtest_card import CalibrationCard
     from vim_pipelines.reasoning.batches.collect import CollectReport
+    from vim_pipelines.reporting.digest.sending import DigestReport
     from vim_pipelines.reporting.summary import NightSummary
     from vim_pipelines.settings import Settings
     from vim_pipelines.store.engine import Store
@@ -206,6 +207,23 @@ def run_deliveries(settings: Settings, store: Store | None = None, *, limit: int
     finally:
         for channel in channels:
             channel.close()
+
+
+def run_digest(settings: Settings, store: Store | None = None, *, is_forced: bool = False) -> DigestReport:
+    """Send the digest of the newest published night to whoever has not got it yet. VIM-E024 if nothing is published.
+
+    A night that is older than the last complete day with data is nobody's news: the audit of that day is still to come, or failed and told so.
+    """
+    from vim_pipelines.portfolio.file import last_data_day, load_portfolio
+    from vim_pipelines.reporting.digest.sending import send_digest
+    from vim_pipelines.reporting.figures import read_figures
+    from vim_pipelines.reporting.reading import reading_marts
+    from vim_pipelines.store import open_store
+
+    newest = last_data_day(load_portfolio(settings.portfolio, settings), settings)
+    with reading_marts(settings) as session:
+        night = read_figures(session)
+    return send_digest(store or open_store(settings), settings, night, now=settings.now(), newest_day=newest, is_forced=is_forced)
 
 
 def run_mirror(settings: Settings) -> MirrorReport:

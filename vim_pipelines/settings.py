@@ -289,6 +289,23 @@ class Settings(BaseSettings):
         pattern=r"^[CG][A-Z0-9]{2,30}$",
         description="Id of one Slack channel (C...) for all messages and approved words inside the house. Not set: each person's direct messages.",
     )
+    digest_to: str = Field(
+        default="", description="Comma-separated mail addresses that get the morning digest besides the directors, for example a distribution list."
+    )
+    digest_skip: str = Field(default="", description="Comma-separated logins and mail addresses that get no digest: who asked to be left out of it.")
+    digest_slack_channel: str | None = Field(
+        default=None,
+        pattern=r"^[CG][A-Z0-9]{2,30}$",
+        description="Id of the Slack channel (C...) that the digest is posted to. Not set: VIMOTION_SLACK_CHANNEL, or each director's direct messages.",
+    )
+    digest_weekly: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "never"] = Field(
+        default="monday", description="Day on whose morning a digest goes out even if nothing changed. never: quiet nights send nothing at all."
+    )
+    digest_cron: str = Field(
+        default="0 6-10 * * *",
+        description="Cron line of the digest, in VIMOTION_TIMEZONE. The first run after the night sends; the later ones try again what failed.",
+    )
+
     slack_base_url: str = Field(
         default="https://slack.com/api/", validation_alias=_vendor("SLACK_BASE_URL"), description="Address of Slack's Web API (or of the emulator)."
     )
@@ -359,7 +376,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is not an amount of memory, for example 2GB or 512MiB")
         return value
 
-    @field_validator("audit_cron")
+    @field_validator("audit_cron", "digest_cron")
     @classmethod
     def _cron_has_five_fields(cls, value: str) -> str:
         if len(value.split()) != 5:

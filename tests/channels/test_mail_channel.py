@@ -360,7 +360,7 @@ def test_a_refused_login_says_so_and_shows_no_secret(tmp_path, caplog):
         with pytest.raises(VendorError) as caught:
             channel.send(MESSAGE, ADA)
         assert caught.value.code == "VIM-E011"
-        assert PASSWORD not in f"{caught.value}{caught.value!r}{caplog.text}{channel._client.server!r}"
+        assert PASSWORD not in f"{caught.value}{caught.value!r}{caplog.text}{channel.client.server!r}"
         assert caught.value.__context__ is None or PASSWORD not in str(caught.value.__context__)
         channel = connect(settings(tmp_path, controller.port))
         with pytest.raises(VendorError) as caught:

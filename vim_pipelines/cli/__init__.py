@@ -4,7 +4,23 @@ Only click and the standard library are imported here: `--help` must answer in h
 Every command is a thin door to a function that a page or a sensor calls too.
 """
 
-from vim_pipelines.cli import account, audit, audit_trail, benchmarks, drafts, evaluation, inbox, llm, person, publishing, sandbox, setup, switches, write_back
+from vim_pipelines.cli import (
+    account,
+    audit,
+    audit_trail,
+    benchmarks,
+    digest,
+    drafts,
+    evaluation,
+    inbox,
+    llm,
+    person,
+    publishing,
+    sandbox,
+    setup,
+    switches,
+    write_back,
+)
 from vim_pipelines.cli.root import main
 
 __all__ = [
@@ -12,6 +28,7 @@ __all__ = [
     "audit",
     "audit_trail",
     "benchmarks",
+    "digest",
     "drafts",
     "evaluation",
     "inbox",

@@ -39,12 +39,13 @@ SCOPES = {
     "groups:read": "see whether outsiders read a private channel before an approved word goes there",
     "users:read": "look people up",
     "users:read.email": "look people up by their address",
+    "files:write": "put the pictures under the digest",
 }
 #: Without one of these there is no approval in Slack; the others are needed on the day that an answer is lost, or for a channel.
 NEEDED_SCOPES = ("chat:write", "im:write", "im:history")
 
 #: Repeating one of these would show or open something twice. `chat.update` and the reads leave the same state.
-NOT_REPEATED = frozenset({"chat.postMessage", "chat.postEphemeral", "views.open"})
+NOT_REPEATED = frozenset({"chat.postMessage", "chat.postEphemeral", "views.open", "files.completeUploadExternal"})
 
 REFUSED = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "no_permission", "not_allowed_token_type", "org_login_required",
@@ -203,6 +204,13 @@ class SlackClient:
         """Open a modal. VIM-E144 where the three seconds are over."""
         self.call("views.open", trigger_id=trigger_id, view=dict(view))
 
+    def upload(self, under: Posted, content: bytes, *, name: str, title: str) -> None:
+        """Put a file into the thread under a message of ours, `title` also as its text for screen readers. Raises as `call`."""
+        self._answer(
+            "files.completeUploadExternal",
+            lambda: self.web.files_upload_v2(filename=name, content=content, title=title, alt_txt=title, channel=under.channel, thread_ts=under.ts),
+        )
+
     def history(self, channel: str, *, pages: int = 5, limit: int = 200) -> Iterator[dict[str, Any]]:
         """Messages with their metadata, the newest first, at most `pages` of `limit`."""
         cursor = ""
@@ -225,19 +233,22 @@ class SlackClient:
 
     def call(self, method: str, **arguments: Any) -> Any:
         """One method of the Web API; the SDK's answer. Raises VendorError as `failure_of` and `_no_answer` say, never with the token in it."""
-        from slack_sdk.errors import SlackApiError
-
         values = {name: value for name, value in arguments.items() if value is not None}
+        is_nested = any(isinstance(value, list | dict) for value in values.values())
+        return self._answer(method, lambda: self.web.api_call(method, json=values) if is_nested else self.web.api_call(method, params=values))
+
+    def _answer(self, method: str, call: Callable[[], Any]) -> Any:
+        """The SDK's answer to a call, its errors as ours."""
+        from slack_sdk.errors import SlackApiError, SlackRequestError
+
         try:
-            return (
-                self.web.api_call(method, json=values)
-                if any(isinstance(value, list | dict) for value in values.values())
-                else self.web.api_call(method, params=values)
-            )
+            return call()
         except SlackApiError as error:
             answer = error.response
             data = answer.data if isinstance(answer.data, dict) else {}
             raise failure_of(method, int(answer.status_code), data, dict(answer.headers), self.scrub) from None
+        except SlackRequestError:  # the place that Slack named for a file did not take it; its text quotes that place
+            raise VendorError("VIM-E013", f"Slack did not take the file of {method}", fix="Nothing depends on it; the next digest brings a new one") from None
         except (URLError, OSError, http.client.HTTPException) as error:
             raise _no_answer(method, error) from None
 

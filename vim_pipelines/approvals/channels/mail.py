@@ -58,7 +58,7 @@ class MailChannel:
     lists, changes = True, False
 
     def __init__(self, settings: Settings, client: MailClient) -> None:
-        self._settings, self._client = settings, client
+        self._settings, self.client = settings, client
 
     def address(self, person: PersonView) -> str | None:
         """The person's e-mail address, if it is one."""
@@ -100,7 +100,7 @@ class MailChannel:
     def _hand_over(self, mail: EmailMessage, address: str) -> None:
         mail["Date"] = format_datetime(self._settings.now().replace(tzinfo=UTC))
         try:
-            self._client.send(mail, sender=parseaddr(self._settings.mail_from or "")[1], recipient=address)
+            self.client.send(mail, sender=parseaddr(self._settings.mail_from or "")[1], recipient=address)
         except VendorError as error:
             if error.code == "VIM-E013" and error.status is not None and error.status >= 500:
                 raise Undeliverable(error.what, why=error.why, fix=error.fix, status=error.status, vendor_message=error.vendor_message) from None
@@ -113,7 +113,7 @@ class MailChannel:
             raise Undeliverable(f"{person.login} has no role", why="Mail goes to people with a role only", fix="vimotion inbox people add")
         if address is None:
             raise Undeliverable(f"{person.login} has no e-mail address that can be used", fix="vimotion inbox people add LOGIN --email ADDRESS")
-        if self._settings.is_sandbox and not is_loopback(self._client.server.host):
+        if self._settings.is_sandbox and not is_loopback(self.client.server.host):
             raise Undeliverable(
                 "The sandbox sends no mail to another machine", why="Its accounts are invented", fix="Unset SMTP_HOST, or set VIMOTION_PORTFOLIO"
             )

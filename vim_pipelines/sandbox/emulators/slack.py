@@ -39,7 +39,18 @@ if TYPE_CHECKING:
 
 #: Published: they open nothing but this machine's sandbox.
 BOT_TOKEN, APP_TOKEN, SIGNING_SECRET = "xoxb-sandbox-bot", "xapp-sandbox-app", "sandbox-slack-signing-secret"
-SCOPES = ("chat:write", "im:write", "im:history", "channels:history", "groups:history", "channels:read", "groups:read", "users:read", "users:read.email")
+SCOPES = (
+    "chat:write",
+    "im:write",
+    "im:history",
+    "channels:history",
+    "groups:history",
+    "channels:read",
+    "groups:read",
+    "users:read",
+    "users:read.email",
+    "files:write",
+)
 TEAM, TEAM_DOMAIN, APP, BOT, BOT_USER = "T0SANDBOX", "sandbox", "A0SANDBOX", "B0SANDBOX", "U0SANDBOX"
 TRIGGER_SECONDS = ACK_SECONDS = 3.0
 HTTP_RETRIES = 3
@@ -58,6 +69,8 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "users.info": ("users:read",),
     "users.lookupByEmail": ("users:read.email",),
     "views.open": (),
+    "files.getUploadURLExternal": ("files:write",),
+    "files.completeUploadExternal": ("files:write",),
     "apps.connections.open": (),
 }
 
@@ -131,6 +144,8 @@ class SlackEmulator:
         #: What only one person saw, in order, and the modals that stand open, by view id.
         self.whispers: list[dict[str, Any]] = []
         self.views: dict[str, dict[str, Any]] = {}
+        #: Files by id: `content` is None until it was uploaded.
+        self.files: dict[str, dict[str, Any]] = {}
         self.url = ""
         self._per_second, self._monotonic, self._clock, self._ack_seconds = posts_per_second, monotonic, clock, ack_seconds
         self._allowance: dict[str, float] = {}
@@ -279,7 +294,13 @@ class SlackEmulator:
         from starlette.applications import Starlette
         from starlette.routing import Route, WebSocketRoute
 
-        return Starlette(routes=[Route("/api/{method}", self._call, methods=["POST"]), WebSocketRoute("/link/", self._link)])
+        return Starlette(
+            routes=[
+                Route("/api/{method}", self._call, methods=["POST"]),
+                Route("/upload/v1/{file}", self._upload, methods=["POST"]),
+                WebSocketRoute("/link/", self._link),
+            ]
+        )
 
     async def _call(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
@@ -345,6 +366,53 @@ class SlackEmulator:
         conversation.messages.append(message)
         return {"channel": conversation.id, "ts": message["ts"], "message": message}
 
+    def _files_getUploadURLExternal(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        length = str(arguments.get("length", ""))
+        if not arguments.get("filename") or not length.isdigit() or int(length) < 1:
+            raise Refusal("invalid_arguments")
+        file_id = f"F0{len(self.files):09d}"
+        self.files[file_id] = {
+            "id": file_id,
+            "name": str(arguments["filename"]),
+            "alt_txt": str(arguments.get("alt_txt") or ""),
+            "size": int(length),
+            "content": None,
+        }
+        return {"upload_url": f"{self.url}/upload/v1/{file_id}", "file_id": file_id}
+
+    async def _upload(self, request: Request) -> Response:
+        """The second step: raw bytes to the address that the first one gave, 200 if as many came as were announced."""
+        from starlette.responses import PlainTextResponse
+
+        known, body = self.files.get(str(request.path_params["file"])), await request.body()
+        if known is None or len(body) != known["size"]:
+            return PlainTextResponse("file_upload_failed", 400)
+        known["content"] = body
+        return PlainTextResponse(f"OK - {len(body)}")
+
+    def _files_completeUploadExternal(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        asked = _decoded(arguments.get("files"), "invalid_arguments")
+        if not isinstance(asked, list) or not asked:
+            raise Refusal("invalid_arguments")
+        known = [self.files.get(str(one.get("id"))) for one in asked if isinstance(one, Mapping)]
+        if len(known) != len(asked) or any(one is None or one["content"] is None for one in known):
+            raise Refusal("file_not_found")
+        shared = [{"id": str(one["id"]), "title": str(one.get("title") or "")} for one in asked]
+        if arguments.get("channel_id"):
+            conversation = self._conversation(str(arguments["channel_id"]))
+            message = {
+                "type": "message",
+                "subtype": "file_share",
+                "user": BOT_USER,
+                "bot_id": BOT,
+                "ts": self._stamp(),
+                "text": "",
+                "blocks": [],
+                "files": shared,
+            }
+            conversation.messages.append(message | ({"thread_ts": str(arguments["thread_ts"])} if arguments.get("thread_ts") else {}))
+        return {"files": shared}
+
     def _chat_update(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         conversation = self._conversation(str(arguments.get("channel", "")))
         message = conversation.find(str(arguments.get("ts", "")))
@@ -398,7 +466,11 @@ class SlackEmulator:
     def _conversations_history(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         conversation = self._conversation(str(arguments.get("channel", "")))
         self._need(("im:history",) if conversation.id.startswith("D") else ("channels:history", "groups:history"))
-        newest = sorted(conversation.messages, key=lambda message: float(message["ts"]), reverse=True)
+        newest = sorted(
+            (message for message in conversation.messages if message.get("thread_ts", message["ts"]) == message["ts"]),
+            key=lambda message: float(message["ts"]),
+            reverse=True,
+        )
         oldest, latest = float(arguments.get("oldest") or 0), float(arguments.get("latest") or "inf")
         if str(arguments.get("inclusive", "")).lower() in ("1", "true"):
             newest = [message for message in newest if oldest <= float(message["ts"]) <= latest]

@@ -1,0 +1,54 @@
+"""`digest`: what directors are told in the morning, shown or sent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vim_pipelines.cli.root import main
+from vim_pipelines.cli.shared import settings_of, store_of
+
+
+@main.group()
+def digest() -> None:
+    """The morning digest of the newest night: by mail and Slack, once to each director."""
+
+
+@digest.command("show")
+@click.option("--format", "kind", type=click.Choice(["text", "html", "slack"]), default="text", show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file.")
+@click.pass_obj
+def digest_show(state: dict[str, Any], kind: str, output: Path | None) -> None:
+    """Show the digest as it would be sent; html for a browser, with its pictures in it."""
+    from vim_pipelines.reporting.digest.content import digest_of, is_due
+    from vim_pipelines.reporting.digest.mail import digest_text, page_of
+    from vim_pipelines.reporting.digest.slack import digest_blocks
+    from vim_pipelines.reporting.figures import read_figures
+    from vim_pipelines.reporting.reading import reading_marts
+
+    settings = settings_of(state)
+    with reading_marts(settings) as session:
+        night = read_figures(session)
+    told = digest_of(night, inbox_url=settings.inbox_url)
+    shown = digest_text(told) if kind == "text" else page_of(night, told) if kind == "html" else json.dumps({"blocks": digest_blocks(told)}, indent=2)
+    if not is_due(night, settings.digest_weekly):
+        click.echo("Nothing changed: this digest would not be sent.", err=True)
+    if output is None:
+        click.echo(shown)
+        return
+    output.write_text(shown, encoding="utf-8")
+    click.echo(f"Written to {output}", err=True)
+
+
+@digest.command("send")
+@click.option("--even-if-quiet", is_flag=True, help="Send it although nothing changed.")
+@click.pass_obj
+def digest_send(state: dict[str, Any], even_if_quiet: bool) -> None:
+    """Send it to whoever gets it and has not got it yet."""
+    from vim_pipelines.night import run_digest
+
+    for line in run_digest(settings_of(state), store_of(state), is_forced=even_if_quiet).lines():
+        click.echo(line)
