@@ -181,10 +181,17 @@ def test_messages_about_work_and_digests_do_not_touch_each_others_rows(store, se
     assert deliver(store, channels_of(settings), settings=settings, now=later).sent == 0 and mailbox.mails == []
 
 
-def test_without_a_channel_it_says_what_to_set(store, settings, night, now):
-    with pytest.raises(VimError) as caught:
-        send(store, settings.model_copy(update={"smtp_host": None, "slack_bot_token": None}), night, now)
-    assert caught.value.code == "VIM-E181"
+def test_without_a_channel_the_schedule_does_not_fail_and_the_command_says_what_to_set(store, settings, night, now, monkeypatch):
+    from click.testing import CliRunner
+
+    from vim_pipelines import night as composition
+    from vim_pipelines.cli import main
+
+    report = send(store, settings.model_copy(update={"smtp_host": None, "slack_bot_token": None}), night, now)
+    assert report.why_not == "not sent, neither mail nor Slack is set up" and rows(store) == []
+    monkeypatch.setattr(composition, "run_digest", lambda *_, **__: report)
+    answer = CliRunner().invoke(main, ["--home", str(settings.home), "digest", "send"])
+    assert answer.exit_code == 2 and "VIM-E181" in answer.output and "SMTP_HOST" in answer.output
 
 
 def test_somebody_who_left_gets_none_and_a_csm_never(store, settings, now):

@@ -48,7 +48,13 @@ def digest_show(state: dict[str, Any], kind: str, output: Path | None) -> None:
 @click.pass_obj
 def digest_send(state: dict[str, Any], even_if_quiet: bool) -> None:
     """Send it to whoever gets it and has not got it yet."""
+    from vim_pipelines.core.errors import VimError
     from vim_pipelines.night import run_digest
+    from vim_pipelines.reporting.digest.sending import NO_WAY_OUT
 
-    for line in run_digest(settings_of(state), store_of(state), is_forced=even_if_quiet).lines():
+    report = run_digest(settings_of(state), store_of(state), is_forced=even_if_quiet)
+    if report.why_not == NO_WAY_OUT:
+        fix = "Set SMTP_HOST and VIMOTION_MAIL_FROM, or SLACK_BOT_TOKEN; or look at it with vimotion digest show"
+        raise VimError("VIM-E181", "The digest has no way out", why="Neither mail nor Slack is set up", fix=fix)
+    for line in report.lines():
         click.echo(line)

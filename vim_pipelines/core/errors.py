@@ -95,6 +95,8 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E136", "There is no such page", 7),
         ErrorCode("VIM-E137", "The inbox cannot start", 2),
         ErrorCode("VIM-E138", "This item cannot be approved together with others", 7),
+        ErrorCode("VIM-E180", "An address for the digest is none", 2),
+        ErrorCode("VIM-E181", "The digest has no way out", 2),
         ErrorCode("VIM-E188", "A command that changes things was not confirmed", 2),
         ErrorCode("VIM-E189", "The command needs the repository", 2),
         ErrorCode("VIM-E185", "The run has no as-of date", 2),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from vim_pipelines.approvals.channels.base import Channel, Message
+from vim_pipelines.approvals.channels.base import Channel, Kind, Message
 from vim_pipelines.approvals.channels.mail import connect as connect_mail
 from vim_pipelines.approvals.deliveries import DeliveryReport, known_keys, send_rows, write_rows
 from vim_pipelines.approvals.people import PersonView, list_people
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
     from vim_pipelines.store.engine import Store
 
-KIND = "digest"
+KIND: Kind = "digest"
 LOCK = "send_digest"
+NO_WAY_OUT = "not sent, neither mail nor Slack is set up"
 #: Recipients of one night; more are sent by the next run.
 MOST_A_RUN = 200
 
@@ -66,7 +67,8 @@ def send_digest(
     """Send the digest of `night` to whoever gets it and has not got it yet.
 
     Nobody is told of a night before `newest_day` (the last complete day with data), nor of one in which nothing changed, unless `is_forced`, which
-    sends a quiet night's digest too, and twice to nobody. VIM-E180 for an address in VIMOTION_DIGEST_TO that is none; VIM-E181 if no channel is set up.
+    sends a quiet night's digest too, and twice to nobody. VIM-E180 for an address in VIMOTION_DIGEST_TO that is none. No channel is no error here: a
+    schedule that runs before anything is set up must not fail each morning.
     """
     if newest_day is not None and night.as_of_date < newest_day:
         return DigestReport(night.as_of_date, f"not sent, {newest_day} is not audited yet")
@@ -74,9 +76,7 @@ def send_digest(
         return DigestReport(night.as_of_date, "not sent, nothing changed")
     channels = digest_channels(settings, night)
     if not channels:
-        raise VimError(
-            "VIM-E181", "The digest has no way out", why="Neither mail nor Slack is set up", fix="Set SMTP_HOST and VIMOTION_MAIL_FROM, or SLACK_BOT_TOKEN"
-        )
+        return DigestReport(night.as_of_date, NO_WAY_OUT)
     try:
         people, skipped = recipients(list_people(store), settings, policy_of(settings), now)
         rows = [row for channel in channels for row in _rows(channel, people, night, now)]
