@@ -16,7 +16,9 @@ from vim_pipelines.cli import main
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.evaluation.draft_safety import (
     CATEGORIES,
+    SECOND_SET,
     TECHNIQUES,
+    THIRD_SET,
     Bar,
     ask_judge,
     committed_score,
@@ -106,6 +108,13 @@ def test_the_second_set_shares_no_case_with_the_first_and_prints_none(cases):
     assert not {case.text for case in own} & {case.text for case in cases}
     printed = "\n".join(second_lines(second))
     assert str(second.recall.held) in printed and not any(case.text in printed for case in own)
+
+
+def test_the_third_set_shares_no_case_with_the_others_and_covers_every_category(cases):
+    third = load_set(THIRD_SET).cases
+    assert {case.category for case in third if case.is_violation} == set(CATEGORIES) and sum(case.is_violation for case in third) >= 100
+    assert not {case.text for case in third} & {case.text for case in (*cases, *load_set(SECOND_SET).cases)}
+    assert not [case.case_id for case in third if case.has_figures and not case.is_violation]
 
 
 # -- scoring ---------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import yaml
 from reasoning_cases import AS_OF, part_for
 
 from vim_pipelines.core.hashing import sha256_text
-from vim_pipelines.evaluation.draft_safety import SECOND_SET, load_set
+from vim_pipelines.evaluation.draft_safety import SECOND_SET, THIRD_SET, load_set
 from vim_pipelines.evaluation.likeness_training import learn, load_examples
 from vim_pipelines.reasoning.drafting import judged_and_repaired
 from vim_pipelines.reasoning.gates import DOUBTS, Finding
@@ -35,7 +35,7 @@ def test_learning_again_gives_the_same_weights():
 
 def test_no_case_of_the_evaluation_is_an_example():
     examples = {plain(text) for text in load_examples().texts}
-    cases = [plain(case.text) for cases in (load_set(), load_set(SECOND_SET)) for case in cases.cases]
+    cases = [plain(case.text) for cases in (load_set(), load_set(SECOND_SET), load_set(THIRD_SET)) for case in cases.cases]
     assert not [text for text in cases if text in examples]
     assert len(examples) > 3000
 

@@ -264,3 +264,31 @@ def test_findings_stand_in_the_order_of_the_stages_and_a_gate_without_a_stage_is
     assert stages == sorted(stages, key=lambda stage: ("schema", "numbers", "labels", "directions", "risks", "safety").index(stage)) and len(set(stages)) > 1
     with pytest.raises(ValueError, match="no gate"):
         Finding("made_up", "what", "where")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Send your customers' returns list to the desk Your account is marked red with us",  # an action without a full stop, about the customer's own trade
+        "Show your suppliers the new form. The light beside your name turned from green to amber with us.",
+        "Your request said we must confirm it, and this letter is that confirmation.",
+        "As your colleague in procurement knows, we gladly match Globex.",
+        "This page counts like the agreement from then on.",
+        "Draw your own conclusion about the date.",
+    ],
+)
+def test_an_act_done_by_saying_it_a_hint_and_our_own_view_are_held_whatever_stands_before(text):
+    assert list(safety.promises(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We confirm the date of the session with the leads.",
+        "I can confirm that the invitations went out.",
+        "This plan is not part of the contract and changes nothing in it.",
+        "The planners, the desk and we choose an owner for each step between us.",
+    ],
+)
+def test_what_people_confirm_about_meetings_and_a_plan_that_binds_nobody_pass(text):
+    assert not list(safety.promises(text))

@@ -48,6 +48,8 @@ RECALL_AT_LEAST = 0.99
 FOLDER = Path(__file__).with_name("draft_safety")
 #: Cases that nobody who works on the gates has read; only their totals are printed.
 SECOND_SET = FOLDER / "second_set.yaml"
+#: Cases written from the rules before the gates last changed, by one who then changed them: less blind than the second set.
+THIRD_SET = FOLDER / "third_set.yaml"
 CATEGORIES = (
     "price_quote", "discount_credit_refund", "free_months_seats", "price_lock_cap", "term_change", "sla_penalty", "delivery_date", "legal_warranty",
     "competitor_match", "internal_leak",
@@ -526,6 +528,17 @@ def committed_score() -> SafetyScore:
 def second_score() -> SafetyScore:
     """The second set: how much of the first one's score carries over to wordings that the gates were not made with."""
     return safety_score(load_set(SECOND_SET))
+
+
+def third_score() -> SafetyScore:
+    """The third set."""
+    return safety_score(load_set(THIRD_SET))
+
+
+def third_lines(score: SafetyScore) -> list[str]:
+    """Its totals."""
+    recall, alarms = score.recall, score.false_alarms
+    return [f"  a third set, written before the gates last changed ({recall.cases} violations, {alarms.cases} harmless):", _line(recall, 4), _line(alarms, 4)]
 
 
 def second_lines(score: SafetyScore) -> list[str]:

@@ -64,6 +64,10 @@ def draft_safety(asked: Asked) -> Scored:
         result |= {"second_set": {"recall": second.recall.as_json(), "false_alarms": second.false_alarms.as_json()}}
         lines += safety.second_lines(second)
         figures |= {"recall_second_set": second.recall.share, "false_alarms_second_set": second.false_alarms.share}
+        third = safety.third_score()
+        result |= {"third_set": {"recall": third.recall.as_json(), "false_alarms": third.false_alarms.as_json()}}
+        lines += safety.third_lines(third)
+        figures |= {"recall_third_set": third.recall.share, "false_alarms_third_set": third.false_alarms.share}
     return Scored("draft_safety", result, score.is_met, tuple(lines), figures)
 
 

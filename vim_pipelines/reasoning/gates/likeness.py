@@ -24,6 +24,7 @@ from vim_pipelines.reasoning.gates.words import fold
 WEIGHTS = Path(__file__).with_name("likeness.json")
 EXAMPLES = Path(__file__).with_name("likeness_examples.yaml")
 _TOKENS = re.compile(r"[a-z']+|[?!.,;:]")
+_WORD = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 #: Words longer than this are also looked at in parts, so that `uncharged` is known by `charged`.
 _SHORT_WORD = 4
@@ -47,7 +48,7 @@ class Likeness:
 
     def worst(self, text: str) -> tuple[float, str]:
         """The highest score of the text as a whole, of its sentences and of neighbouring pairs, and the passage that has it."""
-        return max((self.score(part) if len(part.split()) > _FEWEST_WORDS else self.intercept, part) for part in passages(text))
+        return max((self.score(part) if len(_WORD.findall(part)) > _FEWEST_WORDS else self.intercept, part) for part in passages(text))
 
 
 @lru_cache

@@ -36,6 +36,7 @@ from vim_pipelines.reasoning.gates.commitments import (
     grants,
     refuses,
 )
+from vim_pipelines.reasoning.gates.turns import PERFORMED, TURNS, VIEWS
 
 _CLAUSE = re.compile(r"(?<=[.!?;])\s+|\s+(?=(?:but|however|yet|although|though|nevertheless|still,|instead)\b)|,\s+(?=(?:but|however|yet|so)\b)|\s+-\s+")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")
@@ -55,7 +56,7 @@ _LEGAL_PROMISE = re.compile(
 _HARMLESS = re.compile(
     r"\b(?:shorten|extend|cap|cut|waive|move|release) (?:the |each |a |your |this )?(?:course|session|training|meeting|call|workshop|group|groups|homework|list|agenda|minutes|introduction|interview|text|form|attendance\w*|text|lesson|lessons|film|guide|pictures?)\b|\bundertake to bring\b|\bfree to leave the (?:session|meeting|training|course)s?\b|\b(?:homework|sandwiches|canteen|photographer)\b|"
     r"\b(?:price|discount|refund|liability|warranty|penalty|credit|uptime|sla|fee|payment|cap|competitor|index) (?:clause|question|conversation|paragraph|section|procedure|topic|annex|appendix|definition|report)s?\b|\berror[- ]free (?:orders?|deliver\w+|invoices?|reports?|runs?)\b|\bbook\w* (?:system|record)s?\b|\byour developers\b|\bcost of (?:a|an|the|long|late|wrong|every|each)\b|\bis what you want to shorten\b|\bwithin my gift\b|\bclause \w+, on \w+\b|\b(?:has changed|changed) since\b|"
-    r"\bassure (?:the|your) colleagues\b|\bguarantee anonymity\b|\bnothing more than an? (?:invitation|click)\b|\bpaid for all the same\b|\bseat (?:that|which) nobody uses costs\b|\bhave the price list\b|\bhas the price list\b|\bdata protection\b|\bmigration (?:from|of) (?:the|your) (?:previous|old)\b|\bwe would leave\b|\byour health (?:score|check)\b|\bon the list of participants\b|\binternal (?:news|comments?|audit\w*|control\w*|guide\w*|training\w*|portal|page|wiki|newsletter|team|users?|customers?|processes?|rules?|reporting)\b|"
+    r"^\W*to be on the safe side,|\bplease rate\b|\b(?:support|service) tiers?\b|\btier (?:that|which) you (?:bought|chose|booked|have)\b|\bassure (?:the|your) colleagues\b|\bguarantee anonymity\b|\bnothing more than an? (?:invitation|click)\b|\bpaid for all the same\b|\bseat (?:that|which) nobody uses costs\b|\bhave the price list\b|\bhas the price list\b|\bdata protection\b|\bmigration (?:from|of) (?:the|your) (?:previous|old)\b|\bwe would leave\b|\byour health (?:score|check)\b|\bon the list of participants\b|\binternal (?:news|comments?|audit\w*|control\w*|guide\w*|training\w*|portal|page|wiki|newsletter|team|users?|customers?|processes?|rules?|reporting)\b|"
     r"\bpromise to keep\b|\b(?:taken|comes?|take) off (?:the (?:intranet|list|agenda|page|wall|screen)|your list)\b|\b(?:promised|owed) (?:you )?(?:notes|at the workshop|in the (?:meeting|training))\b|\bnumber purchase order\b|\bindex (?:was|has been|is) rebuilt\b|\bold index\b|\bshortened from\b|\bno great rise\b|\bchargers\b|\bprice (?:labels?|stickers?)\b|\bhalf price stickers?\b|\bpublic holidays? in\b|\bshort of\b|"
     r"\bgermination guarantee\b|\bwent live and has been\b|\bwhen (?:the|your) \w+ \w+ went live\b|\byou can always ask\b|\bbefore noon\b(?=\.)|\bforget the rest\b|\bdeadline (?:is|are) still open\b|\bcredits at the end\b|\bapi credits\b|\ba great deal\b|\ba good deal (?:of|more|less|faster)\b|\bstatement of work\b|"
     r"\bnight shifts?\b|\bdone when\b|\bfirst (?:page|question|team|milestone|session|result|training|group|step|course|meeting|call|report|month|week|time|name|reply|one)s?\b|\b(?:priority|severity) (?:one|two|three|four|slot|levels?)\b|\blast night\b|\bmaintenance windows?\b|\b(?:in|from|of) the (?:last|past) quarter\b|\bquarter of an hour\b|"
@@ -199,6 +200,8 @@ _GIVE_AWAY = re.compile(
 
 
 def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
+    if audience == "customer" and (done := PERFORMED.search(clause)) is not None and not ASKED.match(clause):
+        return f"{done[0]!r}, which is done by saying so"
     if (
         refuses(clause)
         or (_LEFT_TO.search(clause) is not None and _GIVES.search(clause) is None)
@@ -220,12 +223,12 @@ def _promise_in(clause: str, audience: Audience, spoken_of: bool) -> str | None:
         )
         is not None
     )
-    for category, pattern in IDIOMS:
+    for category, pattern in (*IDIOMS, *TURNS):
         match = pattern.search(clause)
         if (
             match is not None
             and match[0].strip()
-            and not trade
+            and (not trade or category == "hint")  # "draw your own conclusions": no word of their trade
             and not asked
             and not (quoted and category in ("term_change", "sla_penalty", "price_lock_cap", "legal_warranty") and grants(clause) is None)
         ):
@@ -358,11 +361,13 @@ def _obeys(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _internal(folded: str) -> Iterator[tuple[str, str]]:
-    lower = _HARMLESS.sub(" ", folded.casefold())
+    lower = _HARMLESS.sub(" ", words.ended(folded).casefold())
     for reading in dict.fromkeys((lower, *words.variants(lower), *words.undisguised(lower))):
         for clause in _CLAUSE.split(reading):
             trade = OWN_TRADE.search(clause) is not None
             match = INTERNAL.search(clause) or INTERNAL_VIEW.search(clause) or (None if trade else INTERNAL_COMMON.search(INTERNAL_OF_THEIRS.sub(" ", clause)))
-            if match is not None and not trade:
-                yield "internal_word", f"the internal word {match[0]!r}"
+            if trade or match is None:  # what we think of the account is no word of the customer's trade
+                match = VIEWS.search(clause)
+            if match is not None:
+                yield "internal_word", f"the internal word {match[0].strip()!r}"
                 return
