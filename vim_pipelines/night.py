@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -61,7 +62,11 @@ def prepare_dagster_home(settings: Settings) -> None:
     os.environ["DAGSTER_HOME"] = str(home)
 
 
-def run_audit(settings: Settings, as_of: date | None, *, say: Callable[[str], None], debug: bool = False) -> NightSummary:
+#: Hears that a step of the night has begun (False) or ended (True), with the names of all steps.
+OnStep = Callable[[str, bool, tuple[str, ...]], None]
+
+
+def run_audit(settings: Settings, as_of: date | None, *, say: Callable[[str], None], debug: bool = False, on_step: OnStep | None = None) -> NightSummary:
     """Run `portfolio_audit` for `as_of` (default: the last complete day with data) and read its summary.
 
     Raises the VimError that stopped the run; VIM-E022 if a quality gate did, VIM-E023 if a dbt model or test did.
@@ -87,7 +92,7 @@ def run_audit(settings: Settings, as_of: date | None, *, say: Callable[[str], No
         pass  # a locked or unreachable warehouse ends the command here, before anything is read
     store = open_store(settings)
     say(f"Auditing {portfolio.name} as of {as_of} ...")
-    _run_job(settings, "portfolio_audit", partition_key=as_of.isoformat(), debug=debug)
+    _run_job(settings, "portfolio_audit", partition_key=as_of.isoformat(), debug=debug, on_step=on_step)
     return summarise(warehouse, store, as_of, portfolio=portfolio.name, seconds=0.0, cpu_seconds=0.0)
 
 
@@ -415,17 +420,30 @@ def rebuild_nights(settings: Settings, days: Sequence[date], *, newest: date, sa
                 run_dbt(settings, ["tag:base"], newest, currency)
 
 
-def _run_job(settings: Settings, name: str, *, partition_key: str, debug: bool) -> None:
+def _run_job(settings: Settings, name: str, *, partition_key: str, debug: bool, on_step: OnStep | None = None) -> None:
     prepare_dagster_home(settings)
     with _captured(settings, name, show=debug):
         import dagster as dg
+        from dagster._core.errors import DagsterExecutionInterruptedError
 
         from vim_pipelines.definitions import build_definitions
 
         job = build_definitions(settings).resolve_job_def(name)
         console = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+        steps = tuple(node.name for node in job.nodes)
+
+        def heard(record: Any) -> None:
+            event = record.dagster_event
+            if on_step is not None and event is not None and event.step_key is not None and (event.is_step_start or event.is_step_success):
+                on_step(event.step_key, event.is_step_success, steps)
+
         with dg.DagsterInstance.get() as instance:
-            result = job.execute_in_process(instance=instance, partition_key=partition_key, run_config=console, raise_on_error=False)
+            run_id = str(uuid.uuid4())
+            instance.add_event_listener(run_id, heard)
+            try:
+                result = job.execute_in_process(instance=instance, partition_key=partition_key, run_config=console, raise_on_error=False, run_id=run_id)
+            except DagsterExecutionInterruptedError:
+                raise KeyboardInterrupt from None
     if not result.success:
         raise _failure(result)
 

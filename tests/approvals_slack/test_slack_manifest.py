@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from vim_pipelines.approvals.channels.slack_http import PATH
-from vim_pipelines.doctor import _slack
+from vim_pipelines.doctor.services import slack as _slack
 from vim_pipelines.vendors.slack import SCOPES
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -6,7 +6,8 @@ import json
 
 from test_mail_channel import PASSWORD, Mailbox, free_port, mailbox, settings
 
-from vim_pipelines.doctor import _gmail, _mail
+from vim_pipelines.doctor.services import gmail as _gmail
+from vim_pipelines.doctor.services import mail as _mail
 
 __all__ = ["Mailbox", "mailbox"]
 

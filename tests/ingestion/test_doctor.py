@@ -182,9 +182,9 @@ def test_the_command_ends_with_status_one_if_something_is_red(desk):
     assert good.exit_code == 0, good.output
     (desk.folder / "data" / "licences.csv").unlink()
     bad = CliRunner().invoke(main, arguments)
-    assert bad.exit_code == 1 and "fix: " in bad.output and "1 red" in bad.output
+    assert bad.exit_code == 2 and "fix: " in bad.output and "1 red" in bad.output
     as_json = CliRunner().invoke(main, [*arguments, "--json"])
-    assert as_json.exit_code == 1 and [item["name"] for item in json.loads(as_json.output) if item["status"] == "fail"] == ["reads licences.csv"]
+    assert as_json.exit_code == 2 and [item["name"] for item in json.loads(as_json.output) if item["status"] == "fail"] == ["reads licences.csv"]
 
 
 def test_a_key_that_is_asked_for_and_not_set_is_red(desk):

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from vim_pipelines.cli import main
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.doctor import _drafter
+from vim_pipelines.doctor.services import drafter as _drafter
 from vim_pipelines.reasoning.providers.make import make_vendors, model_warning
 from vim_pipelines.settings import Settings
 from vim_pipelines.store import open_store

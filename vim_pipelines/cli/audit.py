@@ -29,13 +29,16 @@ def audit(state: dict[str, Any], as_of: datetime | None, portfolio: Path | None,
     if dry_run:
         _estimate(state, as_of, portfolio, as_json=as_json)
         return
+    from vim_pipelines.cli.progress import NightProgress
+    from vim_pipelines.core.progress import listening
     from vim_pipelines.night import run_audit
     from vim_pipelines.reporting.summary import summary_lines
 
     overrides = state["overrides"] | ({"portfolio": portfolio} if portfolio else {}) | ({"data_dir": data_dir} if data_dir else {})
     started, cpu_started = time.monotonic(), cpu_seconds()
     with served_settings(overrides) as settings:
-        summary = run_audit(settings, as_of.date() if as_of else None, say=say, debug=state["debug"])
+        with NightProgress(is_live=False if state["debug"] else None) as progress, listening(progress.drafts):
+            summary = run_audit(settings, as_of.date() if as_of else None, say=say, debug=state["debug"], on_step=progress.step)
         summary = summary.timed(time.monotonic() - started, cpu_seconds() - cpu_started)
         if as_json:
             click.echo(json.dumps(summary.as_json(), indent=2))

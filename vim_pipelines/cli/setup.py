@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from vim_pipelines.cli.root import main
-from vim_pipelines.cli.shared import for_portfolio, own_name, served_settings, settings_of
+from vim_pipelines.cli.shared import confirm, for_portfolio, own_name, served_settings, settings_of
 from vim_pipelines.core.crms import CRMS
 
 
@@ -85,19 +85,29 @@ def init(folder: Path, crm: str) -> None:
 @main.command(short_help="Is everything there that a night needs? Each thing with its fix.")
 @click.option("--portfolio", type=click.Path(path_type=Path), help="Portfolio file. Default: VIMOTION_PORTFOLIO, else the sandbox.")
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON on standard output.")
+@click.option("--offline", is_flag=True, help="Ask nobody outside this house: no source, no language model, no Slack, no mail server.")
 @click.option("--fix", is_flag=True, help="First make the fields and objects that write-back lacks in the CRM. Adds only; changes and deletes nothing.")
+@click.option("--yes", is_flag=True, help="With --fix: do not ask first.")
 @click.pass_context
-def doctor(context: click.Context, portfolio: Path | None, as_json: bool, fix: bool) -> None:
-    """Is everything that a night needs there? Sources, rights, limits, clock, warehouse, store, dbt, disk; exit status 1 if something is red."""
-    from vim_pipelines.doctor import examine, finding_lines, mend
+def doctor(context: click.Context, portfolio: Path | None, as_json: bool, offline: bool, fix: bool, yes: bool) -> None:
+    """Is everything there that a night needs? Settings, sources, rights, limits, clock, warehouse, store, inbox, dbt, Dagster, disk, language model,
+    Slack, mail: each green, yellow or red, with its fix.
 
+    Nothing is changed and nothing is sent; the language model is asked for one token (not with --offline). Exit status 0 if all is green, 1 if something
+    is yellow, 2 if something is red.
+    """
+    from vim_pipelines.doctor import examine, exit_status, finding_lines, mend
+
+    if fix and offline:
+        raise click.UsageError("--fix asks the CRM, --offline asks nobody: choose one")
     with served_settings(for_portfolio(context.obj["overrides"], portfolio)) as settings:
+        if fix and not settings.is_sandbox:
+            confirm("Make the missing fields and objects in the CRM?", yes=yes)
         for line in mend(settings) if fix else ():
             click.echo(line, err=as_json)
-        findings = examine(settings)
+        findings = examine(settings, offline=offline)
     if as_json:
         click.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
     else:
         click.echo("\n".join(finding_lines(findings, style=lambda text, colour: click.style(text, fg=colour))))
-    if any(finding.status == "fail" for finding in findings):
-        context.exit(1)
+    context.exit(exit_status(findings))

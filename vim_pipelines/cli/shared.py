@@ -101,6 +101,18 @@ def own_name() -> str:
     return str(called) if near.startswith("..") else near
 
 
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is changed outside this machine; `--yes` answers beforehand. VIM-E188 where nobody can be asked, or the answer is no."""
+    from vim_pipelines.core.errors import VimError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise VimError("VIM-E188", "Nobody was asked", why=f"'{question}' needs an answer, and no terminal is here", fix="Add --yes")
+    if not click.confirm(question, err=True):
+        raise VimError("VIM-E188", "Nothing was changed", fix="Run it again and answer y, or add --yes")
+
+
 def say(text: str) -> None:
     click.echo(text, err=True)
 

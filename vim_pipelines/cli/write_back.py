@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from vim_pipelines.cli.root import main
-from vim_pipelines.cli.shared import person_of, served_settings, settings_of, store_of
+from vim_pipelines.cli.shared import confirm, person_of, served_settings, settings_of, store_of
 
 
 @main.group("write-back")
@@ -99,12 +99,15 @@ def write_back_retry(state: dict[str, Any], request_id: str, note: str, acting_a
 @click.argument("request_id")
 @click.option("--note", help="Why.")
 @click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
 @click.pass_obj
-def write_back_undo(state: dict[str, Any], request_id: str, note: str | None, acting_as: str | None) -> None:
-    """Put back what one request changed."""
+def write_back_undo(state: dict[str, Any], request_id: str, note: str | None, acting_as: str | None, yes: bool) -> None:
+    """Put back what one request changed in the CRM."""
     from vim_pipelines.night import undo_write_back
 
     person = person_of(state, acting_as)
+    if not settings_of(state).is_sandbox:
+        confirm(f"Put back in the CRM what {request_id} changed?", yes=yes)
     with served_settings(state["overrides"]) as settings:
         click.echo("\n".join(undo_write_back(settings, request_id, person=person, note=note)))
 

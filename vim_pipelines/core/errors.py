@@ -93,7 +93,7 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E134", "The request took too long to arrive", 7),
         ErrorCode("VIM-E135", "The inbox does not answer to that host name", 7),
         ErrorCode("VIM-E136", "There is no such page", 7),
-        ErrorCode("VIM-E137", "The inbox cannot start", 2),
+        ErrorCode("VIM-E137", "The inbox or another server cannot start", 2),
         ErrorCode("VIM-E138", "This item cannot be approved together with others", 7),
         ErrorCode("VIM-E180", "An address for the digest is none", 2),
         ErrorCode("VIM-E181", "The digest has no way out", 2),

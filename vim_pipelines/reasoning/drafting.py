@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
+from vim_pipelines.core import progress
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import canonical_json, sha256_json, sha256_text
 from vim_pipelines.core.money import known_sum
@@ -121,9 +122,12 @@ async def draft_and_store(
     """Have `writer` write all jobs and keep each draft as soon as it is there; results in the order of `jobs`."""
     by_key = {job.request.draft_key: job for job in jobs}
     repairing = _Repairing(writer, judge)
+    costs: list[Decimal | None] = []
 
     def keep(request: DraftRequest, result: DraftResult) -> None:
         keep_draft(by_key[request.draft_key], result, store, now, report, judged=repairing.judged.get(request.draft_key))
+        costs.append(result.cost_usd if result.written_by != "offline" or result.cost_usd is not None else Decimal(0))
+        progress.report("drafts", len(costs), len(jobs), known_sum(costs))
 
     return await draft_all(repairing, [job.request for job in jobs], concurrency=concurrency, on_result=keep)
 
