@@ -71,7 +71,7 @@ def warehouse(settings: Settings) -> Iterator[Finding]:
 def _file(path: Path, version: str, wanted: str) -> Iterator[Finding]:
     """What concerns a DuckDB file alone."""
     is_right = version.startswith(wanted)
-    fix = "Let vimotion make the file: move this one away, or COPY FROM DATABASE into a new one with STORAGE_VERSION 'v1.0.0'"
+    fix = "Move this one away, and the next audit makes the file, or COPY FROM DATABASE into a new one with STORAGE_VERSION 'v1.0.0'"
     yield Finding("warehouse", "storage", "ok" if is_right else "warn", f"version {version}{'' if is_right else ': DuckDB 1.x readers refuse it'}", fix)
     holder = lock_holder(path)
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
@@ -142,9 +142,11 @@ def readers(settings: Settings) -> Iterator[Finding]:
         yield Finding("readers", "published copy", "ok", f"as of {day}")
     book = settings.home / "book" / "index.html"
     if not book.is_file():
-        yield Finding("readers", "book", "ok", "not rendered yet; the next audit does, or vimotion book")
+        yield Finding("readers", "book", "ok", "not rendered yet; the next audit does it")
     elif copy.is_file() and book.stat().st_mtime < copy.stat().st_mtime - BOOK_LAG_SECONDS:
-        yield Finding("readers", "book", "warn", f"{book.parent} is older than the published copy", "vimotion book")
+        yield Finding(
+            "readers", "book", "warn", f"{book.parent} is older than the published copy", "Materialize the asset book in Dagster, or run vimotion audit"
+        )
     else:
         yield Finding("readers", "book", "ok", str(book.parent))
 
@@ -219,7 +221,7 @@ def dagster_home(settings: Settings) -> Finding:
             "home",
             "warn",
             f"{place} has no dagster.yaml: telemetry is on, and runs are not limited",
-            "Copy dagster/dagster.yaml of a home folder that vimotion has made",
+            "Copy the dagster.yaml of another home folder's dagster folder",
         )
     return Finding("Dagster", "home", "ok", str(place))
 
