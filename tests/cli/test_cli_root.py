@@ -83,7 +83,7 @@ def test_what_is_shown_can_be_had_as_json():
     showing = {"show", "list", "status", "verify", "check", "words", "alerts", "cost", "doctor", "audit", "backtest", "evals", "publish", "rerun"}
     for path, command in commands(main):
         if path[-1] in showing and not isinstance(command, click.Group):
-            assert any("--json" in option.opts for option in command.params), path
+            assert any({"--json", "--format"} & set(option.opts) for option in command.params), path
 
 
 def test_a_typo_is_answered_with_what_was_meant():

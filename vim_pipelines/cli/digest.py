@@ -18,7 +18,7 @@ def digest() -> None:
 
 
 @digest.command("show")
-@click.option("--format", "kind", type=click.Choice(["text", "html", "slack"]), default="text", show_default=True)
+@click.option("--format", "kind", type=click.Choice(["text", "html", "slack"]), default="text", show_default=True, help="Which of its forms.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file.")
 @click.pass_obj
 def digest_show(state: dict[str, Any], kind: str, output: Path | None) -> None:
