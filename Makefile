@@ -10,7 +10,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-local-llm demo audit test test-all ui inbox sandbox bench calibrate evals likeness parity-live env-example schema lifecycle-page reference docs docs-serve lock lint typecheck check clean
+.PHONY: help install install-dev install-local-llm demo audit test test-all ui inbox sandbox bench calibrate evals likeness parity-live env-example schema lifecycle-page columns-page reference docs docs-serve lock lint typecheck check clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -80,7 +80,10 @@ schema: install ## Write the portfolio file's JSON Schema and its page of refere
 lifecycle-page: install ## Write the lifecycle map's page of reference and its diagram anew from phases.yaml
 	@$(BIN)/python -c 'from pathlib import Path; from vim_pipelines.lifecycle.page import write; write(Path("."))'
 
-reference: schema lifecycle-page env-example ## Write every page of reference that is made from the code anew
+columns-page: install ## Write the page of the marts' columns and of the metrics anew from the dbt project
+	@$(BIN)/python -c 'from pathlib import Path; from vim_pipelines.transform.dictionary import write; write(Path("."))'
+
+reference: schema lifecycle-page columns-page env-example ## Write every page of reference that is made from the code anew
 	@$(BIN)/python -m tools.reference
 
 docs: install ## Build the documentation into site/ (a broken link is an error); docs-serve shows it on loopback

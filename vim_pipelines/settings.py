@@ -352,6 +352,11 @@ class Settings(BaseSettings):
         default=False, description="Make the marts transient tables on Snowflake (no fail-safe storage); they can be rebuilt from raw."
     )
     snowflake_role: str | None = Field(default=None, validation_alias=_vendor("SNOWFLAKE_ROLE"), description="Snowflake role of the pipeline.")
+    snowflake_reader_role: str | None = Field(
+        default=None,
+        validation_alias=_vendor("SNOWFLAKE_READER_ROLE"),
+        description="Snowflake role of the readers (deploy/snowflake/reader.sql). Publishing gives it the marts and checks that it has no more.",
+    )
     snowflake_host: str | None = Field(
         default=None, validation_alias=_vendor("SNOWFLAKE_HOST"), description="Other host of the Snowflake server (the emulator)."
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from typing import Any
 
 #: Where the server writes each ALTER SESSION it accepted, one JSON object a line: our stand-in for Snowflake's query history.
 LOG_VARIABLE = "FAKESNOW_SHIMS_LOG"
+#: Where it writes each comment and grant it was told.
+STATEMENTS_VARIABLE = "FAKESNOW_SHIMS_STATEMENTS"
 
 #: Session parameters that Snowflake knows (its reference, 'Parameters') and that we set, by the type of their value.
 PARAMETERS: dict[str, type] = {
@@ -99,7 +102,37 @@ def star_in_create_table() -> None:
     transforms.create_table_as = expanding
 
 
-SHIMS: dict[str, Callable[[], None]] = {shim.__name__: shim for shim in (null_timestamps, session_parameters, star_in_create_table)}
+#: Statements that only describe or grant: Snowflake answers one row of text. The emulator has neither comments on tables nor roles.
+DESCRIBING = re.compile(
+    r"\s*(comment\s+on\s+(table|view)\s|alter\s+(table|view)\s+\S+\s+alter\s+\"[^\"]+\"\s+comment\s|grant\s|create\s+role\s|show\s+grants\s+to\s+role\s)",
+    re.IGNORECASE,
+)
+
+
+def descriptions_and_grants() -> None:
+    """A comment with an apostrophe breaks the emulator's own SQL, comments on several columns at once and every GRANT are syntax errors to it.
+
+    They are written to a file instead, so that a test can read what a real Snowflake would have been told. `show grants` has no rows.
+    """
+    from fakesnow.cursor import FakeSnowflakeCursor
+
+    original = FakeSnowflakeCursor.execute
+
+    def describing(self: Any, command: str, params: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if not DESCRIBING.match(command):
+            return original(self, command, params, *args, **kwargs)
+        if log := os.environ.get(STATEMENTS_VARIABLE):
+            with Path(log).open("a") as file:
+                file.write(json.dumps(" ".join(command.split())) + "\n")
+        shown = "select 'USAGE' as \"privilege\", 'SCHEMA' as \"granted_on\", 'X' as \"name\" where false"
+        return original(
+            self, shown if command.lstrip()[:4].lower() == "show" else "select 'Statement executed successfully.' as \"status\"", None, *args, **kwargs
+        )
+
+    FakeSnowflakeCursor.execute = describing  # type: ignore[method-assign]
+
+
+SHIMS: dict[str, Callable[[], None]] = {shim.__name__: shim for shim in (null_timestamps, session_parameters, star_in_create_table, descriptions_and_grants)}
 
 
 def free_port() -> int:
@@ -116,7 +149,7 @@ def emulator(folder: Path, *, without: tuple[str, ...] = ()) -> Iterator[dict[st
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    environment = os.environ | {LOG_VARIABLE: str(folder / "sessions.jsonl")}
+    environment = os.environ | {LOG_VARIABLE: str(folder / "sessions.jsonl"), STATEMENTS_VARIABLE: str(folder / "statements.jsonl")}
     with (folder / "fakesnow.log").open("w") as log:
         server = subprocess.Popen([sys.executable, __file__, str(port), *without], stdout=log, stderr=log, env=environment)
         try:
@@ -141,6 +174,12 @@ def emulator(folder: Path, *, without: tuple[str, ...] = ()) -> Iterator[dict[st
 def sessions(folder: Path) -> list[dict[str, Any]]:
     """The parameters of every ALTER SESSION that the server of `folder` accepted, in order."""
     log = folder / "sessions.jsonl"
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+
+
+def statements(folder: Path) -> list[str]:
+    """Every comment and grant that the server of `folder` was told, in order, white space folded."""
+    log = folder / "statements.jsonl"
     return [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
 
 

@@ -7,6 +7,7 @@ proves the SQL as Snowflake is sent it and the way of the values back, not Snowf
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 from dbt_portfolio import AS_OF, Portfolio, create_tables, make_portfolio
-from fakesnow_shims import emulator, sessions
+from fakesnow_shims import emulator, sessions, statements
 from test_money_by_hand import ACCOUNTS, LINES, cents, fill_ten_accounts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,8 @@ from benchmarks.parity_nights import compare_warehouses, fill_store, keep_card, 
 from vim_pipelines.evaluation.parity import Mart, summary  # noqa: E402
 from vim_pipelines.quality.gates import judge  # noqa: E402
 from vim_pipelines.quality.holds import record  # noqa: E402
+from vim_pipelines.reporting.figures import read_figures  # noqa: E402
+from vim_pipelines.transform.metrics import metric_sql, metrics_of  # noqa: E402
 from vim_pipelines.transform.project import ensure_manifest  # noqa: E402
 
 
@@ -125,6 +128,43 @@ def test_each_model_ran_under_a_query_tag_with_its_date_and_pinned_parameters(te
     tags = [json.loads(parameters["QUERY_TAG"]) for parameters in seen]
     assert all(tag == {"app": "value-in-motion", "step": "transform", "as_of": str(AS_OF)} for tag in tags)
     assert {(parameters["TIMEZONE"], parameters["WEEK_START"], parameters["STATEMENT_TIMEOUT_IN_SECONDS"]) for parameters in seen} == {("UTC", 1, 3600)}
+
+
+def test_metrics_equal_the_book_and_the_nightly_mart_on_both(ten_accounts: Both) -> None:
+    """The semantic layer's definitions as SQL, on marts that dbt built: the same on both warehouses, and no second definition beside the book's."""
+    manifest = json.loads((ensure_manifest(ten_accounts.duckdb.settings).parent / "semantic_manifest.json").read_text())
+    found: list[dict[str, Any]] = []
+    for portfolio in (ten_accounts.duckdb, ten_accounts.snowflake):
+        with portfolio.warehouse.session(read_only=True) as session:
+            found.append({metric.name: session.scalar(metric_sql(manifest, metric.name, AS_OF)) for metric in metrics_of(manifest)})
+            shown = {figure.id: figure.value for figure in read_figures(session, AS_OF).figures}
+            daily = session.rows(f"select * from marts.fct_portfolio_daily where as_of_date = date '{AS_OF}'")[0]
+            retention = session.rows(f"select * from marts.fct_revenue_retention where as_of_date = date '{AS_OF}' and segment = '*'")[0]
+        expected = (
+            shown
+            | {name: daily[name] for name in daily.keys() & found[-1].keys()}
+            | {name: retention[name] for name in ("gross_retention", "net_retention", "arr_start")}
+        )
+        assert {name: (found[-1][name], amount) for name, amount in expected.items() if not same(found[-1][name], amount)} == {}
+        assert all(found[-1][name] for name in ("waste_annual", "arr_at_risk", "utilisation", "gross_retention", "accounts")), found[-1]
+    assert {name: (amount, found[1][name]) for name, amount in found[0].items() if not same(amount, found[1][name])} == {}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal numbers of whatever type; nothing counted is 0 in the book."""
+    return math.isclose(float(one or 0), float(other or 0), rel_tol=1e-9) and ((one is None) <= (not other))
+
+
+def test_descriptions_are_left_on_tables_views_and_columns(ten_accounts: Both) -> None:
+    """A BI tool shows them beside the column. The emulator keeps no comments, so the statements are read."""
+    told = statements(ten_accounts.folder)
+    for mart in ten_accounts.marts:
+        assert any(text.lower().startswith(f"comment on {'view' if mart.is_view else 'table'} vim.marts.{mart.name} is $$") for text in told), mart.name
+    columns = next(text for text in told if text.lower().startswith("alter table vim.marts.fct_alerts alter"))
+    assert '"DAYS_OPEN" COMMENT $$Days from the night that found it' in columns
+    log = (ten_accounts.snowflake.settings.dbt_target_dir / "logs" / "dbt.log").read_text()
+    view = log[log.index("view VIM.marts.fct_license_waste_current") :]
+    assert '"WASTE_ANNUAL" COMMENT $$' in view[: view.index(");")] and '"WASTE_ANNUAL" COMMENT $$$$' not in view[: view.index(");")]
 
 
 def test_snowflake_tables_are_clustered_and_transient_as_documented(ten_accounts: Both) -> None:

@@ -71,3 +71,32 @@ def test_a_clustered_table_with_a_contract_can_be_made_and_not_without_its_shim(
         finally:
             transforms.create_table_as = original
         assert cursor.execute("select days from clustered").fetchall() == [(2,)]
+
+
+def test_comments_and_grants_are_taken_down_and_are_errors_without_their_shim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: an error inside the server would be retried by the connector without end."""
+    import fakesnow
+    import snowflake.connector
+    from fakesnow.cursor import FakeSnowflakeCursor
+
+    told = [
+        "comment on table vim.marts.t is $$what it's for$$", 'alter table vim.marts.t alter "A" COMMENT $$one$$, "B" COMMENT $$it\'s two$$',
+        "grant select on all tables in schema vim.marts to role reader",
+    ]  # fmt: skip
+    original = FakeSnowflakeCursor.execute
+    monkeypatch.setenv(fakesnow_shims.STATEMENTS_VARIABLE, str(tmp_path / "statements.jsonl"))
+    with fakesnow.patch():
+        cursor = snowflake.connector.connect(database="VIM", schema="MARTS").cursor()
+        cursor.execute("create table vim.marts.t (a int, b int)")
+        for statement in told:
+            with pytest.raises(Exception, match=r"(?i)syntax error|unterminated"):
+                cursor.execute(statement)
+        try:
+            fakesnow_shims.descriptions_and_grants()
+            for statement in told:
+                cursor.execute(statement)
+            assert cursor.execute("show grants to role reader").fetchall() == []
+            assert cursor.execute("select count(*) from vim.marts.t").fetchall() == [(0,)]
+        finally:
+            FakeSnowflakeCursor.execute = original  # type: ignore[method-assign]
+    assert fakesnow_shims.statements(tmp_path) == [*told, "show grants to role reader"]
