@@ -135,7 +135,7 @@ def named_in(text: str) -> list[tuple[list[str], list[str]]]:
 
 
 #: `vimotion` before a word of a sentence, not a command.
-PROSE = {"cannot", "is", "reads", "needs", "inside", "in", "from", "and", "write", "works", "itself", "NOUN", "demo"}
+PROSE = {"cannot", "is", "reads", "needs", "inside", "in", "from", "and", "write", "works", "itself", "NOUN"}
 
 
 def test_every_command_that_a_message_of_the_code_names_exists():
