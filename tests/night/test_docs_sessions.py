@@ -117,7 +117,7 @@ PAGES = [page for page in pages() if any(block.language in ("bash", "sql", "pyth
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_can_be_followed_from_its_first_command_to_its_last(page, first_night, tmp_path, monkeypatch, capsys):
     night, _ = first_night
-    home = night.copy(tmp_path / "home").path
+    home = night.copy(tmp_path / ".vimotion").path
     for name, value in night.variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
