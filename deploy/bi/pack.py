@@ -1,4 +1,4 @@
-"""Zip the shipped dashboard as Superset imports it, with the place of the published file put in.
+"""Zip the shipped dashboard as Superset's page "Import dashboard" takes it, with the place of the published file put in.
 
 python pack.py PUBLISHED_FILE TARGET.zip
 """
@@ -11,12 +11,19 @@ PLACEHOLDER = "PUBLISHED_FILE"
 FOLDER = Path(__file__).resolve().parent / "dashboard"
 
 
+def files(published: Path) -> dict[str, str]:
+    """Every file below `dashboard/` by its place there. The published file is opened read-only (`access_mode` in its address)."""
+    return {
+        str(file.relative_to(FOLDER)): file.read_text(encoding="utf-8").replace(PLACEHOLDER, str(published.resolve()))
+        for file in sorted(FOLDER.rglob("*.yaml"))
+    }
+
+
 def pack(published: Path, target: Path) -> None:
-    """Every file below `dashboard/` into one folder of `target`, which Superset asks for. The file is opened read-only (`access_mode`)."""
+    """All in one folder of `target`, which Superset asks for."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(FOLDER.rglob("*.yaml")):
-            text = file.read_text(encoding="utf-8").replace(PLACEHOLDER, str(published.resolve()))
-            archive.writestr(str(Path("value-in-motion") / file.relative_to(FOLDER)), text)
+        for place, text in files(published).items():
+            archive.writestr(f"value-in-motion/{place}", text)
 
 
 if __name__ == "__main__":

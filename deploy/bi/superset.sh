@@ -38,9 +38,8 @@ load() {
     # A user who exists keeps his password: the command fails for him, and the login below would tell.
     "$superset" fab create-admin --username admin --firstname Admin --lastname Admin --email admin@localhost --password "$(cat "$home/admin_password")" || true
     "$superset" init
-    # The shipped files name no machine: the place of the published file is put in while they are packed.
-    "$home/venv/bin/python" "$here/pack.py" "$published" "$home/dashboard.zip"
-    "$superset" import-dashboards --path "$home/dashboard.zip" --username admin
+    # The shipped files name no machine: the place of the published file is put in while they are loaded.
+    "$home/venv/bin/python" "$here/load.py" "$published"
 }
 
 serve() {

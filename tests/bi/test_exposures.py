@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import yaml
@@ -76,3 +79,17 @@ def test_the_shipped_dashboard_names_only_columns_that_marts_have(manifests) -> 
         asked = [*params.get("groupby", []), *params.get("all_columns", []), *([params["x_axis"]] if "x_axis" in params else [])]
         assert set(asked) <= known, file.name
         assert {*params.get("metrics", []), *([params["metric"]] if "metric" in params else [])} <= metrics, file.name
+
+
+def test_the_dashboard_is_packed_for_import_with_the_place_of_the_file(tmp_path) -> None:
+    published, target = tmp_path / "published" / "vim.duckdb", tmp_path / "dashboard.zip"
+    subprocess.run([sys.executable, str(REPOSITORY / "deploy" / "bi" / "pack.py"), str(published), str(target)], check=True, timeout=60)
+    with zipfile.ZipFile(target) as archive:
+        texts = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert {name.split("/")[0] for name in texts} == {"value-in-motion"} and "value-in-motion/metadata.yaml" in texts
+    database = yaml.safe_load(texts["value-in-motion/databases/published.yaml"])
+    assert database["sqlalchemy_uri"] == f"duckdb:///{published}?access_mode=read_only"
+    assert not database["allow_dml"] and "PUBLISHED_FILE" not in "".join(texts.values())
+    layout = yaml.safe_load(texts["value-in-motion/dashboards/value-in-motion.yaml"])["position"]
+    shown = {place["meta"]["uuid"] for key, place in layout.items() if key.startswith("CHART")}
+    assert shown == {yaml.safe_load(text)["uuid"] for name, text in texts.items() if "/charts/" in name}
