@@ -153,7 +153,7 @@ class _Opened:
         if self.dagster is not None:
             dagster = f"http://127.0.0.1:{self.dagster_port}"
             wait_for(self.dagster, f"{dagster}/server_info", START_SECONDS)
-        book = f"{inbox}/book/" if (self.home / "book").is_dir() else None
+        book = f"{inbox}/book/" if (self.home / "book" / "index.html").is_file() else None
         return Places(inbox, book, dagster, command)
 
 

@@ -16,7 +16,7 @@ import click
 #: Seconds of each step in a measured night of 200 accounts; only their shares count. A step that is not here weighs as a small one.
 SECONDS = {
     "raw_sources": 12.5, "raw_gates": 4.5, "dbt_base": 15.0, "handoff": 2.5, "signals": 2.5, "lifecycle": 1.0, "dbt_marts": 8.0, "ops__drafts": 2.0,
-    "dbt_ops": 5.0, "published": 1.0,
+    "dbt_ops": 5.0, "published": 1.0, "book": 5.0,
 }  # fmt: skip
 SMALL = 0.5
 #: What a step is called for people.
@@ -24,6 +24,7 @@ WORDS = {
     "raw_sources": "reading the sources", "raw_gates": "checking the data", "dbt_base": "building the base models", "handoff": "auditing handoffs",
     "signals": "measuring waste, adoption, load", "lifecycle": "folding phases", "dbt_marts": "building the marts", "ops__alerts": "looking for alerts",
     "ops__drafts": "writing drafts", "approval_requests": "asking for approvals", "dbt_ops": "building the marts of operations", "published": "publishing",
+    "book": "writing the book", "computed__plan_outcomes": "following up plans", "computed__plan_effects": "measuring what plans did",
 }  # fmt: skip
 #: Plain lines for drafts: this many in all, so that a log of a thousand drafts stays readable.
 PLAIN_LINES = 10

@@ -97,6 +97,13 @@ def arithmetic(tour: Tour) -> str:
     return f"{tour.unused} x {format_money(tour.unit_price, tour.currency)} = {format_money(tour.waste, tour.currency)} a year"
 
 
+def page_of_account(tour: Tour) -> str:
+    """Path of the account's page in the book."""
+    from vim_pipelines.reporting.book.read import slug
+
+    return f"accounts/{slug(tour.account_key)}.html"
+
+
 def step_lines(tour: Tour, places: Places) -> list[list[str]]:
     """The numbered steps: what to do, where, and what to expect."""
     run, request = places.command, tour.request_id
@@ -104,7 +111,7 @@ def step_lines(tour: Tour, places: Places) -> list[list[str]]:
         [
             f"The signal. {tour.account_name} pays for {tour.seats} seats of {tour.product}; {tour.used} people used it in 28 days.",
             f"Unused: {arithmetic(tour)}, found {tour.days_to_renewal} days before the renewal on {tour.renewal}.",
-            f"Look: {run} account show {tour.account_key}" + (f"   or its page of the book: {places.book}" if places.book else ""),
+            f"Look: {run} account show {tour.account_key}" + (f"   or {places.book}{page_of_account(tour)}" if places.book else ""),
         ],
         [
             f"The draft. The night has written a {tour.document} about it: a plan to put the seats to use before anyone talks of fewer.",

@@ -140,13 +140,11 @@ def readers(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("readers", "published copy", "ok", f"as of {day}")
-    book = settings.home / "book" / "index.html"
+    book = settings.book_dir / "index.html"
     if not book.is_file():
-        yield Finding("readers", "book", "ok", "not rendered yet; the next audit does it")
+        yield Finding("readers", "book", "ok", "not rendered yet; the next audit does, or vimotion book")
     elif copy.is_file() and book.stat().st_mtime < copy.stat().st_mtime - BOOK_LAG_SECONDS:
-        yield Finding(
-            "readers", "book", "warn", f"{book.parent} is older than the published copy", "Materialize the asset book in Dagster, or run vimotion audit"
-        )
+        yield Finding("readers", "book", "warn", f"{book.parent} is older than the published copy", "vimotion book")
     else:
         yield Finding("readers", "book", "ok", str(book.parent))
 
