@@ -11,6 +11,8 @@ import pytest
 from small_marts import NIGHT, add, alert, request
 
 from vim_pipelines.approvals.channels.mail import MAX_BYTES, message_id
+from vim_pipelines.reporting.book.pages import render_book
+from vim_pipelines.reporting.book.read import read_book, slug
 from vim_pipelines.reporting.digest.content import CHIEF, MOST_ACCOUNTS, digest_of, first_accounts, is_due
 from vim_pipelines.reporting.digest.mail import digest_html, digest_mail, digest_text, page_of
 from vim_pipelines.reporting.digest.pictures import pictures, pressed
@@ -103,6 +105,22 @@ def busy(marts):
         return read_figures(session)
 
 
+def test_the_book_says_of_every_figure_what_mail_and_slack_say(busy, marts):
+    """The first page of the book, as it is written; each figure is on it once, the chief ones with the change that the mail has."""
+    with marts.session(read_only=True) as session:
+        pages = {page.path: page.text for page in render_book(read_book(session), session.rows, inbox_url=URL)}
+    cells = read_cells(pages["index.html"])
+    assert set(cells.found) == {figure.id for figure in busy.figures}
+    for line in digest_of(busy, inbox_url=URL).figures:
+        label, value, *more = cells.found[line.id]  # figures that do not head the page stand there without their change
+        assert (label, value) == (line.label, line.value)
+        if more:
+            assert more[0].startswith(line.change or "no change") and [line.note] == (more[1:] or [""])
+    assert sum(len(found) > 2 for found in cells.found.values()) >= 8
+    linked = {link.removeprefix(f"{URL}/book/") for link in read_cells(parts(mail_of(busy))[1]).links if "/book/accounts/" in link}
+    assert linked and linked <= set(pages)
+
+
 def test_mail_and_slack_say_of_every_figure_what_the_object_says(busy):
     """Numbers that are computed twice differ one day, and then nobody believes either."""
     text, html = parts(mail_of(busy))
@@ -158,7 +176,7 @@ def test_every_picture_is_in_the_mail_and_referred_to_and_nothing_is_loaded_from
 def test_links_open_the_book_or_the_inbox_and_decide_nothing(busy):
     text, html = parts(mail_of(busy))
     links = {*read_cells(html).links, *re.findall(r"https?://\S+", text)}
-    assert links == {URL, f"{URL}/book/", *[f"{URL}/book/accounts/{line.account_key}.html" for line in first_accounts(busy.renewals)]}
+    assert links == {URL, f"{URL}/book/", *[f"{URL}/book/accounts/{slug(line.account_key)}.html" for line in first_accounts(busy.renewals)]}
 
 
 def test_whoever_does_not_want_it_can_say_so(busy):

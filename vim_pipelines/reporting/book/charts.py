@@ -29,7 +29,7 @@ def bars(rows: Rows, field: str, title: str, *, description: str, money: bool = 
     pick = alt.selection_point(name=PICK, fields=["key"], empty=True)
     scale = alt.Scale(domain=list(colours), range=list(colours.values())) if colours else None
     order = [row["label"] for row in rows]
-    widest = max((float(row["value"]) for row in rows), default=0.0) or 1.0
+    widest = max((float(row["value"]) for row in rows if row["value"] is not None), default=0.0) or 1.0
     base = alt.Chart(alt.Data(values=list(rows))).encode(
         y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=130, ticks=False, domain=False)),
         x=alt.X(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vim_pipelines.approvals.channels.mail import one_line
 from vim_pipelines.core.money import format_money
+from vim_pipelines.reporting.book.read import slug
 
 if TYPE_CHECKING:
     from vim_pipelines.reporting.figures import Change, NightFigures, RenewalLine, Waiting
@@ -154,9 +155,7 @@ def waiting_line(one: Waiting, currency: str) -> str:
 
 def account_link(base: str, account_key: str) -> str:
     """The account's page of the book, behind the inbox's login."""
-    from urllib.parse import quote
-
-    return f"{base}/book/accounts/{quote(account_key, safe='')}.html"
+    return f"{base}/book/accounts/{slug(account_key)}.html"
 
 
 def is_due(night: NightFigures, weekly: str) -> bool:

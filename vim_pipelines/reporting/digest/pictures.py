@@ -6,19 +6,19 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.approvals.channels.mail import one_line
+from vim_pipelines.core.money import format_money
 
 if TYPE_CHECKING:
     from vim_pipelines.reporting.figures import NightFigures
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-#: CSS pixels of a picture; a mail is at most 600 wide.
-WIDTH, HEIGHT = 540, 130
-BANDS = ("red", "yellow", "green", "unknown")
-COLOURS = ("#a3262b", "#d9a441", "#4c9a6a", "#98a2ad")
 MOST_BARS = 8
+#: Ink and ground of a picture: it stands on white also in a dark mail program, which does not redraw it.
+INK, GROUND = "#17212b", "#ffffff"
 
 
 @dataclass(frozen=True)
@@ -31,74 +31,57 @@ class Picture:
 
 
 def pictures(night: NightFigures, scale: float) -> tuple[Picture, ...]:
-    """Contract value by month of opt-out, and the accounts that waste most; none where no amount is known."""
+    """Contract value by month of opt-out, and the accounts that waste most, drawn as the book draws them; none where no amount is known."""
+    from vim_pipelines.reporting.book import charts
+
     found = []
     months, bars = by_month(night), most_waste(night)
     if months:
-        alt = f"Contract value by month of opt-out, by risk band, in {night.currency}"
-        found.append(Picture("opt-outs", alt, _png(_months_spec(months, night.currency), scale)))
+        alt = "Contract value a year by month of opt-out: " + "; ".join(f"{row['label']} {row['text']}" for row in months)
+        found.append(Picture("opt-outs", alt, _png(charts.months(months, description=alt, title="Contract value a year"), scale)))
     if bars:
-        alt = f"The accounts with an opt-out within two quarters that waste most, {night.currency} a year"
-        found.append(Picture("waste", alt, _png(_bars_spec(bars, night.currency), scale)))
+        alt = "Waste a year of accounts with an opt-out within two quarters: " + "; ".join(f"{row['label']} {row['text']}" for row in bars)
+        found.append(Picture("waste", alt, _png(charts.bars(bars, "Account", "Wasted a year", description=alt), scale)))
     return tuple(found)
 
 
 def by_month(night: NightFigures) -> list[dict[str, Any]]:
-    """Rows of month, band and amount of the Director's table; accounts whose value is not known are left out."""
-    sums: dict[tuple[date, str], float] = {}
+    """Rows of `charts.months` from the Director's table; accounts whose value is not known are left out."""
+    sums: dict[date, Decimal] = {}
     for line in night.renewals:
         if line.value_annual is not None:
-            key = line.opt_out_date.replace(day=1), line.risk_band if line.risk_band in BANDS else "unknown"
-            sums[key] = sums.get(key, 0.0) + float(line.value_annual)
-    return [{"month": f"{month:%Y-%m}", "band": band, "amount": amount} for (month, band), amount in sorted(sums.items())]
+            month = line.opt_out_date.replace(day=1)
+            sums[month] = sums.get(month, Decimal(0)) + line.value_annual
+    return [
+        {"key": f"{month:%Y-%m}", "label": f"{month:%b %Y}", "value": float(amount), "text": format_money(amount, night.currency), "note": ""}
+        for month, amount in sorted(sums.items())
+    ]
 
 
 def most_waste(night: NightFigures) -> list[dict[str, Any]]:
-    """The accounts of the Director's table that waste most, the most first."""
+    """Rows of `charts.bars`: the accounts of the Director's table that waste most, the most first. Two of one name are told apart by their keys."""
     known = [line for line in night.renewals if line.waste_annual]
     known.sort(key=lambda line: (-float(line.waste_annual or 0), line.account_key))
-    return [{"account": one_line(line.account_name, 32), "key": line.account_key, "amount": float(line.waste_annual or 0)} for line in known[:MOST_BARS]]
-
-
-def _months_spec(rows: list[dict[str, Any]], currency: str) -> Any:
-    import altair as alt
-
-    return (
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_bar()
-        .encode(
-            x=alt.X("month:O", title=None, axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("sum(amount):Q", title=f"{currency} a year", axis=alt.Axis(format="~s", tickCount=4)),
-            color=alt.Color("band:N", title=None, scale=alt.Scale(domain=list(BANDS), range=list(COLOURS))),
-        )
-    )
-
-
-def _bars_spec(rows: list[dict[str, Any]], currency: str) -> Any:
-    import altair as alt
-
-    return (
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_bar(color="#0b6b63")
-        .encode(
-            x=alt.X("amount:Q", title=f"wasted, {currency} a year", axis=alt.Axis(format="~s", tickCount=5)),
-            y=alt.Y("key:N", title=None, sort=[row["key"] for row in rows], axis=alt.Axis(labelLimit=170, labelExpr=_names(rows))),
-        )
-    )
-
-
-def _names(rows: list[dict[str, Any]]) -> str:
-    """An expression that shows an account's name for its key: two accounts may have one name."""
-    import json
-
-    return f"{json.dumps({row['key']: row['account'] for row in rows})}[datum.value]"
+    first = known[:MOST_BARS]
+    names = [one_line(line.account_name, 32) for line in first]
+    return [
+        {
+            "key": line.account_key,
+            "label": name if names.count(name) == 1 else f"{name} {line.account_key}",
+            "value": float(line.waste_annual or 0),
+            "text": format_money(line.waste_annual, night.currency),
+            "note": "",
+        }
+        for line, name in zip(first, names, strict=True)
+    ]
 
 
 def _png(chart: Any, scale: float) -> bytes:
     import vl_convert
 
-    spec = chart.properties(width=WIDTH - 110, height=HEIGHT, background="white").configure_view(stroke=None).to_dict()
-    return pressed(vl_convert.vegalite_to_png(spec, scale=scale))
+    from vim_pipelines.reporting.book.charts import spec_of
+
+    return pressed(vl_convert.vegalite_to_png(spec_of(chart, ink=INK, ground=GROUND), scale=scale))
 
 
 def pressed(png: bytes) -> bytes:
