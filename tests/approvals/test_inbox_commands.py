@@ -92,3 +92,15 @@ def test_an_edit_from_a_file_that_cannot_be_used_changes_nothing(house, tmp_path
 def test_without_a_channel_delivering_says_so(house):
     run, _, _ = house
     assert "No channel is connected" in run("deliver").output
+
+
+def test_lists_speak_the_installations_policy(house, tmp_path, monkeypatch):
+    """Whoever renamed a document in their own policy file read the shipped name at the command line and theirs everywhere else."""
+    from vim_pipelines.approvals.policy import POLICY_FILE, load_policy
+
+    run, store, request_id = house
+    document = show_request(store, request_id).document
+    own = tmp_path / "policy.yaml"
+    own.write_text(POLICY_FILE.read_text().replace(f"title: {load_policy().title(document)}\n", "title: Paper of our own\n"))
+    monkeypatch.setenv("VIMOTION_POLICY", str(own))
+    assert "Paper of our own" in run("list").output and "Paper of our own for" in run("show", request_id).output

@@ -28,15 +28,17 @@ def sandbox_up(state: dict[str, Any], crm: str | None, command: tuple[str, ...])
     import subprocess
 
     from vim_pipelines.night import prepare_dagster_home
-    from vim_pipelines.sandbox.night import environment
+    from vim_pipelines.sandbox.night import environment, slack_beside
 
-    with served_settings(state["overrides"] | ({"sandbox_crm": crm} if crm else {}), serve=True) as settings:
+    with served_settings(state["overrides"] | ({"sandbox_crm": crm} if crm else {}), serve=True) as served, slack_beside(served) as settings:
         prepare_dagster_home(settings)
         variables = environment(settings)
         if command:
             sys.exit(subprocess.run([*command], env=os.environ | variables | {"DAGSTER_HOME": str(settings.dagster_home.resolve())}, check=False).returncode)
         for name, value in variables.items():
             click.echo(f"export {name}={value}")
+        if served.slack_bot_token is None:
+            click.echo(f"What people get in Slack is shown at {settings.slack_base_url.removesuffix('api/')}", err=True)
         click.echo("Serving until you press Ctrl-C.", err=True)
         try:
             while True:

@@ -18,6 +18,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import threading
 import time
@@ -30,7 +31,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from vim_pipelines.core.net import is_loopback
 from vim_pipelines.sandbox.emulators.faults import Sandboxed
-from vim_pipelines.sandbox.emulators.slack_rules import message_error, view_errors
+from vim_pipelines.sandbox.emulators.slack_rules import message_error, texts, view_errors
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -134,10 +135,13 @@ class SlackEmulator:
         monotonic: Callable[[], float] = time.monotonic,
         clock: Callable[[], float] = time.time,
         ack_seconds: float = ACK_SECONDS,
+        admits_everyone: bool = False,
     ) -> None:
         self.scopes = list(scopes)
         self.members = {member.user: member for member in members}
         self.conversations = {channel.id: channel for channel in channels}
+        #: Whether whoever is written to is a member from then on: a demo's people need no list.
+        self.admits_everyone = admits_everyone
         #: Where interactions are posted; None: they go over Socket Mode.
         self.interactivity_url = interactivity_url
         self.signing_secret, self.bot_token, self.app_token = SIGNING_SECRET, BOT_TOKEN, APP_TOKEN
@@ -298,9 +302,25 @@ class SlackEmulator:
             routes=[
                 Route("/api/{method}", self._call, methods=["POST"]),
                 Route("/upload/v1/{file}", self._upload, methods=["POST"]),
+                Route("/", self._look),
                 WebSocketRoute("/link/", self._link),
             ]
         )
+
+    async def _look(self, request: Request) -> Response:
+        """What stands in the workspace, for somebody who looks at the demo: every message with its buttons, the newest first."""
+        from html import escape, unescape
+
+        from starlette.responses import HTMLResponse
+
+        parts = []
+        for message in sorted(self.messages(), key=lambda one: float(one["ts"]), reverse=True):
+            lines = [escape(unescape(text)) for text in list(texts(message["blocks"])) or [str(message["text"])]]
+            lines += [f"[picture: {escape(file['title'])}]" for file in message.get("files", ())]
+            parts.append(f"<article><h2>{escape(message['channel'])}</h2><p>{'<br>'.join(lines).replace(chr(10), '<br>')}</p></article>")
+        style = "body{font:15px/1.5 sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}article{border:1px solid #999;border-radius:8px;padding:0 1rem;margin:1rem 0}"
+        head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Slack of the sandbox</title><style>{style}</style><h1>Slack of the sandbox</h1>'
+        return HTMLResponse(head + ("".join(parts) or "<p>Nobody was written to yet.</p>"))
 
     async def _call(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
@@ -353,6 +373,8 @@ class SlackEmulator:
 
     def _conversations_open(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         users = [user for user in str(arguments.get("users", "")).split(",") if user]
+        if self.admits_everyone and len(users) == 1 and re.fullmatch(r"[UW][A-Z0-9]{2,30}", users[0]):
+            self.members.setdefault(users[0], Member(users[0], users[0].lower(), f"{users[0].lower()}@sandbox.example"))
         if len(users) != 1 or users[0] not in self.members:
             raise Refusal("user_not_found" if users else "users_list_not_supplied")
         if not self.members[users[0]].is_active:
