@@ -162,3 +162,121 @@ def alert(key: str, kind: str = "muri_crossing", *, night: date = NIGHT, acknowl
         "created_at": datetime.combine(night + timedelta(days=1), datetime.min.time()), "is_acknowledged": acknowledged is not None, "acknowledged_at": acknowledged,
         "acknowledged_by": "dora" if acknowledged else None,
     }  # fmt: skip
+
+
+#: A name that would end a script, begin an attribute or run as a formula if a page forgot to escape it.
+HOSTILE = '=cmd|"</script><script>alert(1)</script><img src=x onerror=alert(2)>&'
+
+
+def furnish(warehouse: DuckDBWarehouse) -> DuckDBWarehouse:
+    """What the pages of an account show besides: weeks with a gap, risks, actions, requirements, drafts, decisions; one account with a hostile name."""
+    weeks = [NIGHT - timedelta(days=NIGHT.weekday() + 7 * ago) for ago in range(12, 0, -1)]
+    add(
+        warehouse,
+        "fct_account_weeks",
+        *[
+            {"account_key": key, "as_of_date": NIGHT, "week_start": week, "active_users": None if place == 5 else active - place, "tickets_opened": place % 3, "is_known_event_week": False}
+            for key, active in (("ACC-1", 280), ("ACC-2", 120), ("ACC-3", 77))
+            for place, week in enumerate(weeks)
+        ],
+    )  # fmt: skip
+    add(
+        warehouse,
+        "fct_risks",
+        {
+            "account_key": "ACC-1",
+            "account_name": "Alder Media",
+            "as_of_date": NIGHT,
+            "rule_id": "MUDA_SHELFWARE",
+            "severity": "high",
+            "risk_status": "open",
+            "summary": "100 of 400 seats are beyond need.",
+        },
+    )
+    action = {
+        "as_of_date": NIGHT,
+        "requirement_id": "p4_adoption",
+        "title": "Utilisation",
+        "action": "Right-size the contract",
+        "status": "open",
+        "queue_kind": "csm",
+        "queue_rank": 1,
+        "account_rank": 1,
+        "is_in_capacity": True,
+        "effort_hours": 2.0,
+        "who_is_chased": "csm",
+        "why": "70 % of the seats are in use.",
+    }
+    add(warehouse, "fct_next_best_actions", action | {"account_key": "ACC-1", "account_name": "Alder Media"})
+    add(
+        warehouse,
+        "fct_requirements",
+        {
+            "account_key": "ACC-1",
+            "account_name": "Alder Media",
+            "as_of_date": NIGHT,
+            "phase": 4,
+            "requirement_id": "p4_adoption",
+            "title": "Utilisation at the band",
+            "status": "unmet",
+            "is_mandatory": True,
+            "evidence": "70 % of the seats are in use.",
+        },
+    )
+    add(
+        warehouse,
+        "fct_health_contributions",
+        {
+            "account_key": "ACC-1",
+            "account_name": "Alder Media",
+            "as_of_date": NIGHT,
+            "measure": "shelfware",
+            "dimension": "muda",
+            "status": "ok",
+            "contribution": 70.0,
+            "change": 1.5,
+        },
+    )
+    add(
+        warehouse,
+        "fct_approvals",
+        request("ACC-1", "save_play", night=BEFORE),
+        request("ACC-2", "success_plan", state="approved", by="dora", decided=datetime(2026, 6, 29, 8)),
+    )
+    add(
+        warehouse,
+        "fct_plans",
+        {
+            "draft_id": "d-1",
+            "account_key": "ACC-3",
+            "account_name": "Cedar Health",
+            "document": "success_plan",
+            "as_of_date": NIGHT,
+            "version": 1,
+            "is_newest": True,
+            "status": "held",
+            "gate_finding_count": 1,
+            "created_at": datetime(2026, 6, 29),
+        },
+    )
+    add(
+        warehouse,
+        "fct_llm_costs",
+        {
+            "account_key": "ACC-1",
+            "document": "save_play",
+            "as_of_date": NIGHT,
+            "calls": 2,
+            "calls_without_price": 0,
+            "cost_usd": Decimal("0.25"),
+            "drafts": 1,
+            "drafts_held": 0,
+            "drafts_offline": 0,
+            "drafts_approved": 0,
+        },
+    )
+    with warehouse.session() as session:
+        for mart, columns in contracts().items():
+            if {"account_name", "account_key"} <= set(columns):
+                session.execute(f"update marts.{mart} set account_name = ? where account_key = 'ACC-4'", [HOSTILE])
+    return warehouse

@@ -7,6 +7,7 @@ manager or the rows behind a figure name accounts of every segment, and are refu
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from vim_pipelines.inbox.web import Ask, Inbox, known_error, page
 from vim_pipelines.reporting.book.access import ACCESS
 
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+#: What a page of the book is called. Rights are judged by the name as it stands, so no name may have a second spelling (`assets/../index.html`).
+NAME = re.compile(r"(?:[a-z]+/)?[a-z0-9_-]+\.(?:html|css|js|svg)", re.ASCII)
 #: Style and scripts, the same for everyone: a browser may keep them while somebody reads. Pages never (the inbox's rule).
 ASSETS, ASSET_SECONDS = "assets/", 600
 
@@ -33,6 +36,8 @@ def show_book(inbox: Inbox, ask: Ask) -> Response:
     if not (root / "index.html").is_file():
         raise VimError("VIM-E177", "There is no book yet", why="No audit has written one in this home folder", fix="Run vimotion audit, or vimotion book")
     asked = ask.params["path"] or "index.html"
+    if not NAME.fullmatch(asked):
+        raise known_error("VIM-E136")
     segments_of = read_access(root)
     if ask.visitor.actor.segments and not asked.startswith(ASSETS):
         if asked == "index.html":

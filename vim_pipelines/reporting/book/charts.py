@@ -19,11 +19,13 @@ ACCENT, SECOND = "#2b83c4", "#b8588f"
 #: Width of the picture that stands in for the chart without scripts; with them it takes the width that there is.
 WIDTH, BAR_STEP = 520, 26
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', Arial, sans-serif"
+#: Days to the opt-out date that the plot of accounts shows: with the contracts of three years the near ones would be a smear at its edge.
+PLOT_DAYS = 365
 #: `pick`: the bar that was clicked. The page's script filters the table by it.
 PICK = "pick"
 
 
-def bars(rows: Rows, field: str, title: str, *, description: str, money: bool = True, colours: dict[str, str] | None = None) -> Any:
+def bars(rows: Rows, field: str, title: str, *, description: str, colours: dict[str, str] | None = None) -> Any:
     """Horizontal bars, one a row: `label` (what it is), `value` (a number), `text` (as it is printed), `note` (what is not in it). Clicking one picks it."""
     alt = _altair()
     pick = alt.selection_point(name=PICK, fields=["key"], empty=True)
@@ -35,8 +37,8 @@ def bars(rows: Rows, field: str, title: str, *, description: str, money: bool = 
         x=alt.X(
             "value:Q",
             title=title,
-            scale=alt.Scale(domain=[0, widest * 1.22], nice=False),
-            axis=alt.Axis(tickCount=4, format="$~s" if money else "d", grid=True),
+            scale=alt.Scale(domain=[0, widest * 1.6], nice=False),
+            axis=alt.Axis(tickCount=4, format=",.0f", grid=True),
         ),
         tooltip=[alt.Tooltip("label:N", title=field), alt.Tooltip("text:N", title=title), alt.Tooltip("note:N", title="Of it")],
     )
@@ -58,7 +60,7 @@ def months(rows: Rows, *, description: str, title: str) -> Any:
         .mark_bar(cornerRadiusEnd=3, cursor="pointer", color=ACCENT)
         .encode(
             x=alt.X("label:N", sort=[row["label"] for row in rows], title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False)),
-            y=alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4, format="$~s")),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4, format=",.0f")),
             opacity=alt.condition(pick, alt.value(1.0), alt.value(0.3)),
             tooltip=[alt.Tooltip("label:N", title="Opt-out in"), alt.Tooltip("text:N", title=title), alt.Tooltip("note:N", title="Of it")],
         )
@@ -70,12 +72,13 @@ def months(rows: Rows, *, description: str, title: str) -> Any:
 def accounts_plot(rows: Rows, *, description: str) -> Any:
     """A mark an account: days to its opt-out against its waste, sized by contract value, shaped and coloured by band. A click opens its page (`href`)."""
     alt = _altair()
+    most = max((float(row["waste"]) for row in rows), default=0.0) or 1000.0
     chart = (
         alt.Chart(alt.NamedData(name="accounts"))
         .mark_point(filled=True, opacity=0.8, cursor="pointer", strokeWidth=1)
         .encode(
-            x=alt.X("days:Q", title="Days to the opt-out date", scale=alt.Scale(nice=False, padding=10)),
-            y=alt.Y("waste:Q", title="Wasted a year", scale=alt.Scale(type="symlog", constant=1000), axis=alt.Axis(format="$~s", values=[0, 1000, 5000, 20000, 100000, 500000])),
+            x=alt.X("days:Q", title="Days to the opt-out date", scale=alt.Scale(domain=[0, PLOT_DAYS], nice=False, padding=8), axis=alt.Axis(tickCount=6)),
+            y=alt.Y("waste:Q", title="Wasted a year", scale=alt.Scale(type="symlog", constant=1000, domain=[0, 1.4 * most]), axis=alt.Axis(format=",.0f", values=[0, 1000, 5000, 20000, 100000, 500000])),
             size=alt.Size("value:Q", legend=None, scale=alt.Scale(range=[25, 500])),
             color=alt.Color("band:N", scale=alt.Scale(domain=list(BANDS), range=list(PALETTE.values())), legend=alt.Legend(title=None, orient="top")),
             shape=alt.Shape("band:N", scale=alt.Scale(domain=list(BANDS), range=["square", "diamond", "circle", "triangle-up"]), legend=alt.Legend(title=None, orient="top")),
@@ -89,16 +92,16 @@ def accounts_plot(rows: Rows, *, description: str) -> Any:
     return chart.properties(width=WIDTH, height=260, description=description, datasets={"accounts": list(rows)})
 
 
-def nights(rows: Rows, *, title: str, description: str, money: bool = True, colour: str = ACCENT) -> Any:
+def nights(rows: Rows, *, title: str, description: str, colour: str = ACCENT) -> Any:
     """A line over nights or weeks: `day` (ISO), `value` (None where it is not known: a gap), `text`."""
     alt = _altair()
     # With no date between them, a gap in the data is a gap in the line: an impute or a zero would invent a measurement.
     chart = (
         alt.Chart(alt.Data(values=list(rows)))
-        .mark_line(point={"filled": True, "size": 34}, strokeWidth=2, color=colour, invalid="break-paths-filter-domains")
+        .mark_line(point={"filled": True, "size": 34, "color": colour}, strokeWidth=2, color=colour, invalid="break-paths-filter-domains")
         .encode(
             x=alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", tickCount=6, labelOverlap=True, grid=False)),
-            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=4, format="$~s" if money else "~s")),
+            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=4, format=",.0f")),
             tooltip=[alt.Tooltip("day:T", title="Day", format="%-d %b %Y"), alt.Tooltip("text:N", title=title)],
         )
     )
@@ -127,16 +130,25 @@ def _altair() -> Any:
 
 def spec_of(chart: Any, *, ink: str = "currentColor", ground: str = "transparent") -> dict[str, Any]:
     """The Vega-Lite of a chart. Data stand in the spec itself; nothing is fetched. `ink` and `ground`: for a picture that stands on no page."""
-    spec: dict[str, Any] = chart.to_dict(validate=False)
+    # Altair numbers views over the life of the process: the same chart would be another text in the next book.
+    text = json.dumps(chart.to_dict(validate=False))
+    for place, name in enumerate(dict.fromkeys(re.findall(r'"(view_\d+)"', text))):
+        text = text.replace(f'"{name}"', f'"view-{place}"')
+    spec: dict[str, Any] = json.loads(text)
+    spec.pop("$schema", None)  # an address that nobody must fetch
     look = json.loads(json.dumps(LOOK).replace("currentColor", ink))
     return spec | {"config": look | {"background": ground}, "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
-def svg_of(chart: Any) -> str:
-    """The chart as a picture, for those who run no scripts, for print and for the moment before the script."""
+def svg_of(chart: Any, name: str) -> str:
+    """The chart as a picture, for those who run no scripts, for print and for the moment before the script. `name` keeps its ids apart on the page."""
     import vl_convert
 
-    return _plain_svg(vl_convert.vegalite_to_svg(spec_of(chart)))
+    svg = _plain_svg(vl_convert.vegalite_to_svg(spec_of(chart)))
+    # Numbered over the life of the process, too.
+    for place, made in enumerate(dict.fromkeys(re.findall(r'id="(clip\d+)"', svg))):
+        svg = svg.replace(f'id="{made}"', f'id="{name}-{place}"').replace(f"url(#{made})", f"url(#{name}-{place})")
+    return svg
 
 
 def _plain_svg(svg: str) -> str:

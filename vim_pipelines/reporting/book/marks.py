@@ -14,12 +14,12 @@ from markupsafe import Markup, escape
 WIDTH, HEIGHT, PAD, BAR = 520, 120, 18, 24
 
 
-def line_picture(points: Sequence[tuple[date, float | int | None]], words: str, colour: str) -> Markup:
+def line_picture(points: Sequence[tuple[date, float | int | None]], words: str, colour: str, top: float | None = None) -> Markup:
     """Values by week as a line; a week without a value is a gap in it, never a zero. The largest and the last value are written beside."""
     known = [(place, value) for place, (_, value) in enumerate(points) if value is not None]
     if not known:
         return Markup("")
-    top = max(max(value for _, value in known), 1)
+    top = max([float(value) for _, value in known] + [top or 1.0])
     step = (WIDTH - 3 * PAD) / max(len(points) - 1, 1)
 
     def at(place: int, value: float | int) -> tuple[float, float]:

@@ -62,7 +62,7 @@ def environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
     made.filters.update(money=format_money, day=show_day, number=show_number, share=show_share, words=lambda text: str(text or "").replace("_", " "))
-    made.globals.update(slug=slug, sql_of=sql_of, days_ahead=DAYS_AHEAD)
+    made.globals.update(phase_of=phase_of, slug=slug, sql_of=sql_of, days_ahead=DAYS_AHEAD)
     return made
 
 
@@ -134,7 +134,7 @@ def render_book(data: BookData, figure_rows: Callable[[str], Sequence[Mapping[st
 def drawn(id: str, title: str, chart: Any, *, filters: str = "", note: str = "") -> Drawn:
     """A chart with its picture and its spec."""
     spec = charts.spec_of(chart) | {"width": "container"}
-    return Drawn(id, title, str(spec.get("description", "")), Markup(charts.svg_of(chart)), as_json(spec), filters, note)
+    return Drawn(id, title, str(spec.get("description", "")), Markup(charts.svg_of(chart, id)), as_json(spec), filters, note)
 
 
 # --- portfolio
@@ -145,12 +145,12 @@ def portfolio_values(data: BookData) -> dict[str, Any]:
     currency = data.figures.currency or None
     pictures = [
         drawn("by-csm", "Waste by CSM", _waste_bars(data, "CSM", lambda one: one.csm), filters="csm"),
+        drawn("accounts-plot", "Where the money is: days to opt-out against waste", accounts_chart(data.accounts, currency), note=_plot_note(data.accounts)),
         drawn("by-segment", "Waste by segment", _waste_bars(data, "Segment", lambda one: one.segment), filters="segment"),
         drawn("by-band", "Accounts by risk band", _band_bars(data), filters="band"),
+        drawn("by-phase", "Accounts by phase", _phase_bars(data), filters="phase"),
         drawn("by-month", "Contract value by opt-out month", _month_bars(data), filters="month"),
     ]
-    plot = accounts_chart(data.accounts, currency)
-    pictures.append(drawn("accounts-plot", "Where the money is: days to opt-out against waste", plot, note=_plot_note(data.accounts)))
     if len(data.history) > 1:
         pictures.append(
             drawn(
@@ -165,7 +165,7 @@ def portfolio_values(data: BookData) -> dict[str, Any]:
                         }
                         for row in data.history
                     ],
-                    title="Wasted a year",
+                    title=f"Wasted a year, {currency or 'currency unknown'}",
                     description=_trend_words(
                         "Waste a year", [(row["as_of_date"], format_money(row["waste_annual"], row["portfolio_currency"])) for row in data.history]
                     ),
@@ -179,7 +179,6 @@ def portfolio_values(data: BookData) -> dict[str, Any]:
                 charts.nights(
                     [{"day": row["as_of_date"].isoformat(), "value": row["accounts_red"], "text": show_number(row["accounts_red"])} for row in data.history],
                     title="Red accounts",
-                    money=False,
                     colour=charts.PALETTE["red"],
                     description=_trend_words("Red accounts", [(row["as_of_date"], show_number(row["accounts_red"])) for row in data.history]),
                 ),  # fmt: skip
@@ -204,7 +203,7 @@ def _waste_bars(data: BookData, field: str, group_of: Callable[[Account], str]) 
     currency = data.figures.currency or None
     rows = sum_by(data.accounts, group_of, currency)
     words = f"Waste a year by {field}: " + "; ".join(f"{row['label']} {row['text']}" for row in rows)
-    return charts.bars(rows, field, "Wasted a year", description=words)
+    return charts.bars(rows, field, f"Wasted a year, {currency or 'currency unknown'}", description=words)
 
 
 def sum_by(accounts: Iterable[Account], group_of: Callable[[Account], str], currency: str | None) -> list[dict[str, Any]]:
@@ -231,7 +230,22 @@ def _band_bars(data: BookData) -> Any:
     counts = {band: sum(account.band == band for account in data.accounts) for band in charts.BANDS}
     rows = [{"key": band, "label": band, "value": count, "text": show_number(count), "note": ""} for band, count in counts.items()]
     words = "Accounts by risk band: " + ", ".join(f"{band} {count}" for band, count in counts.items())
-    return charts.bars(rows, "Risk band", "Accounts", description=words, money=False, colours=charts.PALETTE)
+    return charts.bars(rows, "Risk band", "Accounts", description=words, colours=charts.PALETTE)
+
+
+def _phase_bars(data: BookData) -> Any:
+    counts: dict[tuple[int, str], int] = {}
+    for account in data.accounts:
+        state = account.one("state")
+        where = (int(state["phase"]) if state and state["phase"] is not None else 99, phase_of(account))
+        counts[where] = counts.get(where, 0) + 1
+    rows = [{"key": name, "label": name, "value": count, "text": show_number(count), "note": ""} for (_, name), count in sorted(counts.items())]
+    return charts.bars(rows, "Phase", "Accounts", description="Accounts by phase: " + ", ".join(f"{row['label']} {row['text']}" for row in rows))
+
+
+def phase_of(account: Account) -> str:
+    """The name of the account's phase, `unknown` without one."""
+    return str(account.one("state").get("phase_name") or "unknown")
 
 
 def _month_bars(data: BookData) -> Any:
@@ -268,12 +282,12 @@ def accounts_chart(accounts: Iterable[Account], currency: str | None, *, up: str
     rows = []
     for account in gravest(accounts):
         signals = account.signals
-        if signals["waste_annual"] is None or signals["days_to_opt_out"] is None:
+        if signals["waste_annual"] is None or signals["days_to_opt_out"] is None or not 0 <= signals["days_to_opt_out"] <= charts.PLOT_DAYS:
             continue
         value = _contract_value(account)
         rows.append(
             {
-                "key": account.key, "name": account.name, "csm": account.csm, "segment": account.segment, "band": account.band, "month": opt_out_months(account),
+                "key": account.key, "name": account.name, "csm": account.csm, "segment": account.segment, "band": account.band, "phase": phase_of(account), "month": opt_out_months(account),
                 "days": int(signals["days_to_opt_out"]), "waste": _float(signals["waste_annual"]), "waste_text": format_money(signals["waste_annual"], currency),
                 "value": _float(value), "value_text": format_money(value, currency), "href": up + account.page,
             }
@@ -284,8 +298,12 @@ def accounts_chart(accounts: Iterable[Account], currency: str | None, *, up: str
 
 
 def _plot_note(accounts: Sequence[Account]) -> str:
-    missing = sum(account.signals["waste_annual"] is None or account.signals["days_to_opt_out"] is None for account in accounts)
-    return f"{missing:,} accounts without a known waste or opt-out date are in the table only." if missing else ""
+    unknown = sum(account.signals["waste_annual"] is None or account.signals["days_to_opt_out"] is None for account in accounts)
+    far = sum(account.signals["days_to_opt_out"] is not None and not 0 <= account.signals["days_to_opt_out"] <= charts.PLOT_DAYS for account in accounts)
+    said = [f"{unknown:,} without a known waste or opt-out date"] * bool(unknown) + [
+        f"{far:,} whose opt-out date has passed or is more than a year away"
+    ] * bool(far)
+    return f"Only in the table: {' and '.join(said)}." if said else ""
 
 
 def _contract_value(account: Account) -> Decimal | None:
@@ -354,7 +372,7 @@ def bar_list(rows: Sequence[Mapping[str, Any]]) -> Markup:
 
 def _trend_template() -> dict[str, Any]:
     """The spec of an account's trend without its data: made once, since Altair takes 60 ms for it."""
-    return charts.spec_of(charts.nights([], title="", description="", money=False)) | {"width": "container"}
+    return charts.spec_of(charts.nights([], title="", description="")) | {"width": "container"}
 
 
 def account_values(data: BookData, account: Account, trend: Mapping[str, Any]) -> dict[str, Any]:
@@ -393,8 +411,11 @@ def _trend(id: str, title: str, weeks: Sequence[Mapping[str, Any]], column: str,
     spec["data"] = {"values": [{"day": day.isoformat(), "value": value, "text": show_number(value)} for day, value in points]}
     spec["description"], spec["mark"]["color"] = words, colour
     spec["encoding"]["tooltip"][0]["title"], spec["encoding"]["tooltip"][1]["title"] = "Week of", title
-    note = f"{ceiling:,} seats under contract" if ceiling else ""
-    return Drawn(id, title, words, line_picture(points, words, colour), as_json(spec), note=note)
+    spec["mark"]["point"]["color"] = colour
+    note = f"{ceiling:,} seats under contract, the top of the chart" if ceiling else ""
+    top = max([value for _, value in known] + [ceiling or 1])
+    spec["encoding"]["y"]["scale"] = {"domain": [0, top], "nice": False}
+    return Drawn(id, title, words, line_picture(points, words, colour, top), as_json(spec), note=note)
 
 
 def rows_values(data: BookData, figure: Figure, query: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

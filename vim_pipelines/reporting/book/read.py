@@ -40,7 +40,7 @@ SAFE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 def slug(key: str) -> str:
     """A file name for a key: itself in lower case where that says it all, else with a hash. Two keys that differ by case alone (Salesforce) stay two files."""
     plain = "".join(letter if letter in SAFE else "-" for letter in key.lower())[:60].strip("-")
-    return plain if plain == key else f"{plain or 'x'}-{sha256_text(key)[:8]}"
+    return plain if plain and plain == key else f"{plain or 'x'}-{sha256_text(key)[:8]}"
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@
   }
   List.prototype.wanted = function () {
     var form = this.form, wanted = {};
-    ["text", "csm", "segment", "band", "month"].forEach(function (name) { wanted[name] = form.elements[name] ? form.elements[name].value : ""; });
+    ["text", "csm", "segment", "band", "phase", "month"].forEach(function (name) { wanted[name] = form.elements[name] ? form.elements[name].value : ""; });
     return wanted;
   };
   List.prototype.set = function (name, value) {
@@ -77,7 +77,7 @@
     this.listeners.forEach(function (listener) { listener(wanted); });
   };
   function has(wanted, of) {
-    return ["csm", "segment", "band"].every(function (name) { return !wanted[name] || of(name) === wanted[name]; }) &&
+    return ["csm", "segment", "band", "phase"].every(function (name) { return !wanted[name] || of(name) === wanted[name]; }) &&
       (!wanted.month || of("month").split(" ").indexOf(wanted.month) >= 0);
   }
   document.querySelectorAll("form.filters").forEach(function (form) { lists.push(new List(form)); });
