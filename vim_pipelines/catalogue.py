@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from vim_pipelines.transform.columns import Columns, read_words
+from vim_pipelines.transform.columns import CURRENT, Columns, read_words
 
 if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
@@ -112,7 +112,12 @@ def _dbt_tags(spec: dg.AssetSpec) -> set[str]:
 def _columns_of(spec: dg.AssetSpec, columns: Columns) -> dict[str, Any]:
     key = spec.key.to_user_string()
     if key == "published":
-        schema = [dg.TableColumn(name=table, type="table", description=text) for table, text in columns.tables_of("marts")]
+        marts = [table for table, _ in columns.tables_of("marts") if not table.endswith(CURRENT)]
+        schema = [
+            dg.TableColumn(name="marts.<mart>", type="table", description=f"Each mart under its own name, with the columns of its asset: {', '.join(marts)}."),
+            dg.TableColumn(name="marts.<mart>_current", type="table", description="The rows of the newest as-of date of a daily mart."),
+            dg.TableColumn(name="parquet/<mart>.parquet", type="file", description="The same rows as a Parquet file beside the DuckDB file."),
+        ]
         return {"dagster/column_schema": dg.TableSchema(schema)}
     found = columns.of(TABLE_OF.get(key) or ".".join(spec.key.path))
     if not found:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -31,9 +33,18 @@ def test_a_night_that_nobody_measured_is_a_gap_and_not_a_zero():
     assert "unknown" in inline_sparkline("Waste", [None, None], "$0")
 
 
+def test_the_picture_is_one_markdown_image_that_a_browser_reads():
+    """Dagster drops an `<svg>` from Markdown; a blank or a bracket in the address would end it early."""
+    text = inline_sparkline("Red accounts", [1.0, None, 3.0, 2.0], "2")
+    address, rest = re.fullmatch(r"!\[Red accounts, 4 nights\]\(data:image/svg\+xml,([^\s()<>]+)\) (.*)", text).groups()
+    assert rest == "Red accounts: **2**"
+    drawn_svg = ElementTree.fromstring(unquote(address))
+    assert [element.tag.rpartition("}")[2] for element in drawn_svg.iter()] == ["svg", "g", "path", "circle"]
+
+
 def test_the_picture_shows_the_newest_nights():
     text = inline_sparkline("Red accounts", [9.0] * 60 + [0.0], "0")
-    points = re.search(r'points="([^"]+)"', text).group(1).split()
+    points = re.search(r"d='M([^']+)'", text).group(1).split("L")
     assert len(points) == 40 and points[-1].endswith(",37.0")
 
 

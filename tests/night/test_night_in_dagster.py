@@ -48,7 +48,7 @@ def test_the_numbers_of_the_night_are_those_of_the_marts(first_night, instance):
 def test_the_pictures_are_short_enough_to_be_shown_at_once(instance):
     said = noted(instance, "published")
     for name in ("waste_over_time", "red_over_time"):
-        assert "<svg" in said[name] and len(said[name]) < INLINE_LIMIT
+        assert "](data:image/svg+xml," in said[name] and len(said[name]) < INLINE_LIMIT
 
 
 def test_every_table_of_dbt_says_how_many_rows_it_has(first_night, instance):
