@@ -112,9 +112,9 @@ def _dbt_tags(spec: dg.AssetSpec) -> set[str]:
 def _columns_of(spec: dg.AssetSpec, columns: Columns) -> dict[str, Any]:
     key = spec.key.to_user_string()
     if key == "published":
-        marts = [table for table, _ in columns.tables_of("marts") if not table.endswith(CURRENT)]
+        marts = sum(not table.endswith(CURRENT) for table, _ in columns.tables_of("marts"))
         schema = [
-            dg.TableColumn(name="marts.<mart>", type="table", description=f"Each mart under its own name, with the columns of its asset: {', '.join(marts)}."),
+            dg.TableColumn(name="marts.<mart>", type="table", description=f"Each of the {marts} marts under its own name, with the columns of its asset."),
             dg.TableColumn(name="marts.<mart>_current", type="table", description="The rows of the newest as-of date of a daily mart."),
             dg.TableColumn(name="parquet/<mart>.parquet", type="file", description="The same rows as a Parquet file beside the DuckDB file."),
         ]

@@ -28,7 +28,7 @@ PUBLISHED_INPUTS = (
     required_resource_keys={"settings"},
 )
 def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """Marts in a DuckDB file (storage version v1.0.0) and as Parquet, swapped in atomically while readers read."""
+    """Marts in a DuckDB file (storage version v1.0.0) and as Parquet, swapped in atomically while readers read; beside it the night's figures."""
     from vim_pipelines.reporting.plots import night_numbers, night_sparklines
     from vim_pipelines.reporting.publish import publish
     from vim_pipelines.reporting.reading import reading_marts
@@ -40,10 +40,10 @@ def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         numbers, pictures = night_numbers(session, as_of), night_sparklines(session, as_of)
     return dg.MaterializeResult(
         metadata={
+            **{name: dg.MetadataValue.md(picture) for name, picture in pictures.items()},
+            **numbers,
             **({"path": dg.MetadataValue.path(str(copy.path)), "dagster/row_count": sum(copy.rows_by_mart.values())} if copy.path else {}),
             "marts": len(copy.rows_by_mart),
-            **numbers,
-            **{name: dg.MetadataValue.md(picture) for name, picture in pictures.items()},
             "book": dg.MetadataValue.url(f"{settings.inbox_url}/book/"),
             "inbox": dg.MetadataValue.url(settings.inbox_url),
         }
