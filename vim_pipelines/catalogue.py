@@ -37,6 +37,17 @@ AFTER_APPROVALS = frozenset({"computed/plan_outcomes", "computed/plan_effects"})
 TABLE_OF = {"ops/drafts": "ops.draft_versions"}
 
 
+#: What the book holds, in the place of columns.
+BOOK_PAGES = {
+    "index.html": "The portfolio: the night's figures, charts that filter, and what changed.",
+    "renewals.html": "Two quarters by opt-out date, with value, waste, plan, owner and days unacknowledged.",
+    "quality.html": "What is known of the data: feeds, freshness, rows set aside.",
+    "cost.html": "What language models cost, and how they are judged.",
+    "effects.html": "What came of approved plans, and what they changed.",
+    "rows/<figure>.html": "The rows behind each figure.",
+    "csm/<name>.html": "The accounts of one Customer Success Manager.",
+    "accounts/<account>.html": "One account: money, use, tickets, phase, risks and plans.",
+}
 #: Written by the job `backtest`, on no schedule; the marts read it.
 CALIBRATION_CARDS = dg.AssetSpec(
     ["computed", "calibration_cards"],
@@ -111,6 +122,8 @@ def _dbt_tags(spec: dg.AssetSpec) -> set[str]:
 
 def _columns_of(spec: dg.AssetSpec, columns: Columns) -> dict[str, Any]:
     key = spec.key.to_user_string()
+    if key == "book":
+        return {"dagster/column_schema": dg.TableSchema([dg.TableColumn(name=name, type="page", description=text) for name, text in BOOK_PAGES.items()])}
     if key == "published":
         marts = sum(not table.endswith(CURRENT) for table, _ in columns.tables_of("marts"))
         schema = [
@@ -126,6 +139,6 @@ def _columns_of(spec: dg.AssetSpec, columns: Columns) -> dict[str, Any]:
 
 
 def _links(group: str, settings: Settings) -> dict[str, Any]:
-    return ({"book": dg.MetadataValue.url(f"{settings.inbox_url}/book/")} if group in SHOWN_IN_BOOK else {}) | (
+    return ({"book": dg.MetadataValue.url(f"{settings.inbox_url.rstrip('/')}/book/")} if group in SHOWN_IN_BOOK else {}) | (
         {"inbox": dg.MetadataValue.url(settings.inbox_url)} if group in SHOWN_IN_INBOX else {}
     )

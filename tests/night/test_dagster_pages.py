@@ -53,6 +53,19 @@ def test_every_column_of_every_asset_has_a_meaning_and_a_type(repository):
     assert not lacking, "describe them where the table is made, or in transform/column_words.yaml"
 
 
+def test_the_pages_of_the_book_are_those_that_are_listed():
+    """The asset lists pages where a table lists columns; a new kind of page must not be missing there."""
+    import re
+    from pathlib import Path
+
+    from vim_pipelines.catalogue import BOOK_PAGES
+    from vim_pipelines.reporting.book import pages
+
+    names = re.findall(r'page\("(\w+)\.html"', Path(pages.__file__).read_text())
+    shown = {"portfolio": "index.html", "rows": "rows/<figure>.html", "csm": "csm/<name>.html", "account": "accounts/<account>.html"}
+    assert {shown.get(name, f"{name}.html") for name in names} == set(BOOK_PAGES)
+
+
 def test_no_word_of_the_list_is_left_over(columns):
     """A list that only grows says in the end what no column means any more."""
     assert columns.unused_words() == set()

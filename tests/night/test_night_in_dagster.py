@@ -38,8 +38,8 @@ def test_the_numbers_of_the_night_are_those_of_the_marts(first_night, instance):
         assert said["unused_value_annual"] == float(ask("select unused_value_annual from marts.fct_portfolio_daily where as_of_date = ?"))
         assert said["accounts_red"] == ask("select count(*) from marts.fct_account_signals where as_of_date = ? and risk_band = 'red'")
         assert said["arr_at_risk"] == float(ask("select sum(line_value_annual_portfolio) from marts.fct_renewals where as_of_date = ? and risk_band = 'red'"))
-        assert said["drafts"] == ask("select sum(drafts) from marts.fct_llm_costs where as_of_date = ?") == summary["drafts_written"]
-        assert said["cost_usd"] == float(ask("select sum(cost_usd) from marts.fct_llm_costs where as_of_date = ?"))
+        assert said["drafts"] == ask("select coalesce(sum(drafts), 0) from marts.fct_llm_costs where as_of_date = ?") == summary["drafts_written"]
+        assert said["cost_usd"] == float(ask("select coalesce(sum(cost_usd), 0) from marts.fct_llm_costs where as_of_date = ?"))
     assert said["approvals_pending"] == summary["awaiting_approval"] > 0
     assert {"drafts_held", "tokens_in", "tokens_out"} <= set(said)
     assert said["book"].endswith("/book/") and said["inbox"].startswith("http")

@@ -48,7 +48,7 @@ def inline_sparkline(label: str, series: Sequence[float | None], shown: str) -> 
 
     `label` and `shown` are the house's own words, without markup.
     """
-    width, height, pad = 240, 40, 3
+    width, height, pad = 150, 30, 3
     newest = series[-MOST_POINTS:]
     line = drawn(newest, width, height, pad)
     if line is None:

@@ -65,7 +65,7 @@ def _check(table: str, results: Sequence["GateResult"], page: str) -> dg.AssetCh
         asset_key=["raw", table],
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR if blocking or not failed else dg.AssetCheckSeverity.WARN,
-        description="; ".join(f"{result.name}: {result.details}" for result in blocking or failed) or None,
+        description="; ".join(f"{result.name}: {result.says}: {result.details}" for result in blocking or failed) or None,
         metadata={
             "gates": len(results),
             "failed": len(failed),

@@ -44,7 +44,7 @@ def published(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             **numbers,
             **({"path": dg.MetadataValue.path(str(copy.path)), "dagster/row_count": sum(copy.rows_by_mart.values())} if copy.path else {}),
             "marts": len(copy.rows_by_mart),
-            "book": dg.MetadataValue.url(f"{settings.inbox_url}/book/"),
+            "book": dg.MetadataValue.url(f"{settings.inbox_url.rstrip('/')}/book/"),
             "inbox": dg.MetadataValue.url(settings.inbox_url),
         }
     )
@@ -94,7 +94,7 @@ def book(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(written.index)),
-            "url": dg.MetadataValue.url(f"{settings.inbox_url.rstrip('/')}/book/"),
+            "book": dg.MetadataValue.url(f"{settings.inbox_url.rstrip('/')}/book/"),
             "accounts": written.accounts,
             "pages": written.pages,
             "bytes": written.size_bytes,
