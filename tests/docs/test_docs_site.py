@@ -36,6 +36,12 @@ def test_a_page_that_the_navigation_does_not_name_is_in_it_all_the_same():
     assert made == [{"Do": ["how-to/a.md", "how-to/b.md"]}, {"Understand": ["explanation/c.md"]}]
 
 
+def test_no_page_stands_twice_in_the_navigation():
+    """Two people added the same page in two places, and neither saw the other's."""
+    named = re.findall(r"^\s+- (?:[^:\n]+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert len(named) > 40 and sorted(named) == sorted(set(named))
+
+
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:
         """A test's output is for its findings."""
