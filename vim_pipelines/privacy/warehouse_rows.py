@@ -143,9 +143,9 @@ def _clean_versions(
         if is_contact and not is_own:
             scope = None  # a namesake
         changed = dict(row)
-        for column in entity.columns:
-            if column.type == "text" and column.name != "account_key" and isinstance(row[column.name], str):
-                changed[column.name] = suppression.clean(row[column.name], account=scope, column=column.name)
+        for own in entity.columns:
+            if own.type == "text" and own.name != "account_key" and isinstance(row[own.name], str):
+                changed[own.name] = suppression.clean(row[own.name], account=scope, column=own.name)
         if is_own:
             changed["title"] = None
         if changed == row:

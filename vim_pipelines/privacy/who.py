@@ -53,7 +53,8 @@ class Identity:
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Identity:
         """From `as_json`."""
-        return cls(**{name: tuple(item) if isinstance(item, list | tuple) else item for name, item in value.items()})
+        texts = [tuple(str(text) for text in value[name]) for name in ("mails", "keys", "names", "accounts", "logins")]
+        return cls(texts[0], texts[1], texts[2], texts[3], texts[4], bool(value["is_colleague"]))
 
 
 def find(asked: str, session: Session | None, store: Store) -> Identity:
@@ -61,7 +62,11 @@ def find(asked: str, session: Session | None, store: Store) -> Identity:
 
     `session`: the warehouse, None where there is none yet. Names alone are not asked for: two people may bear one.
     """
-    mails, keys, names, accounts, logins = ({asked.strip().lower()} if "@" in asked else set()), set(), set(), set(), set()
+    mails: set[str] = {asked.strip().lower()} if "@" in asked else set()
+    keys: set[str] = set()
+    names: set[str] = set()
+    accounts: set[str] = set()
+    logins: set[str] = set()
     wanted_keys = {asked.strip()}
     is_colleague = False
     for _round in range(ROUNDS):
@@ -81,10 +86,9 @@ def find(asked: str, session: Session | None, store: Store) -> Identity:
         wanted_keys |= keys
         if (len(mails), len(keys), len(names), len(accounts), len(logins)) == before:
             break
-    found_any = bool(accounts or logins or is_colleague)
-    if not found_any:
+    if not (accounts or logins or is_colleague):
         return Identity()
-    return Identity(*(tuple(sorted(values)) for values in (mails, keys, names, accounts, logins)), is_colleague=is_colleague)
+    return Identity(tuple(sorted(mails)), tuple(sorted(keys)), tuple(sorted(names)), tuple(sorted(accounts)), tuple(sorted(logins)), is_colleague)
 
 
 def _people(store: Store, mails: set[str], keys: set[str]) -> list[Person]:
