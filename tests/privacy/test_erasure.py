@@ -255,12 +255,32 @@ def test_a_second_erasure_finds_nothing_and_says_so(house):
 
 def test_looking_changes_nothing_and_counts_what_would_be(house):
     before = look_up(house.settings, house.store, MAIL)
-    assert before.identity.keys == (CONTACT, USER) and before.identity.accounts == ("ACC-1",)
+    assert (before.identity.contact_keys, before.identity.user_keys) == ((CONTACT,), (USER,)) and before.identity.accounts == ("ACC-1",)
     assert look_up(house.settings, house.store, USER).places == before.places, "from the user's id to the same person"
     done = house.erase()
     assert {table: number for table, number in done.counts.items() if table in before.places and table.startswith("raw.")} == {
         table: number for table, number in before.places.items() if table.startswith("raw.")
     }
+
+
+def test_a_number_that_two_systems_gave_to_two_people_is_not_one_person(house):
+    """Contact 51 and user 51: each system counts from one."""
+    with open_warehouse(house.settings).session() as session:
+        append_rows(session, "raw.contacts", [entity_row("contact", "51", account_key="ACC-1", full_name="Kim Ode", email="kim@acme.example")])
+        append_rows(
+            session,
+            "raw.license_assignments",
+            [entity_row("license_assignment", "LIC-51", account_key="ACC-2", user_key="51", product="suite", user_email="leo@other.example")],
+        )
+    with pytest.raises(VimError) as caught:
+        house.erase("51")
+    assert caught.value.code == "VIM-E192"
+    house.erase("kim@acme.example")
+    with open_warehouse(house.settings).session(read_only=True) as session:
+        kept = session.rows("select user_key, user_email from raw.license_assignments where assignment_key = 'LIC-51'")
+    assert kept == [{"user_key": "51", "user_email": "leo@other.example"}]
+    suppression = read_suppression(house.store, house.settings)
+    assert suppression.has_key("51", "contact") and not suppression.has_key("51", "user")
 
 
 def test_the_note_of_an_erasure_may_not_name_the_person(house):

@@ -23,7 +23,9 @@ def vimotion(home: Path, *arguments: str) -> str:
         "VIMOTION_SANDBOX_ACCOUNTS": "30",
         "VIMOTION_SANDBOX_WEEKS": "45",
     }
-    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "vim_pipelines.cli", *arguments], env=environment, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "vim_pipelines.cli", *arguments], env=environment, capture_output=True, text=True, timeout=2400
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 

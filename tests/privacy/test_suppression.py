@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vim_pipelines.core.suppression import ANYWHERE, TOKEN, Suppression, check_of, entries_of, is_distinctive, key_of
+from vim_pipelines.core.suppression import ANYWHERE, CONTACT, TOKEN, USER, Suppression, check_of, entries_of, is_distinctive, key_of
 
 KEY = key_of(b"k" * 32)
 
 
-def of(*, mails=("ana.li@acme.example",), keys=("USR-990017", "51"), names=("Ana Li",), accounts=("ACC-1",)) -> Suppression:
-    return Suppression(KEY, entries_of(KEY, mails=mails, keys=keys, names=names, accounts=accounts))
+KEYS = {USER: ("USR-990017", "51", "44500017"), CONTACT: ("52",)}
+
+
+def of(*, names=("Ana Li",), accounts=("ACC-1",)) -> Suppression:
+    return Suppression(KEY, entries_of(KEY, mails=("ana.li@acme.example",), keys=KEYS, names=names, accounts=accounts))
 
 
 @pytest.mark.parametrize(
@@ -55,11 +58,9 @@ def test_others_are_left_alone(text, account):
 def test_a_short_key_is_replaced_in_columns_of_keys_only():
     suppression = of()
     assert suppression.clean("51", column="user_key") == suppression.token_of_key("51")
-    assert suppression.clean_value({"contact_key": "51", "seats": "51", "list": ["51"]}) == {
-        "contact_key": suppression.token_of_key("51"),
-        "seats": "51",
-        "list": ["51"],
-    }
+    found = suppression.clean_value({"user_key": "51", "contact_key": "51", "seats": "51", "list": ["51"]})
+    assert found == {"user_key": suppression.token_of_key("51"), "contact_key": "51", "seats": "51", "list": ["51"]}, "contact 51 is somebody else"
+    assert suppression.clean("44500017", column="ticket_key") == "44500017" and TOKEN in suppression.clean("asked by 44500017", column="body")
     assert not is_distinctive("51") and not is_distinctive("admin") and is_distinctive("USR-990017")
 
 
@@ -76,7 +77,7 @@ def test_a_colleague_is_meant_at_every_account():
 
 def test_without_the_key_nobody_is_recognised():
     """Whoever steals the list cannot try addresses against it."""
-    stolen = Suppression(key_of(b"x" * 32), entries_of(KEY, mails=["ana.li@acme.example"], keys=[], names=[], accounts=[]))
+    stolen = Suppression(key_of(b"x" * 32), entries_of(KEY, mails=["ana.li@acme.example"], keys={}, names=[], accounts=[]))
     assert stolen.clean("ana.li@acme.example") == "ana.li@acme.example"
     assert check_of(KEY) != check_of(key_of(b"x" * 32))
 

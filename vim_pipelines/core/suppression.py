@@ -18,11 +18,15 @@ from typing import Any
 TOKEN = "erased-"
 #: RFC 2606: a host that can never be one.
 TOKEN_HOST = "@erased.invalid"
-#: Columns that hold the key or the login of a person. A short key ("51") is only replaced there: as a word it could be anything.
-KEY_COLUMNS = frozenset(
-    ("user_key", "contact_key", "requester_key", "login", "recipient", "slack_user_id", "os_user", "crm_user_id")
-    + ("actor", "decided_by", "edited_by", "opened_by", "approved_by", "acknowledged_by", "created_by")
+#: Whose key a column holds. Contacts, users and logins number their own: a short key ("51") is only replaced in its own kind of column.
+CONTACT, USER, LOGIN = "contact", "user", "login"
+KEY_COLUMNS = (
+    {"contact_key": CONTACT, "user_key": USER, "requester_key": USER}
+    | dict.fromkeys(("login", "recipient", "slack_user_id", "os_user", "crm_user_id"), LOGIN)
+    | dict.fromkeys(("actor", "decided_by", "edited_by", "opened_by", "approved_by", "acknowledged_by", "created_by"), LOGIN)
 )
+#: Columns of keys that may hold a person's among others'. In all other columns of keys a number is somebody else's, or a thing's.
+OPEN_KEYS = frozenset({"row_key", "link_key"})
 #: Kinds of entries: an e-mail address or a distinctive key anywhere, a name in the rows of one account, a key in a column of keys.
 MAIL, WORD, NAME, KEY = "mail", "word", "name", "key"
 ANYWHERE = "*"
@@ -60,13 +64,13 @@ def is_distinctive(identifier: str) -> bool:
     return len(identifier) >= 6 and any(letter.isdigit() for letter in identifier) and (len(identifier) >= 8 or not identifier.isdigit())
 
 
-def entries_of(key: bytes, *, mails: Iterable[str], keys: Iterable[str], names: Iterable[str], accounts: Iterable[str]) -> frozenset[Entry]:
-    """The entries of a person. A name of one word is only ever compared with a whole value; `accounts` may hold `ANYWHERE`."""
+def entries_of(key: bytes, *, mails: Iterable[str], keys: Mapping[str, Iterable[str]], names: Iterable[str], accounts: Iterable[str]) -> frozenset[Entry]:
+    """The entries of a person. `keys`: by kind (`CONTACT`, `USER`, `LOGIN`). A name of one word is only ever compared with a whole value; `accounts` may hold `ANYWHERE`."""
     found: set[Entry] = set()
     for mail in mails:
         found.add(Entry(MAIL, _hash(key, MAIL, "", " ".join(words_of(mail))), len(words_of(mail))))
-    for identifier in keys:
-        found.add(Entry(KEY, _hash(key, KEY, "", identifier), 0))
+    for kind, identifier in ((kind, identifier) for kind, some in keys.items() for identifier in some):
+        found.add(Entry(KEY, _hash(key, KEY, kind, identifier), 0))
         if is_distinctive(identifier):
             found.add(Entry(WORD, _hash(key, WORD, "", " ".join(words_of(identifier))), len(words_of(identifier))))
     for account in accounts:
@@ -89,9 +93,9 @@ class Suppression:
     def __bool__(self) -> bool:
         return bool(self._digests)
 
-    def has_key(self, identifier: str | None) -> bool:
-        """Whether `identifier` is the key of an erased person."""
-        return identifier is not None and (KEY, _hash(self._key, KEY, "", identifier)) in self._digests
+    def has_key(self, identifier: str | None, kind: str) -> bool:
+        """Whether `identifier` is the key of that kind of an erased person."""
+        return identifier is not None and (KEY, _hash(self._key, KEY, kind, identifier)) in self._digests
 
     def has_mail(self, address: str | None) -> bool:
         """Whether `address` is an e-mail address of an erased person."""
@@ -108,7 +112,7 @@ class Suppression:
         """
         if not self._digests or not text:
             return text
-        if column in KEY_COLUMNS and self.has_key(text):
+        if column in KEY_COLUMNS and self.has_key(text, KEY_COLUMNS[column]):
             return self.token_of_key(text)
         accounts = (ANYWHERE, *([account] if isinstance(account, str) else account or ()))
         matches = list(_WORD.finditer(text))
@@ -116,7 +120,7 @@ class Suppression:
         parts: list[str] = []
         done = place = 0
         while place < len(words):
-            hit = self._hit(text, matches, words, place, accounts)
+            hit = self._hit(text, matches, words, place, accounts, is_other_key=column.endswith(("_key", "_id")) and column not in OPEN_KEYS)
             if hit is None:
                 place += 1
                 continue
@@ -136,7 +140,9 @@ class Suppression:
             return [self.clean_value(item, account=account, column=column) for item in value]
         return value
 
-    def _hit(self, text: str, matches: list[re.Match[str]], words: list[str], place: int, accounts: tuple[str, ...]) -> tuple[int, str] | None:
+    def _hit(
+        self, text: str, matches: list[re.Match[str]], words: list[str], place: int, accounts: tuple[str, ...], *, is_other_key: bool
+    ) -> tuple[int, str] | None:
         for size in self._sizes:
             last = place + size - 1
             if last >= len(words) or any(matches[at + 1].start() - matches[at].end() > _LONGEST_GAP for at in range(place, last)):
@@ -147,7 +153,7 @@ class Suppression:
                 if is_whole and (MAIL, _hash(self._key, MAIL, "", joined)) in self._digests:
                     return size, TOKEN + _hash(self._key, "token", MAIL, joined)[:16] + TOKEN_HOST
                 continue
-            if (WORD, _hash(self._key, WORD, "", joined)) in self._digests:
+            if not (is_other_key and text[start:end].isdigit()) and (WORD, _hash(self._key, WORD, "", joined)) in self._digests:
                 return size, self.token_of_key(text[start:end])
             for account in accounts:
                 if (NAME, digest := _hash(self._key, NAME, account, joined)) in self._digests and (size > 1 or len(words) == 1):

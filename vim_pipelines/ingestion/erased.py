@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vim_pipelines.core.hashing import sha256_json
+from vim_pipelines.core.suppression import CONTACT, USER
 from vim_pipelines.ingestion.coerce import Rejected, Row
 from vim_pipelines.warehouse.base import KEYS_PER_QUERY, chunks
 
@@ -50,12 +51,12 @@ def cleaned_row(suppression: Suppression, entity: Entity, row: Row) -> Row:
     values = {
         column.name: suppression.clean(value, account=account, column=column.name)
         for column in entity.columns
-        if column.type == "text" and column.name not in (entity.key, "account_key") and isinstance(value := row.values.get(column.name), str)
+        if column.type == "text" and column.name != "account_key" and isinstance(value := row.values.get(column.name), str)
     }
     if all(row.values[name] is value for name, value in values.items()):
         return row
     changed = row.values | values
-    return replace(row, values=changed, content_hash=sha256_json(changed))
+    return replace(row, key=changed[entity.key], values=changed, content_hash=sha256_json(changed))
 
 
 def clean_quarantine(session: Session, suppression: Suppression, load_id: str) -> None:
@@ -69,7 +70,7 @@ def clean_quarantine(session: Session, suppression: Suppression, load_id: str) -
 def drop_events_of_erased(session: Session, suppression: Suppression, load_number: int) -> int:
     """Delete the events of erased persons from this load; returns how many there were."""
     users = session.rows("select distinct user_key from raw.usage_events where load_number = ? and user_key is not null", [load_number])
-    erased = [row["user_key"] for row in users if suppression.has_key(row["user_key"]) or suppression.has_mail(row["user_key"])]
+    erased = [row["user_key"] for row in users if suppression.has_key(row["user_key"], USER) or suppression.has_mail(row["user_key"])]
     dropped = 0
     for some in chunks(sorted(erased), KEYS_PER_QUERY):
         condition = f"load_number = ? and user_key in ({', '.join('?' * len(some))})"
@@ -79,7 +80,7 @@ def drop_events_of_erased(session: Session, suppression: Suppression, load_numbe
 
 
 def _is_erased(suppression: Suppression, key: str | None, email: str | None) -> bool:
-    return suppression.has_key(key) or suppression.has_mail(email)
+    return suppression.has_key(key, CONTACT) or suppression.has_mail(email)
 
 
 def _cleaned_rejection(suppression: Suppression, entity: Entity, item: Rejected) -> Rejected | None:

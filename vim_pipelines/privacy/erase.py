@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.core.suppression import Suppression, check_of
+from vim_pipelines.core.suppression import CONTACT, LOGIN, USER, Suppression, check_of
 from vim_pipelines.privacy import files, store_rows, warehouse_rows
 from vim_pipelines.privacy.suppressed import read_suppression, suppression_key
 from vim_pipelines.privacy.who import Identity, find
@@ -99,7 +99,7 @@ def _erase(settings: Settings, store: Store, asked: str, *, by: Actor, note: str
         with _reading(warehouse) as session:
             identity = find(asked, session, store)
         if not identity:
-            done = known is not None and (known.has_mail(asked.lower()) or known.has_key(asked))
+            done = known is not None and (known.has_mail(asked.lower()) or any(known.has_key(asked, kind) for kind in (CONTACT, USER, LOGIN)))
             if done:
                 files.vacuum(store)
                 return Erased("", {}, was_complete=True)

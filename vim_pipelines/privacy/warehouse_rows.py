@@ -52,7 +52,7 @@ def sweep(session: Session, identity: Identity, suppression: Suppression, *, now
             for column in hit:
                 _clean_column(session, table, column, all_columns, identity, suppression, found, write=write)
         if write and {"contact_key", "title"} <= all_columns and table not in entity_by_table:
-            for key in identity.keys:  # a title beside an account is a name in other words
+            for key in identity.contact_keys:  # a title beside an account is a name in other words
                 session.execute(f"update {table} set title = null where contact_key = ?", [suppression.token_of_key(key)])
     return found
 
@@ -119,7 +119,7 @@ def _clean_column(
 
 
 def _is_theirs(key: str, identity: Identity, suppression: Suppression) -> bool:
-    return key in identity.keys or key in {suppression.token_of_key(own) for own in identity.keys}
+    return key in identity.contact_keys or key in {suppression.token_of_key(own) for own in identity.contact_keys}
 
 
 def _clean_versions(
@@ -138,7 +138,7 @@ def _clean_versions(
     ended: dict[str, dict[str, Any]] = {}
     for row in session.rows(f"select * from {table} where {' or '.join(conditions)} order by known_at, captured_at", parameters):
         is_contact = entity.name == "contact"
-        is_own = is_contact and row["contact_key"] in identity.keys
+        is_own = is_contact and row["contact_key"] in identity.contact_keys
         scope = row.get("account_key") if "account_key" in entity.column_by_name else identity.scope
         if is_contact and not is_own:
             scope = None  # a namesake
@@ -149,6 +149,10 @@ def _clean_versions(
         if is_own:
             changed["title"] = None
         if changed == row:
+            if is_contact and any(
+                suppression.clean(row["full_name"] or "", account=name) != row["full_name"] for name in identity.accounts if row["full_name"]
+            ):
+                found.elsewhere[table] = found.elsewhere.get(table, 0) + 1
             continue
         changed["content_hash"] = sha256_json({column.name: changed[column.name] for column in entity.columns})
         found.count(table, 1)

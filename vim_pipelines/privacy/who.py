@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
 
-from vim_pipelines.core.suppression import ANYWHERE, Entry, entries_of
+from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.suppression import ANYWHERE, CONTACT, LOGIN, USER, Entry, entries_of
 from vim_pipelines.store.models import Person
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Identity:
     """What a person is called. `is_colleague`: one of ours (an approver, an account owner), whose name is meant at every account."""
 
     mails: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
+    contact_keys: tuple[str, ...] = ()
+    user_keys: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     logins: tuple[str, ...] = ()
@@ -34,13 +36,20 @@ class Identity:
         return bool(self.accounts or self.logins or self.is_colleague)
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of both kinds."""
+        return tuple(sorted({*self.contact_keys, *self.user_keys}))
+
+    @property
     def scope(self) -> tuple[str, ...]:
         """Accounts in whose rows the names are meant."""
         return (*self.accounts, ANYWHERE) if self.is_colleague else self.accounts
 
     def entries(self, key: bytes) -> frozenset[Entry]:
         """What is remembered of the person: hashes."""
-        return entries_of(key, mails=self.mails, keys=(*self.keys, *self.logins), names=self.names, accounts=self.scope)
+        return entries_of(
+            key, mails=self.mails, keys={CONTACT: self.contact_keys, USER: self.user_keys, LOGIN: self.logins}, names=self.names, accounts=self.scope
+        )
 
     def called(self) -> tuple[str, ...]:
         """Everything that the person is called, the longest first."""
@@ -53,64 +62,79 @@ class Identity:
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Identity:
         """From `as_json`."""
-        texts = [tuple(str(text) for text in value[name]) for name in ("mails", "keys", "names", "accounts", "logins")]
-        return cls(texts[0], texts[1], texts[2], texts[3], texts[4], bool(value["is_colleague"]))
+        texts = [tuple(str(text) for text in value[name]) for name in ("mails", "contact_keys", "user_keys", "names", "accounts", "logins")]
+        return cls(texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], bool(value["is_colleague"]))
 
 
 def find(asked: str, session: Session | None, store: Store) -> Identity:
     """The person behind an e-mail address, a contact's or a user's key, or a login; an empty identity if nobody is.
 
-    `session`: the warehouse, None where there is none yet. Names alone are not asked for: two people may bear one.
+    `session`: the warehouse, None where there is none yet. Names alone are not asked for: two people may bear one. VIM-E192 if `asked` is
+    the key of a contact and of a user who have different addresses: they are two people whose systems count alike.
     """
-    mails: set[str] = {asked.strip().lower()} if "@" in asked else set()
-    keys: set[str] = set()
+    asked = asked.strip()
+    mails: set[str] = {asked.lower()} if "@" in asked else set()
+    keys: dict[str, set[str]] = {CONTACT: {asked}, USER: {asked}, LOGIN: {asked}}
+    met: dict[str, set[str]] = {CONTACT: set(), USER: set(), LOGIN: set()}
     names: set[str] = set()
     accounts: set[str] = set()
-    logins: set[str] = set()
-    wanted_keys = {asked.strip()}
     is_colleague = False
-    for _round in range(ROUNDS):
-        before = (len(mails), len(keys), len(names), len(accounts), len(logins))
-        for row in _people(store, mails, wanted_keys):
+    for round_number in range(ROUNDS):
+        before = (len(mails), *(len(some) for some in met.values()), len(names), len(accounts))
+        reached: dict[str, set[str]] = {}
+        for row in _people(store, mails, keys[LOGIN]):
             is_colleague = True
-            logins |= {row.login} | {value for value in (row.slack_user_id, row.os_user, row.crm_user_id) if value}
+            met[LOGIN] |= {row.login} | {value for value in (row.slack_user_id, row.os_user, row.crm_user_id) if value}
             names.add(row.name)
-            mails |= {row.email.lower()} if row.email else set()
-        if session is not None:
-            for found in _warehouse_rows(session, mails, wanted_keys):
-                accounts |= {found["account_key"]} if found["account_key"] and not found["is_colleague"] else set()
-                keys |= {found["person_key"]} if found["person_key"] else set()
-                names |= {found["full_name"].strip()} if found["full_name"] and found["full_name"].strip() else set()
-                mails |= {found["email"].strip().lower()} if found["email"] else set()
-                is_colleague = is_colleague or found["is_colleague"]
-        wanted_keys |= keys
-        if (len(mails), len(keys), len(names), len(accounts), len(logins)) == before:
+            reached.setdefault(LOGIN, set()).update({row.email.lower()} if row.email else ())
+        for found in _warehouse_rows(session, mails, keys) if session is not None else ():
+            kind, email = found["kind"], (found["email"] or "").strip().lower()
+            is_colleague = is_colleague or kind == LOGIN
+            if found["account_key"] and kind != LOGIN:
+                accounts.add(found["account_key"])
+            if found["person_key"]:
+                met[kind].add(found["person_key"])
+            if found["full_name"] and found["full_name"].strip():
+                names.add(found["full_name"].strip())
+            if email:
+                reached.setdefault(kind, set()).add(email)
+        addresses = [some for some in reached.values() if some]
+        if round_number == 0 and not mails and len(addresses) > 1 and not set.intersection(*addresses):
+            raise VimError(
+                "VIM-E192", "This is the key of more than one person", why="A contact, a user or a colleague each have it", fix="Ask by e-mail address"
+            )
+        mails = mails.union(*addresses)
+        keys = {kind: some | met[kind] for kind, some in keys.items()}
+        if (len(mails), *(len(some) for some in met.values()), len(names), len(accounts)) == before:
             break
-    if not (accounts or logins or is_colleague):
+    if not (accounts or met[LOGIN] or is_colleague):
         return Identity()
-    return Identity(tuple(sorted(mails)), tuple(sorted(keys)), tuple(sorted(names)), tuple(sorted(accounts)), tuple(sorted(logins)), is_colleague)
+    sorted_values = [tuple(sorted(values)) for values in (mails, met[CONTACT], met[USER], names, accounts, met[LOGIN])]
+    return Identity(sorted_values[0], sorted_values[1], sorted_values[2], sorted_values[3], sorted_values[4], sorted_values[5], is_colleague)
 
 
-def _people(store: Store, mails: set[str], keys: set[str]) -> list[Person]:
+def _people(store: Store, mails: set[str], logins: set[str]) -> list[Person]:
     with store.session() as session:
-        return list(session.scalars(select(Person).where(or_(func.lower(Person.email).in_(sorted(mails)), Person.login.in_(sorted(keys))))))
+        return list(session.scalars(select(Person).where(or_(func.lower(Person.email).in_(sorted(mails)), Person.login.in_(sorted(logins))))))
 
 
-def _warehouse_rows(session: Session, mails: set[str], keys: set[str]) -> Iterable[dict[str, Any]]:
-    """Rows with account_key, person_key, full_name, email, is_colleague."""
-    asked_mails, asked_keys = sorted(mails) or [""], sorted(keys) or [""]
-    mail_marks, key_marks = (", ".join("?" * len(values)) for values in (asked_mails, asked_keys))
-    for table, key, name, email in (("contacts", "contact_key", "full_name", "email"), ("license_assignments", "user_key", "null", "user_email")):
+def _warehouse_rows(session: Session, mails: set[str], keys: Mapping[str, set[str]]) -> Iterable[dict[str, Any]]:
+    """Rows with kind, account_key, person_key, full_name, email."""
+    asked_mails = sorted(mails) or [""]
+    mail_marks = ", ".join("?" * len(asked_mails))
+    people = ((CONTACT, "contacts", "contact_key", "full_name", "email"), (USER, "license_assignments", "user_key", "null", "user_email"))
+    for kind, table, key, name, email in people:
         if session.table_exists(f"raw.{table}"):
+            asked_keys = sorted(keys[kind])
             yield from session.rows(
-                f"select distinct account_key, {key} as person_key, {name} as full_name, {email} as email, false as is_colleague"
-                f" from raw.{table} where lower(trim({email})) in ({mail_marks}) or {key} in ({key_marks})",
+                f"select distinct '{kind}' as kind, account_key, {key} as person_key, {name} as full_name, {email} as email"
+                f" from raw.{table} where lower(trim({email})) in ({mail_marks}) or {key} in ({', '.join('?' * len(asked_keys))})",
                 [*asked_mails, *asked_keys],
             )
     if session.table_exists("raw.accounts"):
         for name, email in (("csm_name", "csm_email"), ("owner_name", "owner_email"), ("null", "director_email")):
             yield from session.rows(
-                f"select distinct account_key, null as person_key, {name} as full_name, {email} as email, true as is_colleague"
+                f"select distinct '{LOGIN}' as kind, account_key, null as person_key, {name} as full_name, {email} as email"
                 f" from raw.accounts where lower(trim({email})) in ({mail_marks})",
                 asked_mails,
             )
