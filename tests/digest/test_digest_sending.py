@@ -172,12 +172,14 @@ def test_a_lost_answer_of_slack_is_looked_for(store, settings, night, now, slack
 def test_messages_about_work_and_digests_do_not_touch_each_others_rows(store, settings, night, now, mailbox):
     """The digest's rows wait in the same table: whoever sends requests would tell a director of a failed run instead."""
     from vim_pipelines.approvals.deliveries import channels_of, deliver, work_to_do
+    from vim_pipelines.approvals.sweeping import stuck
 
     mailbox.answers["RCPT"] = "451 4.7.1 Later"
     send(store, settings.model_copy(update={"slack_bot_token": None}), night, now)
     del mailbox.answers["RCPT"]
     later = now + timedelta(hours=1)
     assert work_to_do(store, channels_of(settings), later) is None
+    assert stuck(store, settings, ["mail"], now + timedelta(days=2)) == []
     assert deliver(store, channels_of(settings), settings=settings, now=later).sent == 0 and mailbox.mails == []
 
 

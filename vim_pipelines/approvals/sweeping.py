@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select, update
 
 from vim_pipelines.approvals.deciding import expire
+from vim_pipelines.approvals.deliveries import ABOUT_WORK
 from vim_pipelines.core.verdicts import Verdict
 from vim_pipelines.store.models import ApprovalRequest, Delivery, Draft
 from vim_pipelines.store.switches import why_nothing_is_written
@@ -60,7 +61,7 @@ def sweep(store: Store, policy: Policy, now: datetime) -> SweepReport:
 def stuck(store: Store, settings: Settings, channels: Collection[str], now: datetime) -> list[str]:
     """What has waited longer than `settings.drain_minutes`, in words: approvals, messages to `channels`, edits that wait for a judge. Empty: all moves.
 
-    While writing to the CRM is off, by mode or by switch, approvals wait on purpose.
+    While writing to the CRM is off, by mode or by switch, approvals wait on purpose. A digest that was not sent is dropped by the next one: nobody waits.
     """
     before = now - timedelta(minutes=settings.drain_minutes)
     found = []
@@ -71,7 +72,7 @@ def stuck(store: Store, settings: Settings, channels: Collection[str], now: date
             found += [f"{number} approved requests are not carried out, the oldest since {oldest:%Y-%m-%d %H:%M} UTC"] if number else []
         open_states = ("planned", "sending", "unknown")
         messages = select(func.count(), func.min(Delivery.created_at)).where(
-            Delivery.state.in_(open_states), Delivery.channel.in_(list(channels)), Delivery.created_at < before
+            Delivery.state.in_(open_states), Delivery.kind.in_(ABOUT_WORK), Delivery.channel.in_(list(channels)), Delivery.created_at < before
         )
         number, oldest = session.execute(messages).one()
         found += [f"{number} messages are not sent, the oldest since {oldest:%Y-%m-%d %H:%M} UTC"] if number else []
