@@ -9,7 +9,7 @@ from vim_pipelines.core.errors import VimError
 
 # The backfill policy of a plain asset and the owners of a job are marked beta in 1.13; the warnings would stand before every first screen.
 warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
-warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*owners.*of function.*job.*")
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*`owners`.*")
 
 #: Accounts are rows, never partitions; a partition is an as-of date.
 FIRST_AS_OF = date(2015, 1, 1)
