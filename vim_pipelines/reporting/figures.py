@@ -291,7 +291,7 @@ def _totals(session: Session, night: date) -> dict[str, Any]:
     )
     costs = session.rows(
         "select coalesce(sum(drafts), 0) as drafts, coalesce(sum(drafts_held), 0) as drafts_held, coalesce(sum(calls_without_price), 0) as unpriced,"
-        " coalesce(sum(cost_usd), 0) as cost_usd from marts.fct_llm_costs where as_of_date = ?",
+        " cast(coalesce(sum(cost_usd), 0) as decimal(18, 6)) as cost_usd from marts.fct_llm_costs where as_of_date = ?",
         [night],
     )[0]
     red = [row["amount"] for row in lines if row["risk_band"] == "red"]
@@ -398,7 +398,7 @@ def _renewals(session: Session, night: date, week_ago: date | None, requests: li
     """Accounts whose next opt-out lies within two quarters, the nearest first, then the larger."""
     rows = session.rows(
         "select account_key, max(account_name) as account_name, min(opt_out_date) as opt_out_date, min(days_to_opt_out) as days_to_opt_out,"
-        " count(*) as lines, count(line_value_annual_portfolio) as priced, sum(line_value_annual_portfolio) as value_annual"
+        " count(*) as lines, count(line_value_annual_portfolio) as priced, cast(sum(line_value_annual_portfolio) as decimal(18, 2)) as value_annual"
         " from marts.fct_renewals where as_of_date = ? and days_to_opt_out between 0 and ? group by account_key order by 4, 7 desc nulls last, 1",
         [night, DAYS_AHEAD],
     )
@@ -446,7 +446,7 @@ def _renewals(session: Session, night: date, week_ago: date | None, requests: li
 def _waste(session: Session, of: date, night: date) -> dict[str, Decimal | None]:
     """Waste per account as `of` a night, of the contract lines whose opt-out lies within two quarters of `night`; None where one line's is not known."""
     rows = session.rows(
-        "select account_key, count(*) as lines, count(waste_annual_portfolio) as known, sum(waste_annual_portfolio) as waste from marts.fct_license_waste"
+        "select account_key, count(*) as lines, count(waste_annual_portfolio) as known, cast(sum(waste_annual_portfolio) as decimal(18, 2)) as waste from marts.fct_license_waste"
         " where as_of_date = ? and opt_out_date between ? and ? group by account_key",
         [of, night, night + timedelta(days=DAYS_AHEAD)],
     )
@@ -462,7 +462,7 @@ def _waiting(session: Session, night: date, requests: list[dict[str, Any]]) -> l
     value = {
         row["account_key"]: row["value"] if row["lines"] == row["priced"] else None
         for row in session.rows(
-            "select account_key, count(*) as lines, count(line_value_annual_portfolio) as priced, sum(line_value_annual_portfolio) as value"
+            "select account_key, count(*) as lines, count(line_value_annual_portfolio) as priced, cast(sum(line_value_annual_portfolio) as decimal(18, 2)) as value"
             " from marts.fct_renewals where as_of_date = ? group by account_key",
             [night],
         )
