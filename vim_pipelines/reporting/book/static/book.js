@@ -111,15 +111,14 @@
     var list = lists[0], name = figure.getAttribute("data-filters");
     if (!list) return;
     if (name) {
-      var quiet = false;
-      view.addSignalListener("pick", function (_, value) {
-        if (quiet) return;
-        list.set(name, value && value.key && value.key.length ? String(value.key[value.key.length - 1]) : "");
+      var chosen = "";
+      view.addEventListener("click", function (_, item) {
+        var key = item && item.datum && item.datum.key ? String(item.datum.key) : "";
+        list.set(name, key === chosen ? "" : key); /* the same bar again: all accounts */
       });
       list.listeners.push(function (wanted) {
-        if (wanted[name]) return;
-        quiet = true; /* the form was cleared: so is the bar */
-        view.data("pick_store", []).runAsync().then(function () { quiet = false; });
+        chosen = wanted[name];
+        if (!chosen) view.data("pick_store", []).runAsync(); /* the form was cleared: so is the bar */
       });
     }
     var rows = spec.datasets && spec.datasets.accounts;
