@@ -445,7 +445,20 @@ def _run_job(settings: Settings, name: str, *, partition_key: str, debug: bool, 
             except DagsterExecutionInterruptedError:
                 raise KeyboardInterrupt from None
     if not result.success:
+        if _was_interrupted(result):
+            raise KeyboardInterrupt
         raise _failure(result)
+
+
+def _was_interrupted(result: Any) -> bool:
+    """Whether Ctrl-C ended the run: Dagster turns it into the failure of the step that was running."""
+    for event in result.all_events:
+        error = getattr(event.event_specific_data, "error", None)
+        while error is not None:
+            if error.cls_name == "DagsterExecutionInterruptedError":
+                return True
+            error = error.cause
+    return False
 
 
 @contextmanager

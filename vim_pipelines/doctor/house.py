@@ -170,7 +170,7 @@ def inbox(settings: Settings) -> Iterator[Finding]:
             yield Finding("inbox", "secret", "ok", "VIMOTION_INBOX_SECRET" if settings.inbox_secret is not None else f"{SECRET_FILE} in the home folder")
     people = _people(settings)
     if people is None:
-        yield Finding("inbox", "people", "ok", "there is no store yet")
+        yield Finding("inbox", "people", "ok", "nobody yet: the first run makes or migrates the store")
         return
     roles = {role: sum(person.is_active and person.role == role for person in people) for role in policy.roles}
     text = ", ".join(f"{count} {role}" for role, count in roles.items())
