@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,7 +105,8 @@ def query(block: Block, home: Path) -> int:
     """Every statement of a block on the published file, as an analyst reads it."""
     import duckdb
 
-    statements = [statement for statement in block.text.split(";") if statement.strip()]
+    text = re.sub(r"--[^\n]*", "", block.text)
+    statements = [statement for statement in text.split(";") if statement.strip()]
     with duckdb.connect(str(home / "published" / "vim.duckdb"), read_only=True) as connection:
         for statement in statements:
             connection.execute(statement).fetchall()
