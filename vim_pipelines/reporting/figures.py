@@ -181,7 +181,16 @@ class NightFigures:
         red, waste, waiting = self.figure("accounts_red"), self.figure("waste_annual"), sum(one.items for one in self.waiting)
         parts = [f"{red.text()} of {self.figure('accounts').text()} accounts red", f"{waste.text()} a year wasted", f"{waiting:,} waiting for a decision"]
         moved = len({change.account_key for change in self.changes})
-        return ", ".join([*parts, f"{moved:,} accounts changed" if moved else "nothing changed since the night before" if self.previous else "the first night"])
+        return ", ".join(
+            [
+                *parts,
+                f"{moved:,} account{'' if moved == 1 else 's'} changed"
+                if moved
+                else "nothing changed since the night before"
+                if self.previous
+                else "the first night",
+            ]
+        )
 
 
 def _is_news(figure: Figure) -> bool:
