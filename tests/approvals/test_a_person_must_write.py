@@ -64,7 +64,7 @@ def test_a_draft_that_even_the_offline_drafter_cannot_pass_goes_to_a_person(stor
     shown = show_request(store, asked.must_write[0])
     assert "A person must write this" in shown.text and "commitment, step 1" in shown.text and shown.actions == [] and shown.breaks == ()
     assert "half price" not in shown.text and "roadmap is about" not in shown.text
-    assert any("Northwind Robotics" in line for line in to_write_lines(to_write(store)))
+    assert any("Northwind Robotics" in line for line in to_write_lines(to_write(store), load_policy()))
     assert verify_chain(store) == []
 
 

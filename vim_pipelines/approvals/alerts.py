@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, update
 
 from vim_pipelines.approvals.people import person_view
+from vim_pipelines.approvals.policy import covers
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.store.models import Alert, Person
+from vim_pipelines.store.notes import clean_note
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -70,12 +72,12 @@ def acknowledge(store: Store, alert_id: str, *, person: Actor, note: str | None,
 
     Raises VIM-E122 (no such alert), VIM-E043 (neither one of those who were told, nor of the highest role for the account's segment).
     """
-    note = (note or "").replace("\x00", "").strip() or None
+    note = clean_note(note)
     with store.session() as session:
         alert = _find(session, alert_id)
         people = [person_view(row) for row in session.scalars(select(Person))]
         told = {other.login for other in recipients(alert_view(alert), people, policy)}
-        is_director = person.role == policy.roles[-1] and (not person.segments or alert.segment in person.segments)
+        is_director = person.role == policy.roles[-1] and covers(person.segments, alert.segment)
         if person.name not in told and not is_director:
             raise VimError(
                 "VIM-E043",
@@ -110,7 +112,7 @@ def recipients(alert: AlertView, people: Sequence[PersonView], policy: Policy) -
     owner = [person for person in active if named and person.email == named]
     if owner:
         return owner
-    return [person for person in active if person.role == policy.roles[-1] and (not person.segments or alert.segment in person.segments)]
+    return [person for person in active if person.role == policy.roles[-1] and covers(person.segments, alert.segment)]
 
 
 def alert_view(row: Alert) -> AlertView:

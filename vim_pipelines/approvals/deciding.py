@@ -15,13 +15,14 @@ from sqlalchemy.orm import Session
 
 from vim_pipelines.approvals import events
 from vim_pipelines.approvals.events import SYSTEM, chained, step
-from vim_pipelines.approvals.policy import Actor, Policy
-from vim_pipelines.approvals.queue import Request, endorsers, find_request, is_for_a_person, rests_on, stakes_of, view
+from vim_pipelines.approvals.policy import Actor, Policy, covers
+from vim_pipelines.approvals.queue import Request, endorsers, find_request, is_for_a_person, rests_on, view
 from vim_pipelines.approvals.states import DECISIONS, NOTE_NEEDED
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.lifecycle.words import standing, word_of
 from vim_pipelines.store.engine import Store
 from vim_pipelines.store.models import ApprovalEvent, ApprovalRequest, Draft, LifecycleOverride, OutboxEntry, Person
+from vim_pipelines.store.notes import clean_note
 
 
 def decide(
@@ -41,7 +42,7 @@ def decide(
     the version that the person read. Raises VIM-E040 (no such request), E041 (a newer version exists), E042 (decided, or its time is over),
     E043 (role, segment, own edit, the same person twice), E044 (the stored text was edited), E045 (a note is needed).
     """
-    note = (note or "").replace("\x00", "").strip() or None
+    note = clean_note(note)
     if decision not in DECISIONS:
         raise VimError("VIM-E042", f"'{decision}' is not a decision", fix=f"Use one of {', '.join(DECISIONS)}")
     if decision in NOTE_NEEDED and note is None:
@@ -110,21 +111,16 @@ def may_decide(request: ApprovalRequest, person: Actor, policy: Policy, version:
 
 
 def _refuse_outsider(request: ApprovalRequest, person: Actor, policy: Policy) -> None:
-    if person.segments and request.segment not in person.segments:
+    if not covers(person.segments, request.segment):
         segment = request.segment or "no known segment"
         raise VimError(
             "VIM-E043", f"{person.name} may not decide on {request.request_id}", why=f"Its account is in {segment}", fix="Ask somebody who decides for it"
         )
-    needed = _role_needed(request, policy)
-    if policy.rank(person.role) < max(policy.rank(needed), 0):
+    needed, _ = policy.needs(request)
+    if not policy.suffices(person.role, needed):
         raise VimError(
             "VIM-E043", f"{person.name} ({person.role}) may not decide on {request.request_id}", why=f"It needs the role {needed}", fix=f"Ask a {needed}"
         )
-
-
-def _role_needed(request: ApprovalRequest, policy: Policy) -> str:
-    """By the question's own policy and today's, whichever asks more; a role that the policy no longer knows ranks lowest, so today's rule holds."""
-    return max(request.approver_role, policy.approver_role(request.document, stakes_of(request)), key=policy.rank)
 
 
 def _is_first_of_two(session: Session, request: ApprovalRequest, person: Actor, policy: Policy) -> bool:
@@ -134,7 +130,7 @@ def _is_first_of_two(session: Session, request: ApprovalRequest, person: Actor, 
     before = endorsers(session, request)
     if person.name in before:
         raise VimError("VIM-E043", f"{person.name} has approved {request.request_id} already", why="It needs two different people", fix="Ask a second person")
-    needed = max(request.approvals_needed, policy.approvals_needed(request.document, stakes_of(request)))
+    _, needed = policy.needs(request)
     return len(_still_entitled(session, request, before, policy)) + 1 < needed
 
 
@@ -148,13 +144,13 @@ def _still_entitled(session: Session, request: ApprovalRequest, names: Sequence[
     for actor, role in session.execute(events_of.order_by(ApprovalEvent.event_number)):
         roles[actor] = role
     known = {row.login: row for row in session.scalars(select(Person).where(Person.login.in_(names)))}
-    needed = max(policy.rank(_role_needed(request, policy)), 0)
+    needed, _ = policy.needs(request)
 
     def counts(name: str) -> bool:
         row = known.get(name)
         if row is None:
-            return policy.rank(roles[name]) >= needed
-        return row.is_active and policy.rank(row.role) >= needed and (not row.segments or request.segment in row.segments)
+            return policy.suffices(roles[name], needed)
+        return row.is_active and policy.suffices(row.role, needed) and covers(row.segments, request.segment)
 
     return [name for name in names if counts(name)]
 

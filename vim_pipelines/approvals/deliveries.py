@@ -23,7 +23,7 @@ from vim_pipelines.approvals.channels.base import Channel, Kind, Message, Undeli
 from vim_pipelines.approvals.messages import alert_message, failure_message, list_message, request_message
 from vim_pipelines.approvals.people import PersonView, list_people, who_decides
 from vim_pipelines.approvals.policy import Policy, policy_of
-from vim_pipelines.approvals.queue import Request, show_request, stakes_of, view
+from vim_pipelines.approvals.queue import Request, show_request, view
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.store.locks import exclusive
@@ -136,7 +136,7 @@ def plan(store: Store, channels: Sequence[Channel], *, policy: Policy, now: date
 
 def _due(request: ApprovalRequest, people: Sequence[PersonView], policy: Policy) -> tuple[Kind, list[PersonView]]:
     """The latest thing that is to be said about a waiting request, and to whom. Whoever edited the text is not asked: he may not approve it."""
-    role = max(request.approver_role, policy.approver_role(request.document, stakes_of(request)), key=policy.rank)
+    role, _ = policy.needs(request)
     kind: Kind = "ask"
     if request.escalated_at is not None:
         kind, role = "escalation", max(role, policy.deadlines.escalate_to, key=policy.rank)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import update
 
 from vim_pipelines.approvals.deciding import hold_disputed
+from vim_pipelines.approvals.policy import covers
 from vim_pipelines.approvals.queue import find_request
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.lifecycle.phases import load_map
@@ -40,7 +41,7 @@ def dispute_fact(
         account_key, seen_on, segment = request.account_key, request.as_of_date, request.segment
         names = {str(row["metric"]): str(row["metric"]) for row in request.payload["facts"] if row.get("metric")}
         names |= {str(row["handle"]): str(row["metric"]) for row in request.payload["facts"] if row.get("metric") and row.get("handle")}
-    if policy.rank(person.role) < 0 or (person.segments and segment not in person.segments):
+    if policy.rank(person.role) < 0 or not covers(person.segments, segment):
         raise VimError(
             "VIM-E043", f"{person.name} may not dispute a fact of {request_id}", why=f"Its account is in {segment or 'no known segment'}",
             fix="Ask somebody who decides for it",

@@ -29,6 +29,7 @@ from vim_pipelines.reasoning.judge import make_judge
 from vim_pipelines.reasoning.playbooks import Playbook, load_playbooks
 from vim_pipelines.reasoning.render import render
 from vim_pipelines.store.models import ApprovalRequest, Draft
+from vim_pipelines.store.notes import clean_note
 
 if TYPE_CHECKING:
     from vim_pipelines.reasoning.schema import DraftDocument
@@ -112,7 +113,7 @@ def edit(
         _may_edit(session, request, person, policy, version, now)
         base = session.get_one(Draft, request.draft_id)
         draft = _row(session, base, read.document, checked, person, now, "checking" if has_judge else "written")
-        draft.structured = draft.structured | {"edit_note": (note or "").replace("\x00", "").strip() or None, "editor": [person.role, person.channel]}
+        draft.structured = draft.structured | {"edit_note": clean_note(note), "editor": [person.role, person.channel]}
         session.add(draft)
         session.flush()
         if has_judge:

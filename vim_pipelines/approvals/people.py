@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from vim_pipelines.approvals.policy import Actor, Policy
+from vim_pipelines.approvals.policy import Actor, Policy, covers
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.store.models import Person
 
@@ -140,11 +140,7 @@ def deciders(store: Store, policy: Policy, role: str, segment: str | None) -> li
 
 def who_decides(people: Sequence[PersonView], policy: Policy, role: str, segment: str | None) -> list[PersonView]:
     """Those of `people` who may decide what needs `role` at an account of `segment`."""
-    return [
-        person
-        for person in people
-        if person.is_active and policy.rank(person.role) >= max(policy.rank(role), 0) and (not person.segments or segment in person.segments)
-    ]
+    return [person for person in people if person.is_active and policy.suffices(person.role, role) and covers(person.segments, segment)]
 
 
 def check_password(store: Store, login: str, password: str) -> PersonView | None:

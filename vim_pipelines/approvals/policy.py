@@ -6,11 +6,12 @@ under one rule could be sent under another.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -44,6 +45,39 @@ class Stakes:
     segment: str | None = None
     amount_at_stake: Decimal | None = None
     stake_currency: str | None = None
+
+
+class Question(Protocol):
+    """What is asked of people, as it was when it was asked: a row of the store, or one line of the inbox."""
+
+    @property
+    def document(self) -> str: ...
+    @property
+    def approver_role(self) -> str: ...
+    @property
+    def approvals_needed(self) -> int: ...
+    @property
+    def arr_amount(self) -> Decimal | None: ...
+    @property
+    def currency(self) -> str | None: ...
+    @property
+    def risk_band(self) -> str | None: ...
+    @property
+    def segment(self) -> str | None: ...
+    @property
+    def amount_at_stake(self) -> Decimal | None: ...
+    @property
+    def stake_currency(self) -> str | None: ...
+
+
+def stakes_of(question: Question) -> Stakes:
+    """What the policy decides by, as it was when the question was asked."""
+    return Stakes(question.arr_amount, question.currency, question.risk_band, question.segment, question.amount_at_stake, question.stake_currency)
+
+
+def covers(segments: Collection[str], segment: str | None) -> bool:
+    """Whether somebody with these segments acts for an account of `segment`. No segments: for all of them, also for an account whose segment is unknown."""
+    return not segments or segment in segments
 
 
 class _Strict(BaseModel):
@@ -199,6 +233,19 @@ class Policy(_Strict):
         """How many different people must approve the same text: 1 or 2."""
         two = self.two_people
         return 2 if document in two.documents or stakes.segment in two.segments or two.reached(stakes) else 1
+
+    def needs(self, question: Question) -> tuple[str, int]:
+        """The role that must decide and how many people, by the question's own policy and today's, whichever asks more.
+
+        A role that the policy no longer knows ranks lowest, so today's rule holds.
+        """
+        stakes = stakes_of(question)
+        role = max(question.approver_role, self.approver_role(question.document, stakes), key=self.rank)
+        return role, max(question.approvals_needed, self.approvals_needed(question.document, stakes))
+
+    def suffices(self, role: str, needed: str) -> bool:
+        """Whether somebody in `role` may decide what needs `needed`. A role that does not exist may nothing."""
+        return self.rank(role) >= max(self.rank(needed), 0)
 
 
 def policy_of(settings: Settings) -> Policy:

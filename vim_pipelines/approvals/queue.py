@@ -28,7 +28,7 @@ from vim_pipelines.approvals.payload import (
     planned_criteria,
     request_id_of,
 )
-from vim_pipelines.approvals.policy import Policy, Stakes, load_policy
+from vim_pipelines.approvals.policy import Policy, load_policy, stakes_of
 from vim_pipelines.core.dates import end_of_day
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.store.engine import Store
@@ -386,11 +386,6 @@ def _basis_key(session: Session, latest: ApprovalRequest) -> str | None:
 def _latest(session: Session, account_key: str, document: str) -> ApprovalRequest | None:
     statement = select(ApprovalRequest).where(ApprovalRequest.account_key == account_key, ApprovalRequest.document == document)
     return session.scalar(statement.order_by(ApprovalRequest.version.desc()).limit(1))
-
-
-def stakes_of(request: ApprovalRequest) -> Stakes:
-    """What the policy decides by, as it was when the question was asked."""
-    return Stakes(request.arr_amount, request.currency, request.risk_band, request.segment, request.amount_at_stake, request.stake_currency)
 
 
 def _as_before(latest: ApprovalRequest) -> AccountInfo:

@@ -169,7 +169,7 @@ def _visible(inbox: Inbox, ask: Ask, request_id: str) -> Row:
 def sight_of(inbox: Inbox, ask: Ask) -> Sight:
     row = _visible(inbox, ask, _id(ask))
     detail = show_request(inbox.store, row.request_id)
-    role, needed = row.needs(inbox.policy)
+    role, needed = inbox.policy.needs(row)
     may = may_decide(row, ask.visitor.actor, inbox.policy) and ask.person.login not in detail.endorsed_by and not detail.breaks and bool(detail.actions)
     return Sight(row, detail, role, needed, may, _newer(inbox, detail))
 

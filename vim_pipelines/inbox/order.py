@@ -13,7 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from vim_pipelines.approvals.policy import Actor, Policy, Stakes
+from vim_pipelines.approvals.policy import Actor, Policy, covers
 
 ORDER_IN_WORDS = "Sorted by revenue x risk x nearness of the opt-out day (or the renewal, where no opt-out day is known); what is unknown counts as middling."
 
@@ -52,11 +52,6 @@ class Row:
     audience: str
 
     @property
-    def stakes(self) -> Stakes:
-        """What the policy looks at."""
-        return Stakes(self.arr_amount, self.currency, self.risk_band, self.segment, self.amount_at_stake, self.stake_currency)
-
-    @property
     def lean_risk(self) -> float | None:
         """0 (calm) to 100."""
         return self.context.get("lean_risk")
@@ -77,11 +72,6 @@ class Row:
                     continue
         return None
 
-    def needs(self, policy: Policy) -> tuple[str, int]:
-        """The role that must decide and how many people, by the question's own policy and today's, whichever asks more."""
-        role = max(self.approver_role, policy.approver_role(self.document, self.stakes), key=policy.rank)
-        return role, max(self.approvals_needed, policy.approvals_needed(self.document, self.stakes))
-
 
 def weight(row: Row, policy: Policy, today: date) -> float:
     """Revenue x risk x nearness, in multiples of the director's limit."""
@@ -100,18 +90,18 @@ def sort_key(row: Row, policy: Policy, today: date) -> tuple[float, datetime, st
 
 def may_see(person: Actor, segment: str | None) -> bool:
     """Whether the account is one of the person's: who has segments sees only theirs, and learns nothing of the others by guessing ids."""
-    return not person.segments or segment in person.segments
+    return covers(person.segments, segment)
 
 
 def may_decide(row: Row, person: Actor, policy: Policy) -> bool:
     """What the pages offer. Whether it holds is said by `decide` alone."""
-    role, _ = row.needs(policy)
-    return row.state == "pending" and may_see(person, row.segment) and policy.rank(person.role) >= max(policy.rank(role), 0) and row.edited_by != person.name
+    role, _ = policy.needs(row)
+    return row.state == "pending" and may_see(person, row.segment) and policy.suffices(person.role, role) and row.edited_by != person.name
 
 
 def is_low_risk(row: Row, policy: Policy) -> bool:
     """Whether it may be approved together with others: green, inside the house, nothing lifts it above the role of its kind, one person is enough."""
-    role, people = row.needs(policy)
+    role, people = policy.needs(row)
     return row.state == "pending" and row.risk_band == "green" and row.audience == "internal" and people == 1 and role == policy.roles[0]
 
 

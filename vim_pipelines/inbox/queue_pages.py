@@ -72,7 +72,7 @@ def show_queue(inbox: Inbox, ask: Ask) -> Response:
     found, rows, given = found_rows(inbox, ask, wanted)
     lines = []
     for row in rows:
-        role, needed = row.needs(policy)
+        role, needed = policy.needs(row)
         may = may_decide(row, actor, policy)
         lines.append(Line(row, role, needed, tuple(given.get(row.request_id, ())), may, may and is_low_risk(row, policy)))
     values: dict[str, Any] = {
@@ -118,7 +118,7 @@ def export(inbox: Inbox, ask: Ask) -> Response:
     head += ["Next date", "Date is", "Decide by (UTC)", "Role needed", "People needed"]
     rows = []
     for row in found:
-        role, needed = row.needs(policy)
+        role, needed = policy.needs(row)
         name, day = row.deadline() or (None, None)
         rows.append(
             [row.request_id, row.account_name, row.account_key, policy.title(row.document), row.version, row.state, row.arr_amount, row.currency,

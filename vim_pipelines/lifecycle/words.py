@@ -16,6 +16,7 @@ from vim_pipelines.core.dates import end_of_day
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
 from vim_pipelines.lifecycle.phases import MANUAL, WAIVERS, LifecycleMap
+from vim_pipelines.store.notes import clean_note
 
 if TYPE_CHECKING:
     from vim_pipelines.lifecycle.phases import Requirement
@@ -138,7 +139,7 @@ def make_word(
     `values` are further columns; `words` those about the account so far. Raises VIM-E045 without a note, VIM-E047 for a word that means nothing,
     VIM-E043 for one that this role may not say. The id is made from the word, so that the same word sent twice stands once.
     """
-    note = (note or "").replace("\x00", "").strip()
+    note = clean_note(note) or ""
     if not note:
         raise VimError("VIM-E045", "A note is needed", why="The word stands in the record by name and reason", fix="Add --note 'why'")
     if unknown := sorted(set(values) - set(COLUMNS)):
