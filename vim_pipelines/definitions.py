@@ -34,6 +34,9 @@ from vim_pipelines.transform.assets import dbt_steps
 #: Reading back what was verified costs requests of the vendor's daily pool: once a night, not every hour.
 LOOK_FOR_DRIFT = {"ops": {"reconcile_outbox": {"config": {"look_for_drift": True}}}}
 
+#: The launchpad counts by default; the schedule is turned on by whoever wants it done.
+THIN = {"ops": {"thin_by_age": {"config": {"is_dry_run": False}}}}
+
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """All definitions of one installation. Opens nothing: the store and the portfolio file are read when a run starts."""
@@ -57,6 +60,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 description="Once a night also reads back what was verified, and names the writes that no longer hold in the CRM.",
             ),
             _morning(settings),
+            dg.ScheduleDefinition(
+                name="weekly_retention",
+                job_name="retention",
+                cron_schedule="15 5 * * 0",
+                execution_timezone=settings.timezone,
+                run_config=THIN,
+                default_status=dg.DefaultScheduleStatus.STOPPED,
+                description="Keeps one night a week of the long marts and forgets old texts. Off until somebody turns it on: it deletes.",
+            ),
         ],
         sensors=[*approval_sensors(settings), *batch_sensors(settings)],
         resources={

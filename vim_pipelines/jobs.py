@@ -240,6 +240,23 @@ def export_traces(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata(report.metadata())
 
 
+class RetentionConfig(dg.Config):
+    """Whether to thin, or only to count."""
+
+    is_dry_run: bool = Field(default=True, description="Only count what would go. Without it rows are deleted, which cannot be undone.")
+
+
+@dg.op(required_resource_keys={"settings", "store"})
+def thin_by_age(context: dg.OpExecutionContext, config: RetentionConfig) -> None:
+    """Thin the long marts to one night a week, and forget old model answers, drafts and messages."""
+    from vim_pipelines.privacy.retention import run_retention
+
+    settings = context.resources.settings
+    with _permanent():
+        report = run_retention(settings, context.resources.store, now=settings.now(), is_dry_run=config.is_dry_run)
+    context.add_output_metadata({"is_dry_run": report.is_dry_run, "rows": report.rows, **{table.table: table.rows for table in report.tables if table.rows}})
+
+
 class BacktestConfig(dg.Config):
     """What to judge: the portfolio (empty), or a folder with an activity history."""
 
@@ -276,6 +293,17 @@ def backtest_score(context: dg.OpExecutionContext, config: BacktestConfig) -> No
 )
 def backtest() -> None:
     backtest_score()
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    tags={**NEVER_AGAIN, **OPENS_WAREHOUSE},
+    config=dg.RunConfig(ops={"thin_by_age": RetentionConfig()}),
+    owners=[ENGINEERS],
+    description="Keep one night a week of the long marts after VIMOTION_RETENTION_DAILY_DAYS, and forget old texts of the operations store.",
+)
+def retention() -> None:
+    thin_by_age()
 
 
 @dg.job(
@@ -393,4 +421,5 @@ JOBS: list[Any] = [
     digest,
     langsmith_export,
     backtest,
+    retention,
 ]

@@ -89,6 +89,20 @@ class Settings(BaseSettings):
         description="Secret of at least 32 characters that keys the list of erased persons. Not set: one is made in the home folder. Changed or lost, "
         "the list knows nobody any more: it must outlive every rotation.",
     )
+    retention_daily_days: int = Field(
+        default=35,
+        ge=14,
+        description="Days before the newest night for which `vimotion retention run` keeps every night of the long marts; before that the last of each week.",
+    )
+    retention_llm_text_days: int = Field(
+        default=400, ge=30, description="Days after which `vimotion retention run` forgets the text of a language model's answer; its cost and hashes stay."
+    )
+    retention_draft_days: int = Field(
+        default=400, ge=30, description="Days after which `vimotion retention run` deletes a draft that nobody was asked about and that has a successor."
+    )
+    retention_message_days: int = Field(
+        default=400, ge=30, description="Days after which `vimotion retention run` deletes the row of a message that arrived or was given up."
+    )
     night_niceness: int = Field(
         default=10, ge=0, le=19, description="Unix niceness of the night, so that the inbox on the same machine answers first; 0 gives way to nobody."
     )

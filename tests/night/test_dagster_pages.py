@@ -117,7 +117,7 @@ def test_the_launchpad_opens_with_the_defaults_filled_in(repository):
             assert job.run_config, job.name
 
 
-@pytest.mark.parametrize("name", ["write_back", "replan", "reconcile", "approvals_sweep", "check_edits"])
+@pytest.mark.parametrize("name", ["write_back", "replan", "reconcile", "approvals_sweep", "check_edits", "retention"])
 def test_a_launch_with_the_defaults_works_where_nothing_waits(name, settings, monkeypatch):
     """Nothing is approved, rejected or edited in an empty store: the run says so and ends well."""
     from contextlib import nullcontext
@@ -138,7 +138,7 @@ def test_what_opens_the_warehouse_runs_alone_and_decisions_do_not_wait_for_the_n
     from vim_pipelines.night import DAGSTER_YAML
 
     tagged = {job.name for job in repository.get_all_jobs() if "vim/warehouse" in job.tags}
-    assert tagged == {"portfolio_audit", "mirror_fields", "backtest"}
+    assert tagged == {"portfolio_audit", "mirror_fields", "backtest", "retention"}
     runs = yaml.safe_load(DAGSTER_YAML)["concurrency"]["runs"]
     assert {"key": "vim/warehouse", "limit": 1} in runs["tag_concurrency_limits"] and runs["max_concurrent_runs"] > 1
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from small_marts import CUSTOMERS, HOSTILE, NIGHT, furnish
+from small_marts import BEFORE, CUSTOMERS, HOSTILE, NIGHT, WEEK_AGO, furnish
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.reporting.book import charts
@@ -220,3 +220,19 @@ def test_every_account_and_manager_has_a_page(book):
     access = json.loads((written.path / "access.json").read_text())
     assert {one["segment"] for one in access.values()} == {"enterprise", "mid_market", "smb"} and len(access) == 5
     assert written.as_of_date == NIGHT
+
+
+def test_the_book_of_a_night_that_retention_thinned_is_refused(marts):
+    """Its accounts would look as if nothing had ever been asked of them; the last night of that week is whole."""
+    with marts.session() as session:
+        session.execute("delete from marts.fct_requirements")
+        session.execute(
+            "insert into marts.fct_requirements (account_key, as_of_date, requirement_id, phase)"
+            " select account_key, as_of_date, 'p2_red_flags', 2 from marts.fct_account_state"
+        )
+        assert read_book(session, BEFORE).night == BEFORE
+        session.execute("delete from marts.fct_requirements where as_of_date = ? and account_key <> 'ACC-1'", [BEFORE])
+        with pytest.raises(VimError, match=f"{BEFORE} were thinned") as caught:
+            read_book(session, BEFORE)
+        assert caught.value.code == "VIM-E194" and str(NIGHT) in caught.value.fix
+        assert [read_book(session, night).night for night in (WEEK_AGO, NIGHT, None)] == [WEEK_AGO, NIGHT, NIGHT]

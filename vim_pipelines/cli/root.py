@@ -25,7 +25,7 @@ Examples:
 #: The first screen by who asks: a CSM does not look for `backtest`, an analyst not for `sandbox`.
 SECTIONS: dict[str, tuple[str, ...]] = {
     "First steps": ("demo", "init", "doctor"),
-    "Engineers: run the pipeline": ("audit", "account", "portfolio", "publish", "digest", "batches", "llm", "sandbox", "person"),
+    "Engineers: run the pipeline": ("audit", "account", "portfolio", "publish", "digest", "batches", "llm", "sandbox", "person", "retention"),
     "Customer Success: decide": ("inbox", "replan", "write-back", "audit-trail"),
     "Analysts: read and judge": ("book", "evals", "backtest", "bench", "calibrate"),
 }

@@ -104,6 +104,7 @@ CODES: dict[str, ErrorCode] = {
         ErrorCode("VIM-E191", "Something about this person is being carried out", 8),
         ErrorCode("VIM-E192", "Nobody of that name is known", 7),
         ErrorCode("VIM-E193", "The note of an erasure names the person", 7),
+        ErrorCode("VIM-E194", "The long marts of this night were thinned", 7),
         ErrorCode("VIM-E170", "The reader role may do more than read the marts", 4),
         ErrorCode("VIM-E171", "A metric cannot be written as one query", 2),
         ErrorCode("VIM-E099", "An unexpected failure", 70),

@@ -19,7 +19,7 @@ from sqlalchemy import delete, func, select
 
 from vim_pipelines.approvals.people import PersonView, check_password, find_person
 from vim_pipelines.core.net import is_loopback
-from vim_pipelines.store.models import LoginAttempt, Person
+from vim_pipelines.store.models import LOGIN_ATTEMPT_DAYS, LoginAttempt, Person
 
 if TYPE_CHECKING:
     from vim_pipelines.approvals.policy import Actor
@@ -30,7 +30,6 @@ SESSION_HOURS = 8
 #: Wrong passwords for one login within the window before it has to wait. A person mistypes three times; a list of passwords is stopped.
 MAX_FAILURES = 8
 FAILURE_WINDOW_MINUTES = 15
-ATTEMPTS_KEPT_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def log_in(store: Store, login: str, password: str, now: datetime) -> PersonView
     name = hashlib.sha256(login.casefold().encode("utf-8", "replace")).hexdigest()
     since = now - timedelta(minutes=FAILURE_WINDOW_MINUTES)
     with store.session() as session:
-        session.execute(delete(LoginAttempt).where(LoginAttempt.at < now - timedelta(days=ATTEMPTS_KEPT_DAYS)))
+        session.execute(delete(LoginAttempt).where(LoginAttempt.at < now - timedelta(days=LOGIN_ATTEMPT_DAYS)))
         failures = session.scalar(
             select(func.count()).select_from(LoginAttempt).where(LoginAttempt.login == name, LoginAttempt.at > since, LoginAttempt.succeeded.is_(False))
         )

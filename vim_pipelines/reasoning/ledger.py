@@ -182,6 +182,8 @@ class Ledger:
         best: FinishedCall | None = None
         with self._reading.connect() as connection:
             for call_id, provider, model, status, response, stop_reason, cost in connection.execute(_FINISHED, {"key": draft_key}).all():
+                if status == "ok" and response is None:
+                    continue  # retention has forgotten the answer: it is asked again
                 if best is None or FINAL.index(status) < FINAL.index(best.status):
                     served: Provider = "openai" if provider == "openai" else "anthropic"
                     best = FinishedCall(call_id, served, model, status, str((response or {}).get("text", "")), stop_reason, cost)

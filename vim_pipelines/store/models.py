@@ -36,6 +36,9 @@ HOLDING_STATES = ("approved", "executing", "applied", "verified")
 #: States of one message: `settled` when it shows how the question ended, `unknown` when the channel's answer never came.
 DELIVERY_STATES = ("planned", "sending", "sent", "unknown", "failed", "settled")
 
+#: Days for which an attempt to log in is kept.
+LOGIN_ATTEMPT_DAYS = 7
+
 #: States of one intended write. `unknown`: sent, no answer; the outside world must be read before anything is sent again.
 OUTBOX_STATES = ("planned", "sending", "sent", "unknown", "verified", "skipped", "failed", "conflicted", "undone")
 

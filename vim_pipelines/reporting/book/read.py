@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vim_pipelines.core.dates import as_day
+from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_text
 from vim_pipelines.reporting.figures import NightFigures, read_figures, read_requests
 
@@ -130,6 +132,8 @@ def read_book(session: Session, as_of: date | None = None, evaluations: Path | N
     """
     figures = read_figures(session, as_of)
     night = figures.as_of_date
+    if not _is_last(session, night):
+        _refuse_thinned(session, night)
 
     def of_night(mart: str, order: str, where: str = "") -> list[Row]:
         if not session.table_exists(f"marts.{mart}"):
@@ -176,6 +180,29 @@ def read_evaluations(folder: Path) -> dict[str, dict[str, Any]]:
         except ValueError:
             found[name] = {"day": day, "result": {"error": "the file is not JSON"}}
     return found
+
+
+def _refuse_thinned(session: Session, night: date) -> None:
+    """VIM-E194 if retention has left this night's long marts to accounts with a request: the others' pages would look as if nothing were asked of them.
+
+    Of a thinned night the last one of its week is whole.
+    """
+    if not all(session.table_exists(f"marts.{mart}") for mart in ("fct_account_state", "fct_requirements")):
+        return
+
+    def accounts(mart: str, day: date) -> int:
+        return int(session.scalar(f"select count(distinct account_key) from marts.{mart} where as_of_date = ?", [day]))
+
+    sunday = night + timedelta(days=6 - night.weekday())
+    kept = as_day(session.scalar("select max(as_of_date) from marts.fct_account_state where as_of_date between ? and ?", [night, sunday]) or night)
+    if accounts("fct_requirements", night) >= min(accounts("fct_account_state", night), accounts("fct_requirements", kept)):
+        return
+    raise VimError(
+        "VIM-E194",
+        f"The long marts of {night} were thinned",
+        why="After some weeks one night a week is kept (vimotion retention show)",
+        fix=f"Ask for {kept}, the night of that week that was kept, or compute it again: vimotion audit --as-of {night}",
+    )
 
 
 def _is_last(session: Session, night: date) -> bool:
