@@ -23,10 +23,12 @@ from sqlalchemy import func, select
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "approvals"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lifecycle"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "signals"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "store"))
 
 from actions_by_hand import ACCOUNT, frame
 from approval_drafts import NOW, make_draft
 from lifecycle_facts import COMPLETE, facts
+from stores import empty_postgres, postgres_address, settings_for
 from test_health_contributions import CALM
 
 from vim_pipelines.approvals.deciding import decide
@@ -54,6 +56,8 @@ from vim_pipelines.store.locks import exclusive
 from vim_pipelines.store.models import Alert, Delivery, Draft, LlmCall, LoginAttempt
 from vim_pipelines.warehouse import Session, open_warehouse
 from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
+
+__all__ = ["postgres_address"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DBT = REPOSITORY / "dbt_project" / "models"
@@ -416,6 +420,22 @@ def test_messages_that_arrived_go_and_those_about_open_questions_stay(office: Ho
     with office.store.session() as session:
         assert set(session.scalars(select(Delivery.delivery_id))) == {"kept", "unknown", "new"}
         assert session.scalar(select(func.count()).select_from(LoginAttempt)) == 1
+
+
+@pytest.mark.slow
+def test_postgresql_forgets_the_same(postgres_address: str, tmp_path: Path) -> None:
+    """Its JSON compares with nothing and tells a stored null from none; the rules must not care."""
+    settings = settings_for(empty_postgres(postgres_address), tmp_path)
+    store = open_store(settings)
+    with store.session() as session:
+        session.add_all([call("old", response={"text": "said"}), call("none", "error"), call("open", "started", response={"text": "said"})])
+        session.add(LoginAttempt(login="0", at=NOW, succeeded=False))
+    for version in (1, 2):
+        make_draft(store, account="ACC-2", version=version, facts=f"facts-{version}")
+    found = {table.table: table.rows for table in run_retention(settings, store, now=LATER, is_dry_run=False).tables}
+    assert found == {"store.llm_calls": 1, "store.drafts": 1, "store.deliveries": 0, "store.login_attempts": 1}
+    assert run_retention(settings, store, now=LATER, is_dry_run=True).rows == 0 and verify_chain(store) == []
+    store.engine.dispose()
 
 
 # --- the command ----------------------------------------------------------------------------------------------------
