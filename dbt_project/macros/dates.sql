@@ -62,3 +62,16 @@
     {%- if not loop.last %} union all{% endif %}
     {%- endfor %}
 {%- endmacro %}
+
+{#- First day of the calendar month and of the calendar quarter, and the calendar year: no setting of a session moves these, as WEEK_START moves weeks. -#}
+{% macro month_start(expression) -%}
+    cast(date_trunc('month', {{ expression }}) as date)
+{%- endmacro %}
+
+{% macro quarter_start(expression) -%}
+    cast(date_trunc('quarter', {{ expression }}) as date)
+{%- endmacro %}
+
+{% macro calendar_year(expression) -%}
+    cast(extract(year from {{ expression }}) as bigint)
+{%- endmacro %}

@@ -125,6 +125,7 @@ def test_ctrl_c_in_a_real_process(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "vim_pipelines.cli", "--home", str(tmp_path / "home"), "sandbox", "up"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"VIMOTION_SANDBOX_ACCOUNTS": "20", "VIMOTION_SANDBOX_WEEKS": "40"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background starts its children deaf to it
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline().startswith("export ")

@@ -132,7 +132,10 @@ def daily_marts() -> tuple[str, ...]:
         for model in yaml.safe_load(file.read_text()).get("models") or []
     ]
     return tuple(
-        model["name"] for model in models if any(column["name"] == "as_of_date" for column in model.get("columns", [])) and model["name"] != "dim_accounts"
+        model["name"]
+        for model in models
+        if any(column["name"] == "as_of_date" for column in model.get("columns", []))
+        and model["name"] not in ("dim_accounts", "fct_account_weeks")  # of the newest date alone
     )
 
 

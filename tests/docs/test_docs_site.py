@@ -93,6 +93,7 @@ def test_every_page_opens_in_a_browser_without_error_or_request_to_another_host(
                     wrong.append(f"{address} scrolls sideways on a phone")
             tab.set_viewport_size({"width": 1280, "height": 900})
             tab.goto(f"{origin}/index.html")
+            tab.wait_for_load_state("networkidle")  # a key that comes before the page's script listens is lost
             tab.keyboard.press("/")
             tab.keyboard.type("opt-out")
             tab.get_by_text(re.compile(r"\d+ results")).wait_for(timeout=30_000)

@@ -102,6 +102,12 @@ def test_the_projects_own_fields_are_mirrored_only_under_a_signed_standing_appro
     [(accounts,)] = home.rows("select count(*) from marts.fct_account_signals_current")
     assert f"{accounts} accounts: {accounts} written" in home.run("write-back", "mirror").stdout
     assert f"{accounts} unchanged" in home.run("write-back", "mirror").stdout
+
+
+@pytest.mark.slow  # a night; smaller: the echo's own tests in tests/ingestion
+def test_our_own_writes_are_no_new_versions_of_the_customer(home):
+    home.run("write-back", "sign", "--as", "director")
+    home.run("write-back", "mirror")
     before = home.rows("select count(*) from raw.accounts")
     home.audit()
     assert home.rows("select count(*) from raw.accounts") == before, "our own writes are no new versions of the customer"

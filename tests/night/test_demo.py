@@ -47,11 +47,17 @@ def test_the_walk_is_done_as_it_is_described_and_again_it_is_only_shown(home):
     assert "verified" in shown and shown.count("attempts 1,") == shown.count("attempts "), "nothing was sent twice"
 
 
+def listens_to_ctrl_c():
+    """A shell in the background starts its children deaf to SIGINT, and they stay so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_end_from_outside_ends_what_the_demo_started(home, number):
     process = subprocess.Popen(
         [sys.executable, "-m", "vim_pipelines.cli", "--home", str(home.path), "demo", "--no-dagster"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | home.variables,
+        preexec_fn=listens_to_ctrl_c,
     )  # fmt: skip
     assert process.stdout is not None
     address = None

@@ -98,6 +98,7 @@ def test_the_same_day_again_changes_nothing(home):
     assert again["as_of_date"] == "2026-06-28"
 
 
+@pytest.mark.slow  # two nights; smaller: the lock's own tests in tests/store
 def test_a_second_audit_is_refused_and_a_killed_one_leaves_no_lock_and_no_half(home):
     """A Dagster pool kept the slot of a killed run, and every later audit waited for it without a word."""
     before = home.fingerprint(without=RUN_RECORDS)

@@ -399,7 +399,7 @@ def build_sheet(
     for handle, risk in zip(RISK_HANDLES, rank_risks(risk_rows), strict=False):
         add(handle, _risk(risk))
     window = _usage_window(facts, as_of)
-    add(WINDOW_HANDLE, None if window is None else _own("usage_window", "account", window, None, None))
+    add(WINDOW_HANDLE, None if window is None else _own("usage_window", "account", window, "marts.fct_account_signals", account_key))
     for handles, group in zip(GROUP_HANDLES, _groups(by_key), strict=False):
         for name, group_fact in group.items():
             add(handles[name], group_fact)

@@ -10,7 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.money import format_money, known_sum
@@ -22,11 +26,6 @@ if TYPE_CHECKING:
 Kind = Literal["money", "usd", "count", "share"]
 #: Two quarters: how far ahead the Director's table of opt-out dates looks.
 DAYS_AHEAD = 182
-#: Documents that plan what is done about an account; a nudge, an audit or a brief beside one does not hide its state.
-PLANS = (
-    "early_renewal_strategy", "expansion_case", "license_optimization_plan", "re_plan", "risk_mitigation_plan", "save_play", "success_plan",
-    "value_realization_roadmap", "win_back",
-)  # fmt: skip
 #: What a rejected request is called that no person decided on: every draft failed a gate.
 TO_WRITE = "for a person to write"
 #: A sum of money that moves by less than this share from one night to the next is usage's daily breath, not news.
@@ -200,6 +199,12 @@ def _is_news(figure: Figure) -> bool:
     if figure.value is None or figure.before is None:
         return True
     return abs(float(figure.value - figure.before)) > NEWS_SHARE * max(abs(float(figure.before)), 1.0)  # type: ignore[operator]
+
+
+@lru_cache(maxsize=1)
+def _beside_plans() -> frozenset[str]:
+    """Documents that are no plan."""
+    return frozenset(yaml.safe_load(Path(__file__).with_name("beside_plans.yaml").read_text(encoding="utf-8")))
 
 
 def shown(value: Decimal | float | int | None, kind: Kind, currency: str | None) -> str:
@@ -419,7 +424,8 @@ def _renewals(session: Session, night: date, week_ago: date | None, requests: li
             session.rows("select account_key, lean_risk, risk_band from marts.fct_account_signals where as_of_date = ?", [week_ago]) if week_ago else []
         )
     }
-    plans = {row["account_key"]: row for row in requests if row["document"] in PLANS}
+    beside = _beside_plans()
+    plans = {row["account_key"]: row for row in requests if row["document"] not in beside}
     asked: dict[str, date] = {}
     for row in [*[row for row in requests if row["state"] == "pending"], *[row for row in alerts if not row["is_acknowledged"]]]:
         asked[row["account_key"]] = min(row["as_of_date"], asked.get(row["account_key"], row["as_of_date"]))

@@ -27,9 +27,9 @@ final as (
     select
         date_day,
         {{ iso_week_start('date_day') }} as week_start,
-        cast(date_trunc('month', date_day) as date) as month_start,
-        cast(date_trunc('quarter', date_day) as date) as quarter_start,
-        cast(extract(year from date_day) as bigint) as calendar_year
+        {{ month_start('date_day') }} as month_start,
+        {{ quarter_start('date_day') }} as quarter_start,
+        {{ calendar_year('date_day') }} as calendar_year
     from days
     where date_day < cast('2040-01-01' as date)
 
