@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 from inbox_world import AS_OF, NOW, PASSWORD, Browser, ask_about
 
+from vim_pipelines.approvals.alert_rules import NightRow, Past, new_alerts
 from vim_pipelines.approvals.disputing import open_request
 from vim_pipelines.approvals.edits import EditReport
 from vim_pipelines.approvals.people import add_person
@@ -16,13 +18,13 @@ from vim_pipelines.inbox import change_pages, item_pages
 from vim_pipelines.store.models import Alert
 
 
-def add_alert(store, number, *, segment="mid_market"):
+def add_alert(store, number, *, segment="mid_market", facts=()):
     text = f"Notice was served by Customer {number}."
     with store.session() as session:
         session.add(
             Alert(
                 alert_id=f"alert-{number}", account_key=f"ACC-{number}", account_name=f"Customer {number}", kind="notice_served", episode="2026-06-27", as_of_date=AS_OF,
-                segment=segment, facts=[], text=text, text_sha256=sha256_text(text), created_at=NOW,
+                segment=segment, facts=list(facts), text=text, text_sha256=sha256_text(text), created_at=NOW,
             )
         )  # fmt: skip
 
@@ -103,6 +105,22 @@ def test_an_alert_is_acknowledged_once_and_only_by_whom_it_concerns(app, ada, do
     assert dirk.post("/alerts/alert-1/acknowledge", {}).status_code == 409
     page = dora.get("/alerts").text
     assert "I call them" in page and page.count("I have seen it") == 1
+
+
+def test_an_alert_as_the_night_writes_it_is_shown_whole(dora, store):
+    """Facts of an alert have more than one shape: whose it is travels with it, and has nothing to show."""
+    row = NightRow("ACC-7", "Rosa <b> Limited", "mid_market", csm_name="Carl", director_email="dora@vendor.example", notice_received_on=AS_OF, arr_amount=Decimal(77058), currency="USD")
+    (new,) = new_alerts([row], Past(None, {}, frozenset()), load_policy().alerts, AS_OF)
+    with store.session() as session:
+        session.add(
+            Alert(
+                alert_id="alert-7", account_key=new.account_key, account_name=new.account_name, kind=new.kind, episode=new.episode, as_of_date=AS_OF,
+                segment=new.segment, facts=list(new.facts), text=new.text, text_sha256=sha256_text(new.text), created_at=NOW,
+            )
+        )  # fmt: skip
+    answer = dora.get("/alerts")
+    assert answer.status_code == 200 and "<h2>Rosa &lt;b&gt; Limited has given notice</h2>" in answer.text
+    assert "<li>ARR: $77,058</li>" in answer.text and "marts.fct_account_signals" in answer.text and "dora@vendor.example" not in answer.text and "# Rosa" not in answer.text
 
 
 def test_slacks_door_stands_outside_the_forms_but_not_outside_its_signature(settings, store):

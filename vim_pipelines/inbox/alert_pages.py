@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from vim_pipelines.approvals.alerts import AlertView, acknowledge, list_alerts, recipients, show_alert
 from vim_pipelines.approvals.people import list_people
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.inbox.order import may_see
+from vim_pipelines.inbox.text import render
 from vim_pipelines.inbox.web import Ask, Inbox, page, seen_other
 
 MOST_ALERTS = 200
@@ -21,7 +23,8 @@ def show_alerts(inbox: Inbox, ask: Ask) -> Response:
     me, is_highest = ask.person.login, ask.person.role == inbox.policy.roles[-1]
     told = {alert.alert_id: [one.name for one in recipients(alert, people, inbox.policy)] for alert in waiting}
     may = {alert.alert_id for alert in waiting if is_highest or me in {one.login for one in recipients(alert, people, inbox.policy)}}
-    return page(inbox, ask, "alerts.html", waiting=waiting, told=told, may=may, seen=[alert for alert in mine if alert.acknowledged_at is not None])
+    texts = {alert.alert_id: Markup(render(alert.text, ())) for alert in waiting}
+    return page(inbox, ask, "alerts.html", waiting=waiting, texts=texts, told=told, may=may, seen=[alert for alert in mine if alert.acknowledged_at is not None])
 
 
 def do_acknowledge(inbox: Inbox, ask: Ask) -> Response:
