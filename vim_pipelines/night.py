@@ -11,6 +11,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from vim_pipelines.approvals.deliveries import DeliveryReport
     from vim_pipelines.approvals.policy import Actor
+    from vim_pipelines.approvals.queue import Request
     from vim_pipelines.approvals.rerun import Rerun, RerunPlan
     from vim_pipelines.evaluation.backtest_card import CalibrationCard
     from vim_pipelines.reasoning.batches.collect import CollectReport
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from vim_pipelines.settings import Settings
     from vim_pipelines.store.engine import Store
     from vim_pipelines.warehouse.base import Warehouse
-    from vim_pipelines.writeback.apply import ReconcileReport
+    from vim_pipelines.writeback.apply import ReconcileReport, WriteBackReport
     from vim_pipelines.writeback.mirror import MirrorReport
 
 #: What ends a round of write-backs: the next request would meet the same.
@@ -96,8 +98,42 @@ def run_audit(settings: Settings, as_of: date | None, *, say: Callable[[str], No
     return summarise(warehouse, store, as_of, portfolio=portfolio.name, seconds=0.0, cpu_seconds=0.0)
 
 
-def run_write_backs(settings: Settings) -> tuple[list[str], list[VimError]]:
-    """Finish open writes, then carry out every approved request: a line each, and the errors of those that could not be.
+@dataclass(frozen=True)
+class WriteBackRound:
+    """What one round of write-backs did: `taken_up` is what dead runs had left open, `results` a report or an error for each approved request."""
+
+    taken_up: ReconcileReport
+    results: tuple[tuple[Request, WriteBackReport | VimError], ...]
+
+    @property
+    def failures(self) -> list[VimError]:
+        """The errors of the requests that could not be carried out."""
+        return [result for _, result in self.results if isinstance(result, VimError)]
+
+    def lines(self) -> list[str]:
+        """For the command line."""
+        lines = self.taken_up.lines()
+        for request, result in self.results:
+            lines += [f"{request.request_id} {request.account_name}: {result}"] if isinstance(result, VimError) else result.lines()
+        return lines
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values: `taken_up`, `written` as reports, `failed` with the error's code and text."""
+        from vim_pipelines.approvals.text import as_json
+
+        return {
+            "taken_up": as_json(self.taken_up),
+            "written": [as_json(result) for _, result in self.results if not isinstance(result, VimError)],
+            "failed": [
+                {"request_id": request.request_id, "account_name": request.account_name, "code": result.code, "error": str(result)}
+                for request, result in self.results
+                if isinstance(result, VimError)
+            ],
+        }
+
+
+def run_write_backs(settings: Settings) -> WriteBackRound:
+    """Finish open writes, then carry out every approved request.
 
     One request that fails does not keep the others waiting, unless what stopped it would stop them all (credentials, the switch, the day's
     requests): then the others stay approved.
@@ -108,18 +144,17 @@ def run_write_backs(settings: Settings) -> tuple[list[str], list[VimError]]:
     from vim_pipelines.writeback.targets import open_target
 
     store = open_store(settings)
-    failures: list[VimError] = []
+    results: list[tuple[Request, WriteBackReport | VimError]] = []
     with open_target(settings) as crm:
-        lines = reconcile(store, crm, settings=settings, now=settings.now()).lines()
+        taken_up = reconcile(store, crm, settings=settings, now=settings.now())
         for request in approved_ready(store, limit=1000):
             try:
-                lines += write_back(store, crm, request.request_id, settings=settings, now=settings.now(), run_id="cli").lines()
+                results.append((request, write_back(store, crm, request.request_id, settings=settings, now=settings.now(), run_id="cli")))
             except VimError as error:
-                failures.append(error)
-                lines.append(f"{request.request_id} {request.account_name}: {error}")
+                results.append((request, error))
                 if error.code in STOPS_ALL:
                     break
-    return lines, failures
+    return WriteBackRound(taken_up, tuple(results))
 
 
 def run_reconcile(settings: Settings, *, look_for_drift: bool) -> ReconcileReport:
@@ -319,7 +354,7 @@ def _disputed(store: Store, now: datetime) -> dict[str, set[str]]:
     return {account_key: facts for account_key, said in words.items() if (facts := set(standing(said, now.date()).disputes))}
 
 
-def undo_write_back(settings: Settings, request_id: str, *, person: Actor, note: str | None) -> list[str]:
+def undo_write_back(settings: Settings, request_id: str, *, person: Actor, note: str | None) -> WriteBackReport:
     """Put back what one request changed, in the name of the person who asks."""
     from vim_pipelines.approvals.deciding import may_undo
     from vim_pipelines.approvals.policy import policy_of
@@ -330,7 +365,7 @@ def undo_write_back(settings: Settings, request_id: str, *, person: Actor, note:
     store = open_store(settings)
     may_undo(store, request_id, person, policy_of(settings))
     with open_target(settings) as crm:
-        return undo(store, crm, request_id, settings=settings, now=settings.now(), actor=person, note=note).lines()
+        return undo(store, crm, request_id, settings=settings, now=settings.now(), actor=person, note=note)
 
 
 def run_replans(settings: Settings) -> list[str]:

@@ -89,6 +89,17 @@ def test_an_edit_from_a_file_that_cannot_be_used_changes_nothing(house, tmp_path
     assert show_request(store, request_id).state == "pending"
 
 
+def test_a_decision_can_be_read_by_a_script(house):
+    """What a script reads is the request as `inbox list --json` shows it; a refusal keeps its status and says nothing on standard output."""
+    run, store, request_id = house
+    refused = run("reject", request_id, "--as", "csm", "--json")
+    assert refused.exit_code == 7 and refused.stdout == "" and "VIM-E045" in refused.stderr
+    listed = json.loads(run("list", "--json").stdout)[0]
+    decided = json.loads(run("reject", request_id, "--as", "csm", "--note", "too long", "--json").stdout)
+    assert decided["state"] == show_request(store, request_id).state == "rejected" and decided["note"] == "too long"
+    assert set(decided) == {*listed, "is_first_of_two"} and decided["request_id"] == request_id
+
+
 def test_without_a_channel_delivering_says_so(house):
     run, _, _ = house
     assert "No channel is connected" in run("deliver").output

@@ -1,5 +1,6 @@
 """The way from an open batch to approval requests, as Dagster runs it: sensor, job, questions from the published copy."""
 
+import json
 import subprocess
 import sys
 from datetime import date, datetime, timedelta
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 
 from vim_pipelines.approvals.context import SIGNAL_COLUMNS
+from vim_pipelines.cli import main
 from vim_pipelines.definitions import build_definitions
 from vim_pipelines.night import run_collection
 from vim_pipelines.reasoning.batches.waiting import wall_clock
@@ -95,6 +98,17 @@ def test_the_questions_wait_until_the_audit_of_the_batchs_date_is_published(sett
     assert (report.collected, report.requested) == (1, 1)
     assert requests(store)["A"].arr_amount == 60000 and requests(store)["A"].risk_band == "red"
     assert run_collection(settings, store).looked_at == 0
+
+
+def test_the_command_tells_a_script_what_the_round_did(settings, store, monkeypatch):
+    monkeypatch.setattr("vim_pipelines.sandbox.night.is_served", lambda settings: True)
+    add_batch(store)
+    publish(settings, AS_OF)
+    add_draft(store, "A")
+    done = CliRunner().invoke(main, ["--home", str(settings.home), "batches", "collect", "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["batches_collected"], told["requests_made"], told["drafts_waiting"]) == (1, 1, 0) and set(requests(store)) == {"A"}
 
 
 def test_only_what_nobody_was_asked_about_and_nothing_newer_replaced_is_asked(settings, store):

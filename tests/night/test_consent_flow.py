@@ -40,8 +40,10 @@ def test_an_approved_text_reaches_the_crm_once_and_is_read_back(home):
     request = next(row for row in requests(home) if row["account_key"] == "ACC-HEADLINE" and row["document"] == "value_realization_roadmap")
     shown = home.run("inbox", "show", request["request_id"]).stdout
     assert "150 seats" in shown and "Approval will:" in shown
-    home.run("inbox", "approve", request["request_id"], "--as", "director", "--note", "go")
-    home.run("write-back", "run")
+    decided = json.loads(home.run("inbox", "approve", request["request_id"], "--as", "director", "--note", "go", "--json").stdout)
+    assert (decided["state"], decided["note"], decided["is_first_of_two"]) == ("approved", "go", False)
+    carried_out = json.loads(home.run("write-back", "run", "--json").stdout)
+    assert [(one["request_id"], one["state"]) for one in carried_out["written"]] == [(request["request_id"], "verified")] and carried_out["failed"] == []
     [record] = crm_rows(home, "VIM_Draft__c")
     [task] = crm_rows(home, "Task")
     detail = json.loads(home.run("inbox", "show", "--json", request["request_id"]).stdout)
@@ -53,7 +55,8 @@ def test_an_approved_text_reaches_the_crm_once_and_is_read_back(home):
     assert len(crm_rows(home, "VIM_Draft__c")) == len(crm_rows(home, "Task")) == 1
     assert "whole" in home.run("audit-trail", "verify").stdout
 
-    home.run("write-back", "undo", request["request_id"], "--as", "director", "--note", "sent too early")
+    put_back = json.loads(home.run("write-back", "undo", request["request_id"], "--as", "director", "--note", "sent too early", "--json").stdout)
+    assert put_back["state"] == "undone" and {entry["state"] for entry in put_back["entries"]} == {"undone"}
     assert crm_rows(home, "Task") == []
     assert requests(home, "undone")[0]["request_id"] == request["request_id"]
 
@@ -89,8 +92,9 @@ def test_a_text_that_was_edited_after_its_approval_is_not_written(home, column):
     with closing(sqlite3.connect(home.path / "operations.db")) as connection, connection:
         changed = "replace(payload, 'seats', 'chairs')" if column == "payload" else "'0' || substr(approved_sha256, 2) || 'x'"
         connection.execute(f"update approval_requests set {column} = {changed} where request_id = ?", [request["request_id"]])
-    done = home.run("write-back", "run", check=False)
-    assert "VIM-E044" in done.stdout + done.stderr
+    done = home.run("write-back", "run", "--json", check=False)
+    [failed] = json.loads(done.stdout)["failed"]
+    assert (failed["request_id"], failed["code"], done.returncode) == (request["request_id"], "VIM-E044", 7) and "VIM-E044" in done.stderr
     assert crm_rows(home, "VIM_Draft__c") == [] and crm_rows(home, "Task") == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -32,10 +33,12 @@ def batches() -> None:
 
 
 @batches.command("collect")
+@click.option("--json", "as_json", is_flag=True, help="What was found and made, as JSON on standard output.")
 @click.pass_obj
-def batches_collect(state: dict[str, Any]) -> None:
+def batches_collect(state: dict[str, Any], as_json: bool) -> None:
     """Look at every open batch now, make drafts of what has ended and ask for approvals (the sensor does the same in Dagster)."""
     from vim_pipelines.night import run_collection
 
     with served_settings(state["overrides"]) as settings:
-        click.echo("\n".join(run_collection(settings).lines()))
+        report = run_collection(settings)
+    click.echo(json.dumps(report.metadata(), indent=2) if as_json else "\n".join(report.lines()))

@@ -60,11 +60,13 @@ def _decision(name: str, decision: str, summary: str, *, note_needed: bool) -> N
     @click.option("--note", required=False, help="Why. Needed." if note_needed else "Why.")
     @click.option("--version", type=int, help="The version that you read. Default: the newest; a stale one is refused.")
     @click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
+    @click.option("--json", "as_json", is_flag=True, help="The request as it then stands, as JSON on standard output.")
     @click.pass_obj
-    def command(state: dict[str, Any], request_id: str, note: str | None, version: int | None, acting_as: str | None) -> None:
+    def command(state: dict[str, Any], request_id: str, note: str | None, version: int | None, acting_as: str | None, as_json: bool) -> None:
         from vim_pipelines.approvals.deciding import decide
         from vim_pipelines.approvals.policy import policy_of
         from vim_pipelines.approvals.queue import show_request
+        from vim_pipelines.approvals.text import request_json
 
         settings = settings_of(state)
         store = store_of(state)
@@ -73,8 +75,12 @@ def _decision(name: str, decision: str, summary: str, *, note_needed: bool) -> N
         decided = decide(
             store, current.request_id, decision, person=person, version=version or current.version, note=note, now=settings.now(), policy=policy_of(settings)
         )
+        is_first_of_two = decision == "approve" and decided.state == "pending"
+        if as_json:
+            click.echo(json.dumps(request_json(decided) | {"is_first_of_two": is_first_of_two}, indent=2))
+            return
         click.echo(f"{decided.request_id} {decided.account_name}, {decided.document}: {decided.state} by {person.name} ({person.role})")
-        if decision == "approve" and decided.state == "pending":
+        if is_first_of_two:
             click.echo("One of two approvals is on record; another person's is needed.")
         if decided.state == "approved":
             click.echo("Next: vimotion write-back run")

@@ -175,11 +175,11 @@ def walk(settings: Settings, store: Store, tour: Tour, say: Callable[[str], obje
             policy=policy_of(settings),
         )
         say(f"Approved: {decided.request_id} by {director.name} ({director.role}), bound to sha256 {(decided.approved_sha256 or '')[:16]}...")
-    lines, failures = run_write_backs(settings)
-    for line in lines:
+    done = run_write_backs(settings)
+    for line in done.lines():
         say(line)
-    if failures:
-        raise failures[0]
+    if done.failures:
+        raise done.failures[0]
     writes = find_writes(store, tour.request_id)
     for line in shown_records(writes):
         say(line)

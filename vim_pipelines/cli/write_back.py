@@ -17,16 +17,17 @@ def write_back() -> None:
 
 
 @write_back.command("run")
+@click.option("--json", "as_json", is_flag=True, help="What was carried out, and what failed, as JSON on standard output.")
 @click.pass_obj
-def write_back_run(state: dict[str, Any]) -> None:
+def write_back_run(state: dict[str, Any], as_json: bool) -> None:
     """Carry out every approved request now (the sensor does the same in Dagster), after finishing what a dead process left open."""
     from vim_pipelines.night import run_write_backs
 
     with served_settings(state["overrides"]) as settings:
-        lines, failures = run_write_backs(settings)
-        click.echo("\n".join(lines) if lines or failures else "Nothing is approved and unwritten.")
-        if failures:
-            raise failures[0]
+        done = run_write_backs(settings)
+        click.echo(json.dumps(done.as_json(), indent=2) if as_json else "\n".join(done.lines()) or "Nothing is approved and unwritten.")
+        if done.failures:
+            raise done.failures[0]
 
 
 @write_back.command("list")
@@ -100,16 +101,19 @@ def write_back_retry(state: dict[str, Any], request_id: str, note: str, acting_a
 @click.option("--note", help="Why.")
 @click.option("--as", "acting_as", help="Act in this role; in the sandbox only.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option("--json", "as_json", is_flag=True, help="What was put back as JSON on standard output.")
 @click.pass_obj
-def write_back_undo(state: dict[str, Any], request_id: str, note: str | None, acting_as: str | None, yes: bool) -> None:
+def write_back_undo(state: dict[str, Any], request_id: str, note: str | None, acting_as: str | None, yes: bool, as_json: bool) -> None:
     """Put back what one request changed in the CRM."""
+    from vim_pipelines.approvals.text import as_json as plain
     from vim_pipelines.night import undo_write_back
 
     person = person_of(state, acting_as)
     if not settings_of(state).is_sandbox:
         confirm(f"Put back in the CRM what {request_id} changed?", yes=yes)
     with served_settings(state["overrides"]) as settings:
-        click.echo("\n".join(undo_write_back(settings, request_id, person=person, note=note)))
+        report = undo_write_back(settings, request_id, person=person, note=note)
+    click.echo(json.dumps(plain(report), indent=2) if as_json else "\n".join(report.lines()))
 
 
 @write_back.command("sign")
