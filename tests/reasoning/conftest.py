@@ -1,5 +1,4 @@
 import sys
-import tempfile
 import time
 from datetime import timedelta
 from decimal import Decimal
@@ -10,25 +9,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "store"))
 
 from reasoning_cases import AS_OF, HEADLINE_ACCOUNT, HEADLINE_CORE, NOW, fact_rows
-from stores import store_url
+from stores import postgres_address, store_url
 
 from vim_pipelines.settings import Settings
 from vim_pipelines.store import open_store
 
-__all__ = ["store_url"]
-
-
-@pytest.fixture(scope="session")
-def postgres_address():
-    """A PostgreSQL outside pytest's folders: pgserver runs as another user, and every pytest session that starts closes those folders to it."""
-    pgserver = pytest.importorskip("pgserver", reason="pgserver (test extra) is not installed: no real PostgreSQL here")
-    folder = Path(tempfile.mkdtemp(prefix="vim-reasoning-postgres-"))
-    folder.chmod(0o755)
-    server = pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        yield server.get_uri(database="{database}").replace("%7Bdatabase%7D", "{database}")
-    finally:
-        server.cleanup()
+__all__ = ["postgres_address", "store_url"]
 
 
 @pytest.fixture

@@ -5,11 +5,14 @@ Imported by the conftest files of tests/store, tests/approvals and tests/writeba
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -18,18 +21,24 @@ from vim_pipelines.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def postgres_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a PostgreSQL server of this test session; `{database}` is still to be named."""
+def postgres_address() -> Iterator[str]:
+    """Address of a PostgreSQL server of this test session; `{database}` is still to be named.
+
+    Not below pytest's own folder: the server runs as another user, and every pytest that starts closes that folder to all but its own.
+    """
     pgserver = pytest.importorskip("pgserver", reason="pgserver (test extra) is not installed: no real PostgreSQL here")
-    server = _started(pgserver, tmp_path_factory.mktemp("postgres"))
+    folder = Path(tempfile.mkdtemp(prefix="vim-tests-postgres-"))
+    server = _started(pgserver, folder)
     address = server.get_uri(database="{database}").replace("%7Bdatabase%7D", "{database}")
     with psycopg.connect(address.format(database="postgres"), autocommit=True) as connection:
         connection.execute("alter system set fsync = off")  # no test cuts the power
+        connection.execute("alter system set max_wal_size = '64MB'")
         connection.execute("select pg_reload_conf()")
     try:
         yield address
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _started(pgserver: Any, folder: Path) -> Any:
@@ -47,11 +56,16 @@ def _started(pgserver: Any, folder: Path) -> Any:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Address of an empty operations store, once per kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'operations.db'}"
-    return empty_postgres(request.getfixturevalue("postgres_address"))
+        yield f"sqlite:///{tmp_path / 'operations.db'}"
+        return
+    address = request.getfixturevalue("postgres_address")
+    made = empty_postgres(address)
+    yield made
+    with psycopg.connect(address.format(database="postgres"), autocommit=True) as connection:
+        connection.execute(f"drop database {urlsplit(made).path[1:]} with (force)")  # eight megabytes each
 
 
 def empty_postgres(address: str) -> str:
