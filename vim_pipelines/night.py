@@ -254,16 +254,19 @@ def run_digest(settings: Settings, store: Store | None = None, *, is_forced: boo
 
     A night that is older than the last complete day with data is nobody's news: the audit of that day is still to come, or failed and told so.
     """
+    from vim_pipelines.approvals.people import list_people
+    from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.portfolio.file import last_data_day, load_portfolio
-    from vim_pipelines.reporting.digest.sending import send_digest
-    from vim_pipelines.reporting.figures import read_figures
+    from vim_pipelines.reporting.digest.sending import limits, send_digest
+    from vim_pipelines.reporting.figures import read_nights
     from vim_pipelines.reporting.reading import reading_marts
     from vim_pipelines.store import open_store
 
-    newest = last_data_day(load_portfolio(settings.portfolio, settings), settings)
+    store = store or open_store(settings)
+    newest, people = last_data_day(load_portfolio(settings.portfolio, settings), settings), list_people(store)
     with reading_marts(settings) as session:
-        night = read_figures(session)
-    return send_digest(store or open_store(settings), settings, night, now=settings.now(), newest_day=newest, is_forced=is_forced)
+        nights = read_nights(session, limits(people, policy_of(settings)))
+    return send_digest(store, settings, nights, people, now=settings.now(), newest_day=newest, is_forced=is_forced)
 
 
 def run_mirror(settings: Settings) -> MirrorReport:

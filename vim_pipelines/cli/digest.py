@@ -19,9 +19,10 @@ def digest() -> None:
 
 @digest.command("show")
 @click.option("--format", "kind", type=click.Choice(["text", "html", "slack"]), default="text", show_default=True, help="Which of its forms.")
+@click.option("--segment", "segments", multiple=True, help="As whoever answers for this segment alone gets it; repeatable. Default: the whole portfolio.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file.")
 @click.pass_obj
-def digest_show(state: dict[str, Any], kind: str, output: Path | None) -> None:
+def digest_show(state: dict[str, Any], kind: str, segments: tuple[str, ...], output: Path | None) -> None:
     """Show the digest as it would be sent; html for a browser, with its pictures in it."""
     from vim_pipelines.reporting.digest.content import digest_of, is_due
     from vim_pipelines.reporting.digest.mail import digest_text, page_of
@@ -31,7 +32,7 @@ def digest_show(state: dict[str, Any], kind: str, output: Path | None) -> None:
 
     settings = settings_of(state)
     with reading_marts(settings) as session:
-        night = read_figures(session)
+        night = read_figures(session, segments=segments)
     told = digest_of(night, inbox_url=settings.inbox_url)
     shown = digest_text(told) if kind == "text" else page_of(night, told) if kind == "html" else json.dumps({"blocks": digest_blocks(told)}, indent=2)
     if not is_due(night, settings.digest_weekly):

@@ -3,6 +3,9 @@
 Every figure has an id, the mart and column that it comes from, and what it was the night before, so that a page can link it to its
 rows and a test can compare what page, mail and Slack say. None means unknown, never zero; a sum over rows of which some are unknown says so in
 its note.
+
+For whoever answers for some segments the same object is computed over their accounts: each figure is the sum of the parts that `figure_sql` shows
+behind it, so that the segments' figures add up to the portfolio's.
 """
 
 from __future__ import annotations
@@ -16,11 +19,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
+from vim_pipelines.approvals.policy import covers
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.money import format_money, known_sum
 from vim_pipelines.reporting.summary import attention_lines, held_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
     from vim_pipelines.warehouse import Session
 
 Kind = Literal["money", "usd", "count", "share"]
@@ -30,6 +36,9 @@ DAYS_AHEAD = 182
 TO_WRITE = "for a person to write"
 #: A sum of money that moves by less than this share from one night to the next is usage's daily breath, not news.
 NEWS_SHARE = 0.05
+#: What marts.fct_data_quality says of a source as a whole; its other rows count rows of all segments' accounts.
+OF_SOURCES = frozenset({"is_fed", "freshness_days", "as_of_assumed"})
+LEFT_OUT = "what is counted over the accounts of all segments (refused rows, rows without an account, lines without an amount) is left out here"
 
 
 @dataclass(frozen=True)
@@ -158,6 +167,8 @@ class NightFigures:
     data_problems_new: tuple[str, ...] = ()
     #: Alerts that nobody has acknowledged, the oldest first.
     alerts: tuple[AlertLine, ...] = ()
+    #: The segments whose accounts all of this is about; empty: the whole portfolio.
+    segments: tuple[str, ...] = ()
 
     def figure(self, figure_id: str) -> Figure:
         """The figure of that id; KeyError if there is none."""
@@ -178,7 +189,12 @@ class NightFigures:
     def verdict(self) -> str:
         """The night in one line, for the page's head, the mail's subject and the digest's header."""
         red, waste, waiting = self.figure("accounts_red"), self.figure("waste_annual"), sum(one.items for one in self.waiting)
-        parts = [f"{red.text()} of {self.figure('accounts').text()} accounts red", f"{waste.text()} a year wasted", f"{waiting:,} waiting for a decision"]
+        scope = f"{', '.join(self.segments)}: " if self.segments else ""
+        parts = [
+            f"{scope}{red.text()} of {self.figure('accounts').text()} accounts red",
+            f"{waste.text()} a year wasted",
+            f"{waiting:,} waiting for a decision",
+        ]
         moved = len({change.account_key for change in self.changes})
         return ", ".join(
             [
@@ -218,8 +234,12 @@ def shown(value: Decimal | float | int | None, kind: Kind, currency: str | None)
     return f"{value:.0%}" if kind == "share" else f"{value:,.0f}"
 
 
-def read_figures(session: Session, as_of: date | None = None) -> NightFigures:
-    """The figures of `as_of` (default: the newest night) from `marts`. VIM-E024 if there is no such night."""
+def read_figures(session: Session, as_of: date | None = None, *, segments: Collection[str] = ()) -> NightFigures:
+    """The figures of `as_of` (default: the newest night) from `marts`. VIM-E024 if there is no such night.
+
+    `segments`: only of the accounts that somebody limited to these segments answers for (`approvals.policy.covers`); nothing of another account is
+    in the object, and what is counted over all accounts alone is left out, which `data_problems` says.
+    """
     dates = [row["as_of_date"] for row in session.rows("select distinct as_of_date from marts.fct_portfolio_daily order by as_of_date")]
     night = as_of or (dates[-1] if dates else None)
     if night is None or night not in dates:
@@ -227,7 +247,8 @@ def read_figures(session: Session, as_of: date | None = None) -> NightFigures:
     previous = max((day for day in dates if day < night), default=None)
     week_ago = max((day for day in dates if day <= night - timedelta(days=7)), default=None)
     is_last = night == dates[-1]
-    now, then = _totals(session, night), _totals(session, previous) if previous else {}
+    own = accounts_of(session, night, segments) if segments else None
+    now, then = _totals(session, night, own), _totals(session, previous, own) if previous else {}
     currency = now["portfolio_currency"]
     figures = tuple(
         Figure(
@@ -236,16 +257,16 @@ def read_figures(session: Session, as_of: date | None = None) -> NightFigures:
         )
         for id, label, kind, source in FIGURES
     )  # fmt: skip
-    problems, before = data_problems(session, night), data_problems(session, previous) if previous else []
-    requests, alerts = read_requests(session, night, is_last=is_last), read_alerts(session, night, is_last=is_last)
+    problems, before = data_problems(session, night, own), data_problems(session, previous, own) if previous else []
+    requests, alerts = _of(own, read_requests(session, night, is_last=is_last)), _of(own, read_alerts(session, night, is_last=is_last))
     return NightFigures(
         as_of_date=night,
         currency=currency or "",
         previous=previous,
         week_ago=week_ago,
         figures=figures,
-        changes=tuple(_changes(session, night, previous, requests)) if previous else (),
-        renewals=tuple(_renewals(session, night, week_ago, requests, alerts)),
+        changes=tuple(_changes(session, night, previous, requests, own)) if previous else (),
+        renewals=tuple(_renewals(session, night, week_ago, requests, alerts, own)),
         waiting=tuple(_waiting(session, night, requests)),
         data_problems=tuple(problems),
         data_problems_new=tuple(line for line in problems if line not in before) if previous else tuple(problems),
@@ -254,7 +275,42 @@ def read_figures(session: Session, as_of: date | None = None) -> NightFigures:
             for row in alerts
             if not row["is_acknowledged"]
         ),
+        segments=tuple(sorted(segments)),
     )
+
+
+@dataclass(frozen=True)
+class Nights:
+    """One night as each reader may know it: the whole portfolio, and by the segments that somebody is limited to."""
+
+    whole: NightFigures
+    of_segments: Mapping[tuple[str, ...], NightFigures]
+
+    def of(self, segments: Collection[str]) -> NightFigures:
+        """The figures for whoever is limited to `segments` (none: to nothing). KeyError if they were not read: never the portfolio's instead."""
+        return self.of_segments[tuple(sorted(segments))] if segments else self.whole
+
+
+def read_nights(session: Session, limits: Iterable[Collection[str]]) -> Nights:
+    """The newest night of the portfolio, and of each of `limits` that is not empty. VIM-E024 if nothing was audited."""
+    wanted = {tuple(sorted(segments)) for segments in limits if segments}
+    return Nights(read_figures(session), {segments: read_figures(session, segments=segments) for segments in sorted(wanted)})
+
+
+def accounts_of(session: Session, night: date, segments: Collection[str]) -> frozenset[str]:
+    """The accounts that `segments` cover, by the newest segment that each had up to `night`: also those that are gone since, for what they were."""
+    rows = session.rows(
+        "select s.account_key, s.segment from marts.fct_account_signals s"
+        " join (select account_key, max(as_of_date) as as_of_date from marts.fct_account_signals where as_of_date <= ? group by account_key) n"
+        " on n.account_key = s.account_key and n.as_of_date = s.as_of_date",
+        [night],
+    )
+    return frozenset(row["account_key"] for row in rows if covers(segments, row["segment"]))
+
+
+def _of(own: frozenset[str] | None, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of these accounts; all rows for None."""
+    return rows if own is None else [row for row in rows if row["account_key"] in own]
 
 
 #: Id, label, kind and source of each figure; the id is its column of `_totals`.
@@ -296,8 +352,10 @@ def figure_sql(figure_id: str, night: date) -> str:
     }[figure_id]
 
 
-def _totals(session: Session, night: date) -> dict[str, Any]:
+def _totals(session: Session, night: date, own: frozenset[str] | None) -> dict[str, Any]:
     """A value per figure of one night, and under `notes` what is not in it."""
+    if own is not None:
+        return _totals_of(session, night, own)
     daily = session.rows("select * from marts.fct_portfolio_daily where as_of_date = ?", [night])[0]
     lines = session.rows(
         "select risk_band, days_to_opt_out, line_value_annual_portfolio as amount from marts.fct_renewals where as_of_date = ?",
@@ -310,18 +368,37 @@ def _totals(session: Session, night: date) -> dict[str, Any]:
     )[0]
     red = [row["amount"] for row in lines if row["risk_band"] == "red"]
     near = [row["amount"] for row in lines if row["days_to_opt_out"] is not None and 0 <= row["days_to_opt_out"] <= DAYS_AHEAD]
-    not_measured = daily["accounts"] - daily["accounts_money_measured"]
-    notes = {"arr_at_risk": _left_out(red), "opt_out_value": _left_out(near)}
-    if not_measured:
-        notes |= dict.fromkeys(("waste_annual", "unused_value_annual"), f"without {_many(not_measured, 'account')} whose amount is not known")
     return daily | {
         "arr_at_risk": _known_part(red),
         "opt_out_value": _known_part(near),
         "drafts": int(costs["drafts"]),
         "drafts_held": int(costs["drafts_held"]),
         "cost_usd": None if costs["unpriced"] else costs["cost_usd"],
-        "notes": notes,
+        "notes": _notes(red, near, daily["accounts"] - daily["accounts_money_measured"]),
     }
+
+
+def _totals_of(session: Session, night: date, own: frozenset[str]) -> dict[str, Any]:
+    """As `_totals`, of some accounts: the sums of their parts in the rows behind each figure."""
+    behind = {id: _of(own, session.rows(figure_sql(id, night))) for id, *_ in FIGURES}
+    parts = {id: [row["part"] for row in rows] for id, rows in behind.items()}
+    sums = {id: _known_part(amounts) for id, amounts in parts.items()}
+    counts = {id: int(value) for id, _, kind, _ in FIGURES if kind == "count" and (value := sums[id]) is not None}
+    measured = _of(own, session.rows("select account_key from marts.fct_account_signals where as_of_date = ? and money_status = 'ok'", [night]))
+    return {
+        **sums,
+        **counts,
+        "portfolio_currency": session.scalar("select portfolio_currency from marts.fct_portfolio_daily where as_of_date = ?", [night]),
+        "cost_usd": None if any(row["calls_without_price"] for row in behind["cost_usd"]) else sums["cost_usd"],
+        "notes": _notes(parts["arr_at_risk"], parts["opt_out_value"], len(behind["accounts"]) - len(measured)),
+    }
+
+
+def _notes(red: list[Decimal | None], near: list[Decimal | None], not_measured: int) -> dict[str, str]:
+    notes = {"arr_at_risk": _left_out(red), "opt_out_value": _left_out(near)}
+    if not_measured:
+        notes |= dict.fromkeys(("waste_annual", "unused_value_annual"), f"without {_many(not_measured, 'account')} whose amount is not known")
+    return notes
 
 
 def _known_part(amounts: list[Decimal | None]) -> Decimal | None:
@@ -366,7 +443,7 @@ def read_alerts(session: Session, night: date, *, is_last: bool) -> list[dict[st
     return [row | ({} if is_last or row["acknowledged_at"] is None or row["acknowledged_at"].date() <= late else {"is_acknowledged": False}) for row in rows]
 
 
-def _changes(session: Session, night: date, previous: date, requests: list[dict[str, Any]]) -> list[Change]:
+def _changes(session: Session, night: date, previous: date, requests: list[dict[str, Any]], own: frozenset[str] | None) -> list[Change]:
     """Bands that moved, risks that are new or gone, phases that were entered, overlays opened or cleared, decisions: the graver first."""
     bands = session.rows(
         "select account_key, account_name, previous_band, risk_band from marts.fct_health_scores"
@@ -394,21 +471,23 @@ def _changes(session: Session, night: date, previous: date, requests: list[dict[
     )
     decided = [row for row in requests if row["decided_at"] is not None and row["decided_at"].date() > previous + timedelta(days=1)]
     return [
-        *[Change(row["account_key"], row["account_name"], "risk band", row["previous_band"], row["risk_band"], "fct_health_scores") for row in bands],
-        *[Change(row["account_key"], row["account_name"], row["rule_id"], row["before"] or "none", row["now"] or "none", "fct_risks") for row in risks],
-        *[Change(row["account_key"], row["account_name"], "phase", row["before"], row["now"], "fct_account_state") for row in phases],
+        *[Change(row["account_key"], row["account_name"], "risk band", row["previous_band"], row["risk_band"], "fct_health_scores") for row in _of(own, bands)],
+        *[Change(row["account_key"], row["account_name"], row["rule_id"], row["before"] or "none", row["now"] or "none", "fct_risks") for row in _of(own, risks)],
+        *[Change(row["account_key"], row["account_name"], "phase", row["before"], row["now"], "fct_account_state") for row in _of(own, phases)],
         *[
             Change(
                 row["account_key"], row["account_name"], row["region"], "closed" if row["change"] == "opened" else "open",
                 "open" if row["change"] == "opened" else "closed", "fct_phase_transitions",
             )
-            for row in overlays
+            for row in _of(own, overlays)
         ],
         *[Change(row["account_key"], row["account_name"], row["document"].replace("_", " "), "pending", row["state"], "fct_approvals") for row in decided],
     ]  # fmt: skip
 
 
-def _renewals(session: Session, night: date, week_ago: date | None, requests: list[dict[str, Any]], alerts: list[dict[str, Any]]) -> list[RenewalLine]:
+def _renewals(
+    session: Session, night: date, week_ago: date | None, requests: list[dict[str, Any]], alerts: list[dict[str, Any]], own: frozenset[str] | None
+) -> list[RenewalLine]:
     """Accounts whose next opt-out lies within two quarters, the nearest first, then the larger."""
     rows = session.rows(
         "select account_key, max(account_name) as account_name, min(opt_out_date) as opt_out_date, min(days_to_opt_out) as days_to_opt_out,"
@@ -430,7 +509,7 @@ def _renewals(session: Session, night: date, week_ago: date | None, requests: li
     for row in [*[row for row in requests if row["state"] == "pending"], *[row for row in alerts if not row["is_acknowledged"]]]:
         asked[row["account_key"]] = min(row["as_of_date"], asked.get(row["account_key"], row["as_of_date"]))
     found = []
-    for row in rows:
+    for row in _of(own, rows):
         key = row["account_key"]
         signal, plan, then = signals.get(key, {}), plans.get(key, {}), before.get(key)
         score, earlier = signal.get("lean_risk"), then["lean_risk"] if then else None
@@ -495,8 +574,11 @@ def _waiting(session: Session, night: date, requests: list[dict[str, Any]]) -> l
     return sorted(found, key=lambda one: (-one.items, one.person))
 
 
-def data_problems(session: Session, night: date) -> list[str]:
-    """What marts.fct_data_quality says of a night that is not in order, in the words of the night's own summary."""
+def data_problems(session: Session, night: date, own: frozenset[str] | None = None) -> list[str]:
+    """What marts.fct_data_quality says of a night that is not in order, in the words of the night's own summary.
+
+    Of some accounts (`own`) only what is true of a source as a whole is told, and that the rest is left out: its numbers are of all accounts.
+    """
     rows = session.rows(
         "select entity, metric, value, detail from marts.fct_data_quality where as_of_date = ? and (status in ('warn', 'stale') or metric = 'is_fed')"
         " order by entity, metric, detail",
@@ -506,4 +588,5 @@ def data_problems(session: Session, night: date) -> list[str]:
         "select account_key, account_name, hold_reason from marts.fct_account_signals where as_of_date = ? and hold_reason is not null order by account_key",
         [night],
     )
-    return held_lines(held) + attention_lines(rows)
+    told = rows if own is None else [row for row in rows if row["metric"] in OF_SOURCES]
+    return held_lines(_of(own, held)) + attention_lines(told) + ([LEFT_OUT] if len(told) < len(rows) else [])

@@ -56,6 +56,8 @@ class Digest:
 
     as_of_date: date
     verdict: str
+    #: Whose accounts it is about; empty: the whole portfolio's.
+    scope: str
     compared: str
     figures: tuple[FigureLine, ...]
     changes: tuple[str, ...]
@@ -96,6 +98,9 @@ def digest_of(night: NightFigures, *, inbox_url: str) -> Digest:
     return Digest(
         as_of_date=night.as_of_date,
         verdict=night.verdict(),
+        scope=f"Of the segment{'' if len(night.segments) == 1 else 's'} {', '.join(night.segments)} alone, which you answer for: every number, name and date below"
+        if night.segments
+        else "",
         compared=f"compared with {night.previous}" if night.previous else "the first night: nothing to compare with",
         figures=figures,
         changes=tuple(change_line(one) for one in night.changes[:MOST_CHANGES]),

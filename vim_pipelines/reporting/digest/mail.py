@@ -19,7 +19,7 @@ from vim_pipelines.reporting.digest.pictures import Picture, pictures
 
 if TYPE_CHECKING:
     from vim_pipelines.approvals.people import PersonView
-    from vim_pipelines.reporting.figures import NightFigures
+    from vim_pipelines.reporting.figures import NightFigures, Nights
     from vim_pipelines.settings import Settings
     from vim_pipelines.vendors.mail import MailClient
 
@@ -29,19 +29,19 @@ LIST_NAME = "Value-in-Motion digest"
 
 
 class DigestMail(MailChannel):
-    """The mail channel with the digest of one night to send."""
+    """The mail channel with the digest of one night to send: to each person of what that person answers for."""
 
     kinds: frozenset[Kind] = frozenset({"digest"})
 
-    def __init__(self, settings: Settings, client: MailClient, night: NightFigures) -> None:
+    def __init__(self, settings: Settings, client: MailClient, nights: Nights) -> None:
         super().__init__(settings, client)
-        self._night = night
+        self._nights = nights
 
     def send(self, message: Message, person: PersonView) -> dict[str, Any]:
         """Send it; the reference is its Message-ID. A second try has the same one. Raises as `Channel.send`."""
         address, identity = self._may_receive(message, person), message_id(message.delivery_id, self._domain)
         sender = self._settings.mail_from or ""
-        mail = digest_mail(self._night, to=address, name=person.name, sender=sender, identity=identity, inbox_url=self._settings.inbox_url)
+        mail = digest_mail(self._nights.of(person.segments), to=address, name=person.name, sender=sender, identity=identity, inbox_url=self._settings.inbox_url)
         self._hand_over(mail, address)
         return {"message_id": identity}
 
@@ -80,7 +80,7 @@ def _composed(digest: Digest, shown: Sequence[Picture], *, to: str, name: str, s
 
 def digest_text(digest: Digest) -> str:
     """The digest as plain text: verdict, what changed, accounts, what waits, data, the other figures, cost."""
-    lines = [digest.verdict, f"Night of {digest.as_of_date}, {digest.compared}", ""]
+    lines = [digest.verdict, f"Night of {digest.as_of_date}, {digest.compared}", *([f"{digest.scope}."] if digest.scope else []), ""]
     lines += [_figure(line) for line in digest.chief]
     lines += ["", "What changed", *_listed(digest.changes, digest.more_changes, "Nothing about any account.")]
     lines += ["", "Accounts to look at first"]

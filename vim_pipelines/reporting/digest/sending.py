@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vim_pipelines.approvals.channels.base import Channel, Kind, Message
 from vim_pipelines.approvals.channels.mail import connect as connect_mail
 from vim_pipelines.approvals.deliveries import DeliveryReport, known_keys, send_rows, write_rows
-from vim_pipelines.approvals.people import PersonView, list_people
+from vim_pipelines.approvals.people import PersonView
 from vim_pipelines.approvals.policy import Policy, policy_of
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
@@ -28,7 +28,7 @@ from vim_pipelines.store.models import Delivery
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from vim_pipelines.reporting.figures import NightFigures
+    from vim_pipelines.reporting.figures import NightFigures, Nights
     from vim_pipelines.settings import Settings
     from vim_pipelines.store.engine import Store
 
@@ -41,7 +41,7 @@ MOST_A_RUN = 200
 
 @dataclass(frozen=True)
 class DigestReport:
-    """What became of one night's digest. `why_not` is not empty where nobody was to be told."""
+    """What became of one night's digest. `why_not` is not empty where nobody was to be told; `skipped` says who is not, though a director, and why."""
 
     as_of_date: date
     why_not: str = ""
@@ -62,73 +62,87 @@ class DigestReport:
 
 
 def send_digest(
-    store: Store, settings: Settings, night: NightFigures, *, now: datetime, newest_day: date | None = None, is_forced: bool = False
+    store: Store,
+    settings: Settings,
+    nights: Nights,
+    people: Sequence[PersonView],
+    *,
+    now: datetime,
+    newest_day: date | None = None,
+    is_forced: bool = False,
 ) -> DigestReport:
-    """Send the digest of `night` to whoever gets it and has not got it yet.
+    """Send the digest of a night to whoever of `people` gets it and has not got it yet; who is limited to segments gets theirs.
 
-    Nobody is told of a night before `newest_day` (the last complete day with data), nor of one in which nothing changed, unless `is_forced`, which
-    sends a quiet night's digest too, and twice to nobody. VIM-E180 for an address in VIMOTION_DIGEST_TO that is none. No channel is no error here: a
-    schedule that runs before anything is set up must not fail each morning.
+    Nobody is told of a night before `newest_day` (the last complete day with data), nor of one in which nothing changed for them, unless
+    `is_forced`, which sends a quiet night's digest too, and twice to nobody. `nights` holds the figures of every limit among `people` (`limits`).
+    VIM-E180 for an address in VIMOTION_DIGEST_TO that is none. No channel is no error here: a schedule that runs before anything is set up must not
+    fail each morning.
     """
-    if newest_day is not None and night.as_of_date < newest_day:
-        return DigestReport(night.as_of_date, f"not sent, {newest_day} is not audited yet")
-    if not is_forced and not is_due(night, settings.digest_weekly):
-        return DigestReport(night.as_of_date, "not sent, nothing changed")
-    channels = digest_channels(settings, night)
+    as_of = nights.whole.as_of_date
+    if newest_day is not None and as_of < newest_day:
+        return DigestReport(as_of, f"not sent, {newest_day} is not audited yet")
+    if not is_forced and not any(is_due(night, settings.digest_weekly) for night in (nights.whole, *nights.of_segments.values())):
+        return DigestReport(as_of, "not sent, nothing changed")
+    channels = digest_channels(settings, nights)
     if not channels:
-        return DigestReport(night.as_of_date, NO_WAY_OUT)
+        return DigestReport(as_of, NO_WAY_OUT)
     try:
-        people, skipped = recipients(list_people(store), settings, policy_of(settings), now)
-        rows = [row for channel in channels for row in _rows(channel, people, night, now)]
+        found = recipients(people, settings, policy_of(settings), now)
+        told = [person for person in found if is_forced or is_due(nights.of(person.segments), settings.digest_weekly)]
+        rows = [row for channel in channels for row in _rows(channel, told, as_of, now)]
         known = known_keys(store, [row.delivery_key for row in rows])
         write_rows(store, [row for row in rows if row.delivery_key not in known])
-        by_login = {person.login: person for person in people}
+        by_login = {person.login: person for person in found}
 
         def compose(row: Delivery) -> Message:
-            return digest_message(row, night, settings.inbox_url)
+            person = by_login.get(row.recipient)  # None: sent to nobody, whatever the message
+            return digest_message(row, nights.of(person.segments if person else ()), settings.inbox_url)
 
         delivery = send_rows(store, channels, by_login, compose, kinds=(KIND,), lock=LOCK, now=now, limit=MOST_A_RUN)
         problems = tuple(line for channel in channels if isinstance(channel, DigestSlack) for line in channel.problems)
     finally:
         for channel in channels:
             channel.close()
-    return DigestReport(night.as_of_date, "" if rows else "not sent, nobody gets it", tuple(skipped), delivery, problems)
+    quiet = tuple(f"{person.login} is not told: nothing changed in {', '.join(person.segments) or 'any segment'}" for person in found if person not in told)
+    return DigestReport(as_of, "" if rows else "not sent, nobody gets it", quiet, delivery, problems)
 
 
-def digest_channels(settings: Settings, night: NightFigures) -> list[Channel]:
+def digest_channels(settings: Settings, nights: Nights) -> list[Channel]:
     """Mail and Slack, as far as they are set up, with this night to send. Talks to nobody."""
     found: list[Channel] = []
     mail = connect_mail(settings)
     if mail is not None:
-        found.append(DigestMail(settings, mail.client, night))
+        found.append(DigestMail(settings, mail.client, nights))
     if settings.slack_bot_token is not None:
         from vim_pipelines.vendors.slack import slack_client
 
         client = slack_client(settings)
         if settings.is_sandbox and not client.is_local:
             return found  # invented accounts' figures are no news for a real workspace
-        found.append(DigestSlack(client, night, settings.inbox_url, settings.digest_slack_channel or settings.slack_channel))
+        found.append(DigestSlack(client, nights, settings.inbox_url, settings.digest_slack_channel or settings.slack_channel))
     return found
 
 
-def recipients(people: Sequence[PersonView], settings: Settings, policy: Policy, now: datetime) -> tuple[list[PersonView], list[str]]:
-    """Who gets the digest, and in words who does not though he is a director. Pure.
+def is_director(person: PersonView, policy: Policy) -> bool:
+    """Whether a person gets the digest by role: active, with the policy's highest."""
+    return person.is_active and policy.rank(person.role) >= policy.rank(policy.roles[-1])
 
-    The figures are the whole portfolio's, so who answers for some segments only gets none: he would read other segments' customers and sums.
-    The channel and the addresses of the settings stand beside the people, under their own names, with the highest role.
+
+def limits(people: Sequence[PersonView], policy: Policy) -> list[tuple[str, ...]]:
+    """The segments of each director who is limited to some: what the figures must be read of. Pure."""
+    return [person.segments for person in people if person.segments and is_director(person, policy)]
+
+
+def recipients(people: Sequence[PersonView], settings: Settings, policy: Policy, now: datetime) -> list[PersonView]:
+    """Who gets the digest. Pure.
+
+    The channel and the addresses of the settings stand beside the people, under their own names, with the highest role, and are told of the whole
+    portfolio; a director's own address among them is the director, with that person's limits.
     """
     skip = {one.casefold() for one in _parts(settings.digest_skip)}
-    top = policy.roles[-1]
-    found, skipped = [], []
-    for person in people:
-        if not person.is_active or policy.rank(person.role) < policy.rank(top):
-            continue
-        if person.segments:
-            skipped.append(f"{person.login} is not told: the digest is about all segments, and {person.name} answers for {', '.join(person.segments)}")
-        elif not {person.login.casefold(), (person.email or "").casefold()} & skip:
-            found.append(person)
+    found = [person for person in people if is_director(person, policy) and not {person.login.casefold(), (person.email or "").casefold()} & skip]
     known = {(person.email or "").casefold() for person in found}
-    extra = PersonView("", "", top, (), None, None, None, None, True, False, now)
+    extra = PersonView("", "", policy.roles[-1], (), None, None, None, None, True, False, now)
     for address in _parts(settings.digest_to):
         if not is_mail_address(address):
             raise VimError("VIM-E180", f"VIMOTION_DIGEST_TO names {address!r}, which is no mail address", fix="Separate addresses by commas, without names")
@@ -138,7 +152,7 @@ def recipients(people: Sequence[PersonView], settings: Settings, policy: Policy,
     channel = settings.digest_slack_channel or settings.slack_channel
     if channel is not None:
         found = [*[replace(person, slack_user_id=None) for person in found], replace(extra, login=channel, name=channel)]
-    return found, skipped
+    return found
 
 
 def digest_message(row: Delivery, night: NightFigures, inbox_url: str) -> Message:
@@ -158,8 +172,8 @@ def digest_message(row: Delivery, night: NightFigures, inbox_url: str) -> Messag
     )
 
 
-def _rows(channel: Channel, people: Sequence[PersonView], night: NightFigures, now: datetime) -> list[Delivery]:
-    day = night.as_of_date.isoformat()
+def _rows(channel: Channel, people: Sequence[PersonView], as_of: date, now: datetime) -> list[Delivery]:
+    day = as_of.isoformat()
 
     def row(person: PersonView) -> Delivery:
         key = sha256_json([KIND, day, channel.name, person.login])

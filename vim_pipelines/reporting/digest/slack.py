@@ -19,7 +19,7 @@ from vim_pipelines.vendors.http import VendorError
 
 if TYPE_CHECKING:
     from vim_pipelines.approvals.people import PersonView
-    from vim_pipelines.reporting.figures import NightFigures
+    from vim_pipelines.reporting.figures import Nights
     from vim_pipelines.vendors.slack import SlackClient
 
 BUTTON = "vimotion_open_inbox"
@@ -29,10 +29,13 @@ LINE, SECTION = 300, 2_000
 
 @dataclass
 class DigestSlack(SlackChannel):
-    """Slack with the digest of one night to send: to people, or once into the channel `shared`. `problems` tells of pictures that did not arrive."""
+    """Slack with the digest of one night to send: to people, each of what that person answers for, or once into the channel `shared`.
+
+    `problems` tells of pictures that did not arrive.
+    """
 
     client: SlackClient
-    night: NightFigures
+    nights: Nights
     inbox_url: str
     shared: str | None = None
     problems: list[str] = field(default_factory=list)
@@ -52,11 +55,12 @@ class DigestSlack(SlackChannel):
             outside = self.client.outsiders(where) if where == self.shared else None
             if outside is not None:
                 raise Undeliverable(f"The digest is not posted to {where}", why=f"{outside}, and it names customers", fix="Set VIMOTION_DIGEST_SLACK_CHANNEL")
-            digest = digest_of(self.night, inbox_url=self.inbox_url)
+            night = self.nights.of(person.segments)
+            digest = digest_of(night, inbox_url=self.inbox_url)
             posted = self.client.post(where, digest_notice(digest), digest_blocks(digest), metadata=delivery_metadata(message))
         except VendorError as error:
             raise told(error) from None
-        for picture in pictures(self.night, 2.0):
+        for picture in pictures(night, 2.0):
             try:
                 self.client.upload(posted, picture.png, name=f"{picture.name}.png", title=picture.alt)
             except VendorError as error:
@@ -93,6 +97,7 @@ def _blocks(digest: Digest, changes: Sequence[str], problems: Sequence[str]) -> 
     rest = [figure_text(line) for line in digest.figures if line not in digest.chief]
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": _plain(digest.title, HEADER_CHARACTERS)},
+        *([{"type": "context", "elements": [_plain(f"{digest.scope}.", LINE)]}] if digest.scope else []),
         {"type": "section", "fields": [_plain(figure_text(line, "\n"), LINE) for line in digest.chief]},
         _section("What changed", [*changes, *([f"and {left_out} more"] if left_out else [])] or ["Nothing about any account."]),
         *[{"type": "section", "text": _plain(f"{account.name} ({account.key}), {account.band}\n{account.detail}", 2 * LINE)} for account in digest.accounts],
