@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vim_pipelines.approvals.deliveries import DeliveryReport
     from vim_pipelines.approvals.policy import Actor
     from vim_pipelines.approvals.queue import Request
@@ -53,8 +52,12 @@ retention: {schedule: {purge_after_days: 90}, sensor: {purge_after_days: {skippe
 
 
 def prepare_dagster_home(settings: Settings) -> None:
-    """Make the instance folder with telemetry and pop-ups off, and point DAGSTER_HOME there unless the user set one."""
-    if os.environ.get("DAGSTER_HOME"):
+    """Make the instance folder with telemetry and pop-ups off, and point DAGSTER_HOME there unless the user set one.
+
+    VIM-E001 if the instance file of the user's own reads an environment variable that is not set.
+    """
+    if own := os.environ.get("DAGSTER_HOME"):
+        _require_variables(Path(own))
         return
     home = settings.dagster_home.resolve()
     home.mkdir(parents=True, exist_ok=True)
@@ -62,6 +65,19 @@ def prepare_dagster_home(settings: Settings) -> None:
     if not config.exists():
         config.write_text(DAGSTER_YAML)
     os.environ["DAGSTER_HOME"] = str(home)
+
+
+def _require_variables(home: Path) -> None:
+    from vim_pipelines.core.instance_file import instance_file, variables_in
+
+    for name in variables_in(instance_file(home)):
+        if not os.environ.get(name):
+            raise VimError(
+                "VIM-E001",
+                f"The setting {name} is missing",
+                why=f"{home / 'dagster.yaml'} reads it",
+                fix=f"Set {name}, or point DAGSTER_HOME to another folder",
+            )
 
 
 #: Hears that a step of the night has begun (False) or ended (True), with the names of all steps.

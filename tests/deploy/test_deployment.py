@@ -97,9 +97,45 @@ def test_the_image_runs_without_root_and_names_no_registry():
 
 
 def test_the_image_installs_what_the_constraints_pin_and_compiles_it():
-    installs = [rest for name, rest in dockerfile() if name == "RUN" and "pip install" in rest]
+    installs = [rest for name, rest in dockerfile() if name == "RUN" and re.search(r"-m pip .*\binstall\b", rest)]
+    assert len(installs) == 3
     assert all("-c constraints.txt" in rest or "--no-deps" in rest for rest in installs)
-    assert all("--compile" in rest for rest in installs if rest.startswith("/opt/vimotion"))
+    production = [rest for rest in installs if "--python /opt/vimotion/bin/python" in rest]
+    assert len(production) == 2 and all("--compile" in rest for rest in production)
+
+
+def test_an_index_of_ones_own_reaches_pip_and_no_layer():
+    """Docker hands a build argument only to a stage that declares it; a password goes in as a mounted file, which no layer keeps."""
+    names = [name for name, _rest in dockerfile()]
+    build, final = dockerfile()[: names.index("FROM", 2)], dockerfile()[names.index("FROM", 2) :]
+    assert {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"} <= {rest for name, rest in build if name == "ARG"}
+    fetching = [rest for name, rest in build if name == "RUN" and " -c constraints.txt" in rest]
+    assert fetching and all(rest.startswith("--mount=type=secret,id=pip.conf,") for rest in fetching)
+    assert not any("PIP_" in rest or "secret" in rest for _name, rest in final)
+
+
+def test_the_image_needs_no_database_and_the_deployments_name_the_instance_folder():
+    """`docker run ... vimotion audit` alone keeps its runs under VIMOTION_HOME; with /opt/dagster it would ask for PostgreSQL."""
+    final = " ".join(rest for name, rest in dockerfile() if name in ("ENV", "COPY", "RUN"))
+    assert "DAGSTER_HOME" not in final
+    assert "chown" not in next(rest for name, rest in dockerfile() if rest.endswith("/opt/dagster/")), "root's, as all that the image runs"
+    services = {name: service for name, service in compose()["services"].items() if name != "postgres"}
+    assert all(service["environment"]["DAGSTER_HOME"] == "/opt/dagster" for service in services.values())
+    assert env_file(DEPLOY / "kubernetes" / "settings.env")["DAGSTER_HOME"] == "/opt/dagster"
+
+
+def test_the_trial_runs_the_same_code_location_beside_the_emulators():
+    """`compose.sandbox.yaml` may add the sandbox and nothing else."""
+    trial = yaml.safe_load((DEPLOY / "compose.sandbox.yaml").read_text(encoding="utf-8"))["services"]
+    services = compose()["services"]
+    assert set(trial) == {name for name in services if name != "postgres"}
+    assert trial["code"].pop("command") == ["vimotion", "sandbox", "up", "--", *services["code"]["command"]]
+    assert all(list(service) == ["environment"] and service["environment"]["VIMOTION_PORTFOLIO"] == "" for service in trial.values())
+
+
+def test_postgresql_is_healthy_only_when_it_takes_connections_from_other_containers():
+    """The image's server that fills an empty volume listens on the socket alone, and is stopped again: healthy there is too soon."""
+    assert "--host=127.0.0.1" in compose()["services"]["postgres"]["healthcheck"]["test"][1]
 
 
 def test_the_requirements_of_the_image_are_those_of_the_distribution():

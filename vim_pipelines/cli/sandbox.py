@@ -34,7 +34,7 @@ def sandbox_up(state: dict[str, Any], crm: str | None, command: tuple[str, ...])
         prepare_dagster_home(settings)
         variables = environment(settings)
         if command:
-            sys.exit(subprocess.run([*command], env=os.environ | variables | {"DAGSTER_HOME": str(settings.dagster_home.resolve())}, check=False).returncode)
+            sys.exit(subprocess.run([*command], env=os.environ | variables, check=False).returncode)
         for name, value in variables.items():
             click.echo(f"export {name}={value}")
         if served.slack_bot_token is None:

@@ -207,12 +207,21 @@ def _people(settings: Settings) -> Sequence[PersonView] | None:
 
 
 def dagster_home(settings: Settings) -> Finding:
-    """Where Dagster keeps runs, schedules and logs."""
+    """Where Dagster keeps runs, schedules and logs. The instance folder itself may be read-only (an image's) if its file names other places."""
+    from vim_pipelines.core.instance_file import instance_file, variables_in, written_folders
+
     place = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
     if not place.is_dir():
         return makeable("Dagster", "home", place / "dagster.yaml")
-    if not os.access(place, os.W_OK):
-        return Finding("Dagster", "home", "fail", f"{place} may not be written", "Give this user the right, or set DAGSTER_HOME")
+    config = instance_file(place)
+    for folder in written_folders(config, place):
+        near = existing(folder)
+        if not os.access(near, os.W_OK):
+            return Finding("Dagster", "home", "fail", f"{near} may not be written", "Give this user the right, or set DAGSTER_HOME")
+    unset = sorted({name for name in variables_in(config) if not os.environ.get(name)})
+    if unset:
+        fix = f"Set {unset[0]}, or point DAGSTER_HOME to another folder"
+        return Finding("Dagster", "home", "fail", f"{place / 'dagster.yaml'} reads {', '.join(unset)}, not set here", fix)
     if not (place / "dagster.yaml").is_file():
         return Finding(
             "Dagster",
