@@ -109,7 +109,9 @@ def test_an_alert_is_acknowledged_once_and_only_by_whom_it_concerns(app, ada, do
 
 def test_an_alert_as_the_night_writes_it_is_shown_whole(dora, store):
     """Facts of an alert have more than one shape: whose it is travels with it, and has nothing to show."""
-    row = NightRow("ACC-7", "Rosa <b> Limited", "mid_market", csm_name="Carl", director_email="dora@vendor.example", notice_received_on=AS_OF, arr_amount=Decimal(77058), currency="USD")
+    row = NightRow(
+        "ACC-7", "Rosa <b> Limited", "mid_market", director_email="dora@vendor.example", notice_received_on=AS_OF, arr_amount=Decimal(77058), currency="USD"
+    )
     (new,) = new_alerts([row], Past(None, {}, frozenset()), load_policy().alerts, AS_OF)
     with store.session() as session:
         session.add(
@@ -120,7 +122,8 @@ def test_an_alert_as_the_night_writes_it_is_shown_whole(dora, store):
         )  # fmt: skip
     answer = dora.get("/alerts")
     assert answer.status_code == 200 and "<h2>Rosa &lt;b&gt; Limited has given notice</h2>" in answer.text
-    assert "<li>ARR: $77,058</li>" in answer.text and "marts.fct_account_signals" in answer.text and "dora@vendor.example" not in answer.text and "# Rosa" not in answer.text
+    assert "<li>ARR: $77,058</li>" in answer.text and "marts.fct_account_signals" in answer.text
+    assert "dora@vendor.example" not in answer.text and "# Rosa" not in answer.text
 
 
 def test_slacks_door_stands_outside_the_forms_but_not_outside_its_signature(settings, store):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from vim_pipelines.core.errors import VimError
 from vim_pipelines.reporting.book import charts
 from vim_pipelines.reporting.book.pages import sum_by
 from vim_pipelines.reporting.book.read import read_book, slug
+from vim_pipelines.reporting.book.tables import static_table
 from vim_pipelines.reporting.book.write import write_book
 
 
@@ -199,6 +201,12 @@ def test_keys_that_differ_by_case_alone_have_pages_of_their_own():
     """Salesforce's fifteen-letter ids do; file systems of two systems out of three do not tell them apart."""
     names = {slug(key) for key in ("001ABC", "001abc", "001AbC", "../../etc/passwd", "a/b", "a b", "", "ä", "x" * 300)}
     assert len(names) == 9 and all(re.fullmatch(r"[a-z0-9-]{1,80}", name) for name in names)
+
+
+def test_a_static_table_shows_each_text_as_it_is_and_labels_its_cells():
+    html = static_table("t", {"a": "Who & what", "b": "Rows"}, [{"a": "today's <b> & &lt;", "b": "1,716,030"}])
+    [cell] = re.findall(r'<td data-label="Who &amp; what"[^>]*>(.*?)</td>', html)
+    assert unescape(cell) == "today's <b> & &lt;" and "<b>" not in html
 
 
 def test_every_mark_can_be_told_from_both_grounds():

@@ -25,6 +25,11 @@ WORDS = {
     "signals": "measuring waste, adoption, load", "lifecycle": "folding phases", "dbt_marts": "building the marts", "ops__alerts": "looking for alerts",
     "ops__drafts": "writing drafts", "approval_requests": "asking for approvals", "dbt_ops": "building the marts of operations", "published": "publishing",
     "book": "writing the book", "computed__plan_outcomes": "following up plans", "computed__plan_effects": "measuring what plans did",
+    "marts__fct_account_signals_signals_are_covered": "seeing whether every account is measured",
+    "marts__fct_data_quality_sources_are_fresh": "seeing whether the sources are fresh",
+    "ops__drafts_evidence_is_complete": "seeing whether drafts have their evidence",
+    "ops__approval_requests_queue_is_draining": "seeing whether the queue is answered",
+    "published_copy_is_complete": "seeing whether the copy is whole",
 }  # fmt: skip
 #: Plain lines for drafts: this many in all, so that a log of a thousand drafts stays readable.
 PLAIN_LINES = 10

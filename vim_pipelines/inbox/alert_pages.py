@@ -24,7 +24,9 @@ def show_alerts(inbox: Inbox, ask: Ask) -> Response:
     told = {alert.alert_id: [one.name for one in recipients(alert, people, inbox.policy)] for alert in waiting}
     may = {alert.alert_id for alert in waiting if is_highest or me in {one.login for one in recipients(alert, people, inbox.policy)}}
     texts = {alert.alert_id: Markup(render(alert.text, ())) for alert in waiting}
-    return page(inbox, ask, "alerts.html", waiting=waiting, texts=texts, told=told, may=may, seen=[alert for alert in mine if alert.acknowledged_at is not None])
+    return page(
+        inbox, ask, "alerts.html", waiting=waiting, texts=texts, told=told, may=may, seen=[alert for alert in mine if alert.acknowledged_at is not None]
+    )
 
 
 def do_acknowledge(inbox: Inbox, ask: Ask) -> Response:

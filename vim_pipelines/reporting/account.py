@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
@@ -30,9 +31,25 @@ def read_account(settings: Settings, account_key: str) -> dict[str, Any]:
     """Rows of the newest as-of date by part. VIM-E024 if nothing was published or the account is not in it."""
     with reading_marts(settings) as session:
         found: dict[str, Any] = {part: session.rows(sql, [account_key]) for part, sql in PARTS.items()}
-    if not found["signals"]:
-        raise VimError("VIM-E024", f"The published copy has no account {account_key}", fix="Look the key up in marts.dim_accounts")
+        if not found["signals"]:
+            near = nearest_account(account_key, session.rows("select account_key, account_name from marts.fct_account_signals_current order by account_key"))
+            fix = f"Did you mean {near}?" if near else "Find the key in the book (vimotion book --open), or in marts.dim_accounts"
+            raise VimError("VIM-E024", f"The published copy has no account {account_key}", fix=fix)
     return found
+
+
+def nearest_account(asked: str, accounts: Sequence[Mapping[str, Any]]) -> str:
+    """The account that was probably meant, by its key or its name, as `KEY (name)`; empty if none is near."""
+    from difflib import get_close_matches
+
+    words = asked.strip().casefold()
+    keys = {str(row["account_key"]).casefold(): row for row in accounts}
+    names = {str(row["account_name"]).casefold(): row for row in accounts}
+    row = keys.get(words) or names.get(words) or next((one for name, one in names.items() if len(words) > 2 and name.startswith(words)), None)
+    if row is None:
+        close = get_close_matches(words, [*keys, *names], n=1, cutoff=0.8)
+        row = (keys.get(close[0]) or names.get(close[0])) if close else None
+    return f"{row['account_key']} ({row['account_name']})" if row else ""
 
 
 def account_lines(found: dict[str, Any]) -> list[str]:

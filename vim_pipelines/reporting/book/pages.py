@@ -468,7 +468,7 @@ def _quality_value(row: Mapping[str, Any]) -> str:
         return "unknown"
     if row["metric"] == "is_fed":
         return "yes" if row["value"] else "no"
-    return f"{row['value']:.1%}".replace("%", " %") if str(row["metric"]).endswith("_share") else f"{row['value']:,.6g}"
+    return f"{row['value']:.1%}".replace("%", " %") if str(row["metric"]).endswith("_share") else f"{row['value']:,.4f}".rstrip("0").rstrip(".")
 
 
 def cost_values(data: BookData) -> dict[str, Any]:

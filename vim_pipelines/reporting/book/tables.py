@@ -14,12 +14,14 @@ from typing import Any
 from markupsafe import Markup
 
 STYLE_BLOCK = re.compile(r"<style\b.*?</style>", re.DOTALL)
+#: The entities of `escape`, escaped again: great-tables 1.1 escapes cells itself, others took them for HTML.
+TWICE = re.compile(r"&amp;(amp|lt|gt|quot|#x27);")
 STYLE_ATTRIBUTE = re.compile(r'(<[^<>]*?)\sstyle="[^"]*"')
 NUMBER = re.compile(r"[-+$€£]?[\d,. ]+%?|unknown")
 
 
 def static_table(table_id: str, head: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Markup:
-    """Rows as a table with the columns of `head` (name to label). Empty where there are no rows. Every cell is escaped here: great-tables takes text for HTML."""
+    """Rows as a table with the columns of `head` (name to label). Empty where there are no rows. Every cell is escaped here, whatever great-tables does."""
     if not rows:
         return Markup("")
     import pandas as pd
@@ -32,4 +34,7 @@ def static_table(table_id: str, head: Mapping[str, str], rows: Sequence[Mapping[
     html = STYLE_BLOCK.sub("", table.as_raw_html())
     while STYLE_ATTRIBUTE.search(html):
         html = STYLE_ATTRIBUTE.sub(r"\1", html)
-    return Markup(html)
+    html = html.replace('<table class="gt_table"', '<table class="gt_table list"')  # on a phone each row is a card, each cell has its label
+    for name, label in head.items():
+        html = html.replace(f'<td headers="{table_id}-{name}"', f'<td data-label="{escape(label)}" headers="{table_id}-{name}"')
+    return Markup(TWICE.sub(r"&\1;", html))
