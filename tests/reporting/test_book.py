@@ -12,8 +12,9 @@ import pytest
 from small_marts import BEFORE, CUSTOMERS, HOSTILE, NIGHT, WEEK_AGO, furnish
 
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.money import format_money
 from vim_pipelines.reporting.book import charts
-from vim_pipelines.reporting.book.pages import sum_by
+from vim_pipelines.reporting.book.pages import render_book, sum_by
 from vim_pipelines.reporting.book.read import read_book, slug
 from vim_pipelines.reporting.book.tables import static_table
 from vim_pipelines.reporting.book.write import write_book
@@ -88,6 +89,39 @@ def test_bars_carry_the_sums_of_the_marts_and_an_unknown_group_has_no_bar(book):
     spec = charts.spec_of(charts.bars(rows, "CSM", "Wasted a year", description="words"))
     assert [row["value"] for row in spec["data"]["values"]] == [42_000.5, 0.0, None]
     assert "1 of them unknown" in rows[2]["note"]
+
+
+@pytest.mark.parametrize(("currency", "shown"), [("USD", "$10,000"), ("SEK", "SEK 10,000"), (None, "10,000")])
+def test_axes_print_money_in_the_books_currency(currency, shown):
+    """As the axis is drawn: the words of an amount elsewhere on the page are `format_money`'s, and the axis has the same sign."""
+    rows = [{"key": "a", "label": "A", "value": 10_000.0, "text": "", "note": "", "day": "2026-06-28"}]
+    plotted = rows[0] | {"name": "A", "csm": "", "band": "red", "days": 10, "waste": 20_000.0, "waste_text": "", "value_text": "", "href": ""}
+    for chart in (
+        charts.bars(rows, "CSM", "Wasted a year", description="", currency=currency),
+        charts.months(rows, description="", title="", currency=currency),
+        charts.nights(rows, title="", description="", currency=currency),
+    ):
+        assert f">{shown}</text>" in charts.svg_of(chart, "x")
+    plot = charts.svg_of(charts.accounts_plot([plotted], description="", currency=currency), "x")
+    assert f">{shown.replace('10,000', '20,000')}</text>" in plot
+    assert currency is None or shown == format_money(10_000, currency)
+
+
+def test_nights_of_another_currency_are_gaps_in_the_line_and_keep_their_words(book, marts):
+    with marts.session() as session:
+        session.execute("update marts.fct_portfolio_daily set portfolio_currency = 'EUR' where as_of_date = ?", [WEEK_AGO])
+    with marts.session(read_only=True) as session:
+        [index] = [page.text for page in render_book(read_book(session), session.rows) if page.path == "index.html"]
+    spec = json.loads(re.search(r'id="chart-trend-waste".*?class="spec">(.*?)</script>', index, re.DOTALL)[1])
+    assert [(row["value"] is None, row["text"][0]) for row in spec["data"]["values"]] == [(True, "€"), (False, "$"), (False, "$")]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_number"), [("SEK 1,200.50", True), ("-$5", True), ("+€3", True), ("12 %", True), ("unknown", True), ("Acme 12", False), ("SEK", False)]
+)
+def test_a_column_of_amounts_is_aligned_whatever_the_currency(text, is_number):
+    table = str(static_table("t", {"a": "A"}, [{"a": text}]))
+    assert ("gt_right" in table) == is_number
 
 
 def test_a_week_that_nobody_measured_is_a_gap(book):

@@ -57,3 +57,14 @@ def test_the_pictures_fit_and_end_with_the_newest_value(marts):
     assert all(len(picture) < INLINE_LIMIT and "](data:image/svg+xml," in picture for picture in pictures.values())
     assert f"**{figures.figure('waste_annual').text()}**" in pictures["waste_over_time"]
     assert f"**{figures.figure('accounts_red').text()}**" in pictures["red_over_time"]
+
+
+def test_amounts_of_another_currency_are_not_joined_to_the_newest(marts):
+    """The portfolio counts in kronor since tonight: the line of dollars before would read as a fall to a tenth."""
+    with marts.session() as session:
+        session.execute("update marts.fct_portfolio_daily set portfolio_currency = 'SEK', waste_annual = 420000 where as_of_date = ?", [NIGHT])
+    with marts.session(read_only=True) as session:
+        picture = night_sparklines(session, NIGHT)["waste_over_time"]
+        before = night_sparklines(session, NIGHT - timedelta(days=1))["waste_over_time"]
+    assert "**SEK 420,000**" in picture and "path%20d=''" in picture, "one point is no line"
+    assert "**$" in before and "path%20d='M" in before

@@ -51,5 +51,9 @@ def format_money(amount: Decimal | int | float | None, currency: str | None) -> 
     cents = to_cents(Decimal(str(amount)))
     digits = f"{abs(cents):,.2f}"
     digits = digits[:-3] if digits.endswith(".00") else digits
-    sign = "-" if cents < 0 else ""
-    return f"{sign}{SYMBOLS[currency]}{digits}" if currency in SYMBOLS else f"{sign}{currency} {digits}"
+    return f"{'-' if cents < 0 else ''}{money_sign(currency)}{digits}"
+
+
+def money_sign(currency: str) -> str:
+    """What stands before the digits: `$`, or `SEK ` where there is no common sign."""
+    return SYMBOLS.get(currency, f"{currency} ")

@@ -330,6 +330,12 @@ FIGURES: tuple[tuple[str, str, Kind, str], ...] = (
 )
 
 
+def in_one_currency(night: Mapping[str, Any], currency: str | None) -> Decimal | None:
+    """The waste of a row of fct_portfolio_daily; None where the portfolio counted in another currency that night: a line joins no two currencies."""
+    amount: Decimal | None = night["waste_annual"]
+    return amount if night["portfolio_currency"] == currency else None
+
+
 def figure_sql(figure_id: str, night: date) -> str:
     """The query whose rows stand behind a figure, each row with the part that it adds in the column `part`. Plain SQL for DuckDB and Snowflake."""
     day = f"date '{night.isoformat()}'"

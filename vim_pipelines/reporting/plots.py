@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.money import format_money
 from vim_pipelines.core.sparkline import MOST_POINTS, inline_sparkline
-from vim_pipelines.reporting.figures import read_figures
+from vim_pipelines.reporting.figures import in_one_currency, read_figures
 
 if TYPE_CHECKING:
     from vim_pipelines.warehouse import Session
@@ -58,9 +58,9 @@ def night_sparklines(session: Session, as_of: date) -> dict[str, str]:
     nights = session.rows(
         "select as_of_date, waste_annual, accounts_red, portfolio_currency from marts.fct_portfolio_daily where as_of_date <= ? order by as_of_date", [as_of]
     )[-MOST_POINTS:]
-    waste = [None if row["waste_annual"] is None else float(row["waste_annual"]) for row in nights]
-    red = [None if row["accounts_red"] is None else float(row["accounts_red"]) for row in nights]
     newest = nights[-1] if nights else {"waste_annual": None, "accounts_red": None, "portfolio_currency": None}
+    waste = [None if (amount := in_one_currency(row, newest["portfolio_currency"])) is None else float(amount) for row in nights]
+    red = [None if row["accounts_red"] is None else float(row["accounts_red"]) for row in nights]
     shown = "unknown" if newest["waste_annual"] is None else format_money(newest["waste_annual"], newest["portfolio_currency"])
     return {
         "waste_over_time": inline_sparkline("Wasted a year", waste, shown),

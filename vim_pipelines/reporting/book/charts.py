@@ -12,6 +12,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from vim_pipelines.core.money import money_sign
+
 Rows = Sequence[dict[str, Any]]
 BANDS = ("red", "yellow", "green", "unknown")
 PALETTE = {"red": "#d1530a", "yellow": "#b07a00", "green": "#0b9470", "unknown": "#7a8691"}
@@ -25,8 +27,18 @@ PLOT_DAYS = 365
 PICK = "pick"
 
 
-def bars(rows: Rows, field: str, title: str, *, description: str, colours: dict[str, str] | None = None) -> Any:
-    """Horizontal bars, one a row: `label` (what it is), `value` (a number), `text` (as it is printed), `note` (what is not in it). Clicking one picks it."""
+def amounts(currency: str | None) -> dict[str, str]:
+    """How an axis prints its numbers: with the sign of `currency` as every amount has it, or bare where they are no money or its currency is unknown."""
+    if currency is None:
+        return {"format": ",.0f"}
+    return {"labelExpr": f"{json.dumps(money_sign(currency), ensure_ascii=False)} + format(datum.value, ',.0f')"}
+
+
+def bars(rows: Rows, field: str, title: str, *, description: str, colours: dict[str, str] | None = None, currency: str | None = None) -> Any:
+    """Horizontal bars, one a row: `label` (what it is), `value` (a number), `text` (as it is printed), `note` (what is not in it). Clicking one picks it.
+
+    `currency`: of the values, where they are money.
+    """
     alt = _altair()
     pick = alt.selection_point(name=PICK, fields=["key"], empty=True)
     scale = alt.Scale(domain=list(colours), range=list(colours.values())) if colours else None
@@ -38,7 +50,7 @@ def bars(rows: Rows, field: str, title: str, *, description: str, colours: dict[
             "value:Q",
             title=title,
             scale=alt.Scale(domain=[0, widest * 1.6], nice=False),
-            axis=alt.Axis(tickCount=4, format=",.0f", grid=True),
+            axis=alt.Axis(tickCount=4, grid=True, **amounts(currency)),
         ),
         tooltip=[alt.Tooltip("label:N", title=field), alt.Tooltip("text:N", title=title), alt.Tooltip("note:N", title="Of it")],
     )
@@ -51,8 +63,8 @@ def bars(rows: Rows, field: str, title: str, *, description: str, colours: dict[
     return chart.properties(width=WIDTH, height=max(len(rows), 1) * BAR_STEP, description=description)
 
 
-def months(rows: Rows, *, description: str, title: str) -> Any:
-    """Columns by month (`key` 2026-07, `label` Jul 2026, `value`, `text`, `note`). Clicking one picks it."""
+def months(rows: Rows, *, description: str, title: str, currency: str | None) -> Any:
+    """Columns by month (`key` 2026-07, `label` Jul 2026, `value` in `currency`, `text`, `note`). Clicking one picks it."""
     alt = _altair()
     pick = alt.selection_point(name=PICK, fields=["key"], empty=True)
     chart = (
@@ -60,7 +72,7 @@ def months(rows: Rows, *, description: str, title: str) -> Any:
         .mark_bar(cornerRadiusEnd=3, cursor="pointer", color=ACCENT)
         .encode(
             x=alt.X("label:N", sort=[row["label"] for row in rows], title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False)),
-            y=alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4, format=",.0f")),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4, **amounts(currency))),
             opacity=alt.condition(pick, alt.value(1.0), alt.value(0.3)),
             tooltip=[alt.Tooltip("label:N", title="Opt-out in"), alt.Tooltip("text:N", title=title), alt.Tooltip("note:N", title="Of it")],
         )
@@ -69,8 +81,8 @@ def months(rows: Rows, *, description: str, title: str) -> Any:
     return chart.properties(width=WIDTH, height=190, description=description)
 
 
-def accounts_plot(rows: Rows, *, description: str) -> Any:
-    """A mark an account: days to its opt-out against its waste, sized by contract value, shaped and coloured by band. A click opens its page (`href`)."""
+def accounts_plot(rows: Rows, *, description: str, currency: str | None) -> Any:
+    """A mark an account: days to its opt-out against its waste in `currency`, sized by contract value, shaped and coloured by band. A click opens its page (`href`)."""
     alt = _altair()
     most = max((float(row["waste"]) for row in rows), default=0.0) or 1000.0
     chart = (
@@ -78,7 +90,7 @@ def accounts_plot(rows: Rows, *, description: str) -> Any:
         .mark_point(filled=True, opacity=0.8, cursor="pointer", strokeWidth=1)
         .encode(
             x=alt.X("days:Q", title="Days to the opt-out date", scale=alt.Scale(domain=[0, PLOT_DAYS], nice=False, padding=8), axis=alt.Axis(tickCount=6)),
-            y=alt.Y("waste:Q", title="Wasted a year", scale=alt.Scale(type="symlog", constant=1000, domain=[0, 1.4 * most]), axis=alt.Axis(format=",.0f", values=[0, 1000, 5000, 20000, 100000, 500000])),
+            y=alt.Y("waste:Q", title="Wasted a year", scale=alt.Scale(type="symlog", constant=1000, domain=[0, 1.4 * most]), axis=alt.Axis(values=[0, 1000, 5000, 20000, 100000, 500000], **amounts(currency))),
             size=alt.Size("value:Q", legend=None, scale=alt.Scale(range=[25, 500])),
             color=alt.Color("band:N", scale=alt.Scale(domain=list(BANDS), range=list(PALETTE.values())), legend=alt.Legend(title=None, orient="top")),
             shape=alt.Shape("band:N", scale=alt.Scale(domain=list(BANDS), range=["square", "diamond", "circle", "triangle-up"]), legend=alt.Legend(title=None, orient="top")),
@@ -92,8 +104,8 @@ def accounts_plot(rows: Rows, *, description: str) -> Any:
     return chart.properties(width=WIDTH, height=260, description=description, datasets={"accounts": list(rows)})
 
 
-def nights(rows: Rows, *, title: str, description: str, colour: str = ACCENT) -> Any:
-    """A line over nights or weeks: `day` (ISO), `value` (None where it is not known: a gap), `text`."""
+def nights(rows: Rows, *, title: str, description: str, colour: str = ACCENT, currency: str | None = None) -> Any:
+    """A line over nights or weeks: `day` (ISO), `value` (None where it is not known: a gap; in `currency` where it is money), `text`."""
     alt = _altair()
     # With no date between them, a gap in the data is a gap in the line: an impute or a zero would invent a measurement.
     chart = (
@@ -101,7 +113,7 @@ def nights(rows: Rows, *, title: str, description: str, colour: str = ACCENT) ->
         .mark_line(point={"filled": True, "size": 34, "color": colour}, strokeWidth=2, color=colour, invalid="break-paths-filter-domains")
         .encode(
             x=alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", tickCount=6, labelOverlap=True, grid=False)),
-            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=4, format=",.0f")),
+            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=4, **amounts(currency))),
             tooltip=[alt.Tooltip("day:T", title="Day", format="%-d %b %Y"), alt.Tooltip("text:N", title=title)],
         )
     )

@@ -18,7 +18,7 @@ from vim_pipelines.reporting.book import charts
 from vim_pipelines.reporting.book.marks import line_picture
 from vim_pipelines.reporting.book.read import PARTS, TREND_WEEKS, Account, BookData, slug
 from vim_pipelines.reporting.book.tables import static_table
-from vim_pipelines.reporting.figures import DAYS_AHEAD, Figure, figure_sql
+from vim_pipelines.reporting.figures import DAYS_AHEAD, Figure, figure_sql, in_one_currency
 
 FOLDER = Path(__file__).parent
 #: Accounts in one table or plot; beyond it the gravest, and everyone on the page of his manager. 2,000 rows are 1 MB of page.
@@ -160,12 +160,13 @@ def portfolio_values(data: BookData) -> dict[str, Any]:
                     [
                         {
                             "day": row["as_of_date"].isoformat(),
-                            "value": _float(row["waste_annual"]),
+                            "value": _float(in_one_currency(row, currency)),
                             "text": format_money(row["waste_annual"], row["portfolio_currency"]),
                         }
                         for row in data.history
                     ],
                     title=f"Wasted a year, {currency or 'currency unknown'}",
+                    currency=currency,
                     description=_trend_words(
                         "Waste a year", [(row["as_of_date"], format_money(row["waste_annual"], row["portfolio_currency"])) for row in data.history]
                     ),
@@ -203,7 +204,7 @@ def _waste_bars(data: BookData, field: str, group_of: Callable[[Account], str]) 
     currency = data.figures.currency or None
     rows = sum_by(data.accounts, group_of, currency)
     words = f"Waste a year by {field}: " + "; ".join(f"{row['label']} {row['text']}" for row in rows)
-    return charts.bars(rows, field, f"Wasted a year, {currency or 'currency unknown'}", description=words)
+    return charts.bars(rows, field, f"Wasted a year, {currency or 'currency unknown'}", description=words, currency=currency)
 
 
 def sum_by(accounts: Iterable[Account], group_of: Callable[[Account], str], currency: str | None) -> list[dict[str, Any]]:
@@ -265,7 +266,7 @@ def _month_bars(data: BookData) -> Any:
             {"key": key, "label": f"{date.fromisoformat(key + '-01'):%b %Y}", "value": _float(total), "text": format_money(total, currency), "note": note}
         )
     words = "Contract value a year by the month of its opt-out date, two quarters ahead: " + "; ".join(f"{row['label']} {row['text']}" for row in rows)
-    return charts.months(rows, description=words, title="Contract value a year")
+    return charts.months(rows, description=words, title="Contract value a year", currency=currency)
 
 
 def _is_ahead(line: Mapping[str, Any]) -> bool:
@@ -293,7 +294,9 @@ def accounts_chart(accounts: Iterable[Account], currency: str | None, *, up: str
             }
         )  # fmt: skip
     return charts.accounts_plot(
-        rows, description=f"{len(rows):,} accounts by the days to their opt-out date and the waste a year; the table below has the same numbers"
+        rows,
+        description=f"{len(rows):,} accounts by the days to their opt-out date and the waste a year; the table below has the same numbers",
+        currency=currency,
     )
 
 

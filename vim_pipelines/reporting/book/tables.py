@@ -13,11 +13,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from vim_pipelines.core.money import SYMBOLS
+
 STYLE_BLOCK = re.compile(r"<style\b.*?</style>", re.DOTALL)
 #: The entities of `escape`, escaped again: great-tables 1.1 escapes cells itself, others took them for HTML.
 TWICE = re.compile(r"&amp;(amp|lt|gt|quot|#x27);")
 STYLE_ATTRIBUTE = re.compile(r'(<[^<>]*?)\sstyle="[^"]*"')
-NUMBER = re.compile(r"[-+$€£]?[\d,. ]+%?|unknown")
+#: A number, a share or an amount as `core.money` prints it: `-SEK 1,200.50`.
+NUMBER = re.compile(rf"[-+]?(?:[{''.join(SYMBOLS.values())}]|[A-Z]{{3}} )?[\d,. ]+%?|unknown")
 
 
 def static_table(table_id: str, head: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Markup:

@@ -38,10 +38,12 @@ def pictures(night: NightFigures, scale: float) -> tuple[Picture, ...]:
     months, bars = by_month(night), most_waste(night)
     if months:
         alt = "Contract value a year by month of opt-out: " + "; ".join(f"{row['label']} {row['text']}" for row in months)
-        found.append(Picture("opt-outs", alt, _png(charts.months(months, description=alt, title="Contract value a year"), scale)))
+        found.append(
+            Picture("opt-outs", alt, _png(charts.months(months, description=alt, title="Contract value a year", currency=night.currency or None), scale))
+        )
     if bars:
         alt = "Waste a year of accounts with an opt-out within two quarters: " + "; ".join(f"{row['label']} {row['text']}" for row in bars)
-        found.append(Picture("waste", alt, _png(charts.bars(bars, "Account", "Wasted a year", description=alt), scale)))
+        found.append(Picture("waste", alt, _png(charts.bars(bars, "Account", "Wasted a year", description=alt, currency=night.currency or None), scale)))
     return tuple(found)
 
 
