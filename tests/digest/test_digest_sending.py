@@ -1,7 +1,7 @@
 """The digest on its way: who gets it, each once, also after a crash, and one door that is shut shuts no other."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -10,7 +10,7 @@ from vim_pipelines.approvals.people import deactivate, list_people
 from vim_pipelines.approvals.policy import load_policy
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.reporting.digest.mail import DigestMail
-from vim_pipelines.reporting.digest.sending import recipients, send_digest
+from vim_pipelines.reporting.digest.sending import DigestReport, recipients, send_digest
 from vim_pipelines.reporting.figures import Nights
 from vim_pipelines.store.models import Delivery
 
@@ -207,3 +207,40 @@ def test_the_sandbox_posts_into_no_real_workspace(settings, night):
 
     real = settings.model_copy(update={"slack_base_url": "https://slack.com/api/"})
     assert [channel.name for channel in digest_channels(real, Nights(night, {}))] == ["mail"]
+
+
+@pytest.fixture
+def sent_by_command(settings, monkeypatch):
+    """`vimotion digest send` with the settings of a test; what it would run is counted."""
+    from click.testing import CliRunner
+
+    from vim_pipelines import night as composition
+    from vim_pipelines.cli import digest as command
+    from vim_pipelines.cli import main
+
+    runs = []
+
+    def run(own, *words):
+        monkeypatch.setattr(command, "settings_of", lambda state: own)
+        monkeypatch.setattr(composition, "run_digest", lambda *_, **__: runs.append(1) or DigestReport(date(2026, 6, 28)))
+        return CliRunner().invoke(main, ["--home", str(settings.home), "digest", "send", *words])
+
+    return run, runs
+
+
+def test_before_it_goes_to_people_the_command_asks_and_a_script_says_yes(settings, sent_by_command):
+    """A digest names customers and sums: a slip at the prompt sent it to a whole board."""
+    run, runs = sent_by_command
+    real = settings.model_copy(update={"portfolio": settings.home / "portfolio.yaml", "digest_to": "board@vendor.example"})
+    refused = run(real)
+    assert refused.exit_code == 2 and "VIM-E188" in refused.output and runs == []
+    assert "dora, elif, simon, board@vendor.example" in refused.output, "to whom it would go"
+    assert run(real, "--yes").exit_code == 0 and runs == [1]
+
+
+def test_the_sandbox_asks_only_where_its_mail_leaves_the_machine(settings, sent_by_command):
+    run, runs = sent_by_command
+    assert run(settings).exit_code == 0 and runs == [1]
+    assert run(settings.model_copy(update={"smtp_host": "smtp.vendor.example"})).exit_code == 2 and runs == [1]
+    nowhere = settings.model_copy(update={"smtp_host": None, "portfolio": settings.home / "portfolio.yaml", "slack_bot_token": None})
+    assert run(nowhere).exit_code == 0 and len(runs) == 2, "there is nothing to ask about"

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vim_pipelines.cli.root import main
-from vim_pipelines.cli.shared import settings_of, store_of
+from vim_pipelines.cli.shared import confirm, settings_of, store_of
 
 
 @main.group()
@@ -46,14 +46,21 @@ def digest_show(state: dict[str, Any], kind: str, segments: tuple[str, ...], out
 
 @digest.command("send")
 @click.option("--even-if-quiet", is_flag=True, help="Send it although nothing changed.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
 @click.pass_obj
-def digest_send(state: dict[str, Any], even_if_quiet: bool) -> None:
+def digest_send(state: dict[str, Any], even_if_quiet: bool, yes: bool) -> None:
     """Send it to whoever gets it and has not got it yet."""
+    from vim_pipelines.approvals.people import list_people
+    from vim_pipelines.approvals.policy import policy_of
     from vim_pipelines.core.errors import VimError
     from vim_pipelines.night import run_digest
-    from vim_pipelines.reporting.digest.sending import NO_WAY_OUT
+    from vim_pipelines.reporting.digest.sending import NO_WAY_OUT, reaches_people, recipients
 
-    report = run_digest(settings_of(state), store_of(state), is_forced=even_if_quiet)
+    settings, store = settings_of(state), store_of(state)
+    if reaches_people(settings):
+        names = [person.login for person in recipients(list_people(store), settings, policy_of(settings), settings.now())]
+        confirm(f"Send the digest of the newest night to {', '.join(names) or 'nobody'}?", yes=yes)
+    report = run_digest(settings, store, is_forced=even_if_quiet)
     if report.why_not == NO_WAY_OUT:
         fix = "Set SMTP_HOST and VIMOTION_MAIL_FROM, or SLACK_BOT_TOKEN; or look at it with vimotion digest show"
         raise VimError("VIM-E181", "The digest has no way out", why="Neither mail nor Slack is set up", fix=fix)

@@ -19,7 +19,7 @@ from vim_pipelines.approvals.people import PersonView
 from vim_pipelines.approvals.policy import Policy, policy_of
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.core.hashing import sha256_json
-from vim_pipelines.core.net import is_mail_address
+from vim_pipelines.core.net import is_loopback, is_mail_address
 from vim_pipelines.reporting.digest.content import is_due
 from vim_pipelines.reporting.digest.mail import DigestMail
 from vim_pipelines.reporting.digest.slack import DigestSlack
@@ -121,6 +121,17 @@ def digest_channels(settings: Settings, nights: Nights) -> list[Channel]:
             return found  # invented accounts' figures are no news for a real workspace
         found.append(DigestSlack(client, nights, settings.inbox_url, settings.digest_slack_channel or settings.slack_channel))
     return found
+
+
+def reaches_people(settings: Settings) -> bool:
+    """Whether a digest may reach somebody beyond this machine. Of the sandbox only where a mail server is named that is not this machine.
+
+    A portfolio's own mail server counts wherever it stands: the one on this machine hands on to the world.
+    """
+    has_mail = bool(settings.smtp_host and settings.mail_from)
+    if settings.is_sandbox:
+        return has_mail and not is_loopback(settings.smtp_host or "")
+    return has_mail or settings.slack_bot_token is not None
 
 
 def is_director(person: PersonView, policy: Policy) -> bool:
