@@ -343,12 +343,34 @@ def test_a_page_may_load_and_send_only_from_and_to_its_own_host(ada, browser, st
 
 
 def test_an_export_runs_no_formula_in_a_spreadsheet(ada, store):
-    names = ['=HYPERLINK("http://evil.example","x")', "+1+1", "-2+3", "@SUM(A1)", "\t=1+1", "\r=1+1", " =1+1", "\n=cmd"]
+    names = [
+        '=HYPERLINK("http://evil.example","x")',
+        "+1+1",
+        "-2+3",
+        "@SUM(A1)",
+        "\t=1+1",
+        "\r=1+1",
+        " =1+1",
+        "\n=cmd",
+        "\ufeff=1+1",
+        "\u200b=1+1",
+        "\uff1d1+1",
+        "\uff20SUM(A1)",
+    ]
     for number, name in enumerate(names):
         ask_about(store, f"ACC-{number}", name=name)
     rows = list(csv.DictReader(io.StringIO(ada.get("/queue.csv").text, newline="")))
-    assert sorted(row["Account"] for row in rows) == sorted(f"'{name}" for name in names)
+    assert sorted(row["Account"] for row in rows) == sorted(f"'{re.sub(chr(92) + 's', ' ', name)}" for name in names)
     assert {row["ARR"] for row in rows} == {"60000.00"}
+
+
+def test_an_export_runs_no_formula_where_semicolons_separate(ada, store):
+    """Quotes do not help there: a field of ours begins in the middle of one of theirs."""
+    for number, name in enumerate(("Acme;=1+1", "Acme; +1", 'Acme;"=1+1', "Acme\n=1+1;x", "Acme\r\n@SUM(A1)", "Acme;;-1")):
+        ask_about(store, f"ACC-{number}", name=name)
+    text = ada.get("/queue.csv").text
+    cells = [cell for line in re.split(r"[\r\n]+", text) for cell in line.split(";")]
+    assert len(cells) > 10 and not [cell for cell in cells if cell.lstrip(' "').startswith(("=", "+", "-", "@"))] and len(text.splitlines()) == 7
 
 
 @pytest.mark.parametrize("attack", ["' or 1=1 --", "'; drop table approval_requests; --", "pending' union select password_hash from people --", "%", "\\"])

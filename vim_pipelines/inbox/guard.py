@@ -6,6 +6,7 @@ Plain ASGI, around everything that is mounted: a route that forgets something he
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -112,12 +113,14 @@ class Guard:
             return "VIM-E134", 408
 
 
+#: A name or an address with its port, and nothing else: `localhost:x@evil.example` is no way of writing `localhost`.
+HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:/@?#\\\s]+))(?::\d{1,5})?", re.ASCII)
+
+
 def host_of(header: str) -> str:
-    """The host of a Host header, without its port, in small letters: `[::1]:80` gives `::1`."""
-    text = header.strip().casefold()
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    return text.rpartition(":")[0] if ":" in text else text
+    """The host of a Host header, without its port, in small letters: `[::1]:80` gives `::1`. Empty for what is none."""
+    found = HOST.fullmatch(header.strip().casefold())
+    return (found[1] or found[2]) if found else ""
 
 
 def _handed(body: bytes, receive: Receive) -> Receive:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from functools import lru_cache
@@ -14,9 +16,12 @@ from markupsafe import Markup
 from vim_pipelines.core.sparkline import drawn
 
 WIDTH, HEIGHT, PAD = 96, 24, 2
-#: What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection).
-FORMULA_STARTS = ("=", "+", "-", "@")
+#: What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection), and the wide forms of East Asian keyboards.
+FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 CONTROL_STARTS = ("\t", "\r", "\n", "\x00")
+#: Half of Europe's spreadsheets separate by semicolons: there one cell of ours is two, quoted or not, and a line end within it begins a row.
+NEXT_CELL = re.compile(rf"(;[\s\"']*)(?=[{re.escape(''.join(FORMULA_STARTS))}])")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 def sparkline(series: Sequence[int | None] | None) -> Markup:
@@ -72,6 +77,10 @@ def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def harmless(cell: object) -> object:
-    """`cell`, with an apostrophe before text that a spreadsheet would run. Numbers stay numbers."""
-    is_run = isinstance(cell, str) and (cell.lstrip().startswith(FORMULA_STARTS) or cell.startswith(CONTROL_STARTS))
-    return f"'{cell}" if is_run else cell
+    """`cell`, with an apostrophe before text that a spreadsheet would run, at its beginning or after a semicolon, and without line ends. Numbers stay numbers."""
+    if not isinstance(cell, str):
+        return cell
+    text = NEXT_CELL.sub(r"\1'", CONTROLS.sub(" ", cell))
+    # Marks that nobody sees (zero-width, byte order) are dropped by some programs before they look.
+    begins = next((place for place, character in enumerate(text) if unicodedata.category(character)[0] not in "CZ"), len(text))
+    return f"'{text}" if text.startswith(FORMULA_STARTS, begins) or cell.startswith(CONTROL_STARTS) else text

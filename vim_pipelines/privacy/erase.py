@@ -7,6 +7,7 @@ person is called stands in the erasure's own row until the last step, because ea
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -116,6 +117,7 @@ def _erase(settings: Settings, store: Store, asked: str, *, by: Actor, note: str
         counts, elsewhere = counts | swept.changed, swept.elsewhere
     _mark(store, erasure_id, counts, warehouse_done_at=now)
     _publish(settings, warehouse)
+    _rewrite_book(settings)
     if isinstance(warehouse, DuckDBWarehouse):
         files.rewrite_duckdb(warehouse)
     cleaned, left = files.clean_texts(settings, identity, suppression)
@@ -160,6 +162,20 @@ def _publish(settings: Settings, warehouse: Warehouse) -> None:
 
     if settings.published_dir.exists():
         publish(warehouse, settings.published_dir)
+
+
+def _rewrite_book(settings: Settings) -> None:
+    """The pages anew from the cleaned copy, and none of before: a manager's name stands in their links and file names too, where no text is replaced."""
+    from vim_pipelines.reporting.book.write import remove_book, write_book
+    from vim_pipelines.reporting.reading import reading_marts
+
+    if not os.path.lexists(settings.book_dir):
+        return
+    try:
+        with reading_marts(settings) as session:
+            write_book(session, settings.book_dir, evaluations=settings.evaluation_dir, inbox_url=settings.inbox_url, keep_before=False)
+    except VimError:  # no night to show, or no room for it: better no book until the next night than one that names the person
+        remove_book(settings.book_dir)
 
 
 @contextmanager

@@ -6,10 +6,15 @@ new file that takes the old one's place, SQLite and PostgreSQL by their own VACU
 
 from __future__ import annotations
 
+import html
+import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from markupsafe import escape
 
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
@@ -71,7 +76,7 @@ def clean_texts(settings: Settings, identity: Identity, suppression: Suppression
     for path in _files(settings):
         data = path.read_bytes()
         folded = data.decode("utf-8", errors="ignore").casefold()
-        if not any(text.casefold() in folded for text in _distinct(identity)):
+        if not any(spelling.casefold() in folded for text in _distinct(identity) for spelling in _spellings(text)):
             continue
         try:
             text = data.decode("utf-8")
@@ -81,13 +86,27 @@ def clean_texts(settings: Settings, identity: Identity, suppression: Suppression
         if "\0" in text:
             left.append(str(path))
             continue
-        cleaned = suppression.clean(text, account=identity.scope)
+        cleaned = suppression.clean(_plain(text, identity, suppression), account=identity.scope)
         if cleaned != text:
             beside = path.with_name(path.name + SUFFIX)
             beside.write_text(cleaned, encoding="utf-8")
             beside.replace(path)
             changed += 1
     return changed, left
+
+
+def _spellings(text: str) -> tuple[str, ...]:
+    """What `text` looks like in a page and in JSON: `O&#39;Neil`, `Zo\\u00eb`. Itself last."""
+    return tuple(dict.fromkeys([str(escape(text)), html.escape(text), json.dumps(text)[1:-1], text]))
+
+
+def _plain(text: str, identity: Identity, suppression: Suppression) -> str:
+    """`text` with tokens for the names and addresses whose letters a page or JSON writes otherwise; the words of the others are the list's to judge."""
+    for called in _distinct(identity):
+        for spelling in _spellings(called)[:-1]:
+            token = suppression.clean(called, account=identity.scope)
+            text = re.sub(rf"(?<!\w){re.escape(spelling)}(?!\w)", lambda _found, token=token: token, text, flags=re.IGNORECASE)  # type: ignore[misc]
+    return text
 
 
 def _distinct(identity: Identity) -> tuple[str, ...]:

@@ -25,6 +25,9 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', Arial, sans-s
 PLOT_DAYS = 365
 #: `pick`: the bar that was clicked. The page's script filters the table by it.
 PICK = "pick"
+#: Characters that no SVG can hold, as JSON writes them (or a backslash of the text itself). The converter does not refuse one: it ends the process,
+#: and a NUL in one manager's name took the night with it.
+NO_XML = re.compile(r"\\\\|\\u(?:00(?:0[0-8be-f]|1[0-9a-f])|fff[ef])|\\[bf]")
 
 
 def amounts(currency: str | None) -> dict[str, str]:
@@ -40,12 +43,13 @@ def bars(rows: Rows, field: str, title: str, *, description: str, colours: dict[
     `currency`: of the values, where they are money.
     """
     alt = _altair()
+    # The order is that of the rows (`sort=None`). A list of labels would be compiled into an expression: a customer's words as code, and a line
+    # separator (U+2028) in one name left the whole portfolio without a book.
     pick = alt.selection_point(name=PICK, fields=["key"], empty=True)
     scale = alt.Scale(domain=list(colours), range=list(colours.values())) if colours else None
-    order = [row["label"] for row in rows]
     widest = max((float(row["value"]) for row in rows if row["value"] is not None), default=0.0) or 1.0
     base = alt.Chart(alt.Data(values=list(rows))).encode(
-        y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=130, ticks=False, domain=False)),
+        y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=130, ticks=False, domain=False)),
         x=alt.X(
             "value:Q",
             title=title,
@@ -71,7 +75,7 @@ def months(rows: Rows, *, description: str, title: str, currency: str | None) ->
         alt.Chart(alt.Data(values=list(rows)))
         .mark_bar(cornerRadiusEnd=3, cursor="pointer", color=ACCENT)
         .encode(
-            x=alt.X("label:N", sort=[row["label"] for row in rows], title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False)),
+            x=alt.X("label:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True, ticks=False)),
             y=alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4, **amounts(currency))),
             opacity=alt.condition(pick, alt.value(1.0), alt.value(0.3)),
             tooltip=[alt.Tooltip("label:N", title="Opt-out in"), alt.Tooltip("text:N", title=title), alt.Tooltip("note:N", title="Of it")],
@@ -143,7 +147,7 @@ def _altair() -> Any:
 def spec_of(chart: Any, *, ink: str = "currentColor", ground: str = "transparent") -> dict[str, Any]:
     """The Vega-Lite of a chart. Data stand in the spec itself; nothing is fetched. `ink` and `ground`: for a picture that stands on no page."""
     # Altair numbers views over the life of the process: the same chart would be another text in the next book.
-    text = json.dumps(chart.to_dict(validate=False))
+    text = NO_XML.sub(lambda found: found[0] if found[0] == r"\\" else r"\ufffd", json.dumps(chart.to_dict(validate=False)))
     for place, name in enumerate(dict.fromkeys(re.findall(r'"(view_\d+)"', text))):
         text = text.replace(f'"{name}"', f'"view-{place}"')
     spec: dict[str, Any] = json.loads(text)

@@ -62,7 +62,7 @@ def environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
     made.filters.update(money=format_money, day=show_day, number=show_number, share=show_share, words=lambda text: str(text or "").replace("_", " "))
-    made.globals.update(phase_of=phase_of, slug=slug, sql_of=sql_of, days_ahead=DAYS_AHEAD)
+    made.globals.update(phase_of=phase_of, slug=slug, sql_of=sql_of, sql_text=sql_text, days_ahead=DAYS_AHEAD)
     return made
 
 
@@ -102,8 +102,14 @@ def _json_value(value: Any) -> Any:
 
 def sql_of(mart: str, night: date, account_key: str | None = None) -> str:
     """The query that a reader copies to see the rows of a part of a page."""
-    own = f" and account_key = '{account_key.replace(chr(39), chr(39) * 2)}'" if account_key is not None else ""
+    own = f" and account_key = {sql_text(account_key)}" if account_key is not None else ""
     return f"select * from marts.{mart} where as_of_date = date '{night.isoformat()}'{own}"
+
+
+def sql_text(text: str) -> str:
+    """A literal that DuckDB and Snowflake read alike. A backslash stands by its number: on Snowflake it begins an escape, and a key that ends in one
+    would let what follows out of the quotes of a query that people copy."""
+    return " || chr(92) || ".join("'" + part.replace("'", "''") + "'" for part in text.split("\\"))
 
 
 def render_book(data: BookData, figure_rows: Callable[[str], Sequence[Mapping[str, Any]]], *, inbox_url: str = "") -> Iterator[Page]:
