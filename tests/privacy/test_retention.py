@@ -43,7 +43,7 @@ from vim_pipelines.lifecycle.action_queue import fold_queue
 from vim_pipelines.lifecycle.evidence import EVIDENCE_MODELS
 from vim_pipelines.lifecycle.run import fold_states
 from vim_pipelines.lifecycle.tables import ensure_computed_tables as ensure_lifecycle
-from vim_pipelines.privacy.retention import FACTS, Referred, load_rules, nights_dropped, nights_kept, read_referred, run_retention
+from vim_pipelines.privacy.retention import FACTS, Referred, load_rules, nights_dropped, nights_kept, read_referred, run_retention, runs
 from vim_pipelines.reasoning.ledger import Ledger
 from vim_pipelines.reasoning.playbooks import load_playbooks
 from vim_pipelines.reporting.publish import publish
@@ -339,8 +339,10 @@ def test_a_run_that_died_half_way_is_completed_by_the_next(house: House, monkeyp
         house.run()
     monkeypatch.undo()
     assert len(house.nights(told[1])) == 10
-    house.run()
-    assert house.nights("computed.requirements") == [*LAST, *NEW] and house.run().rows == 0
+    assert [(run.is_complete, bool(run.removed)) for run in runs(house.store)] == [(False, True)]
+    house.run(now=NOW + timedelta(hours=1))
+    assert house.nights("computed.requirements") == [*LAST, *NEW] and house.run(now=NOW + timedelta(hours=2)).rows == 0
+    assert [(run.is_complete, bool(run.removed)) for run in runs(house.store)] == [(True, False), (True, True), (False, True)]
 
 
 # --- the operations store -------------------------------------------------------------------------------------------
@@ -434,6 +436,8 @@ def test_postgresql_forgets_the_same(postgres_address: str, tmp_path: Path) -> N
         make_draft(store, account="ACC-2", version=version, facts=f"facts-{version}")
     found = {table.table: table.rows for table in run_retention(settings, store, now=LATER, is_dry_run=False).tables}
     assert found == {"store.llm_calls": 1, "store.drafts": 1, "store.deliveries": 0, "store.login_attempts": 1}
+    [record] = runs(store)
+    assert {one["table"]: one["rows"] for one in record.removed} == {table: rows for table, rows in found.items() if rows} and record.is_complete
     assert run_retention(settings, store, now=LATER, is_dry_run=True).rows == 0 and verify_chain(store) == []
     store.engine.dispose()
 
@@ -450,7 +454,22 @@ def test_the_command_tells_before_it_deletes(house: House) -> None:
     done = CliRunner().invoke(main, [*called, "run", "--yes", "--json"])
     tables = {table["table"]: table for table in json.loads(done.output)["tables"]}
     assert tables["computed.requirements"]["dates"] == [day.isoformat() for day in OLD if day not in LAST]
-    assert "raw versions are never thinned" in CliRunner().invoke(main, [*called, "show"]).output.lower()
+    shown = CliRunner().invoke(main, [*called, "show"]).output
+    assert "raw versions are never thinned" in shown.lower()
+    [record] = json.loads(CliRunner().invoke(main, [*called, "show", "--json"]).output)["runs"]
+    taken = {one["table"]: one for one in record["removed"]}
+    assert {table: one["rows"] for table, one in taken.items()} == {table: one["rows"] for table, one in tables.items() if one["rows"]}
+    assert taken["computed.requirements"] | {"what": ""} == {
+        "table": "computed.requirements", "what": "", "rows": tables["computed.requirements"]["rows"], "nights": 5, "from": "2026-06-22", "to": "2026-07-01",
+    }  # fmt: skip
+    assert (record["newest_night"], record["daily_from"], record["is_complete"]) == ("2026-09-24", "2026-08-20", True)
+    assert record["days"]["daily marts"] == 35 and len(record["rules_sha256"]) == 64 and record["actor"] in shown
+    assert f"{sum(one['rows'] for one in taken.values()):,} rows of {len(taken)} tables, up to the night of 2026-09-24" in shown
+
+
+def test_before_the_first_run_there_is_none_on_record(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(main, ["--home", str(tmp_path / "home"), "retention", "show"])
+    assert shown.exit_code == 0 and "It has never run here." in shown.output and not (tmp_path / "home").exists()
 
 
 def test_without_a_warehouse_there_is_nothing_to_thin(tmp_path: Path) -> None:

@@ -15,15 +15,29 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from sqlalchemy import Text, cast, delete, exists, func, null, or_, select, update
 from sqlalchemy.orm import aliased
 
+from vim_pipelines.approvals.events import SYSTEM
 from vim_pipelines.core.dates import as_day
 from vim_pipelines.core.errors import VimError
+from vim_pipelines.core.hashing import sha256_text
 from vim_pipelines.privacy import files
 from vim_pipelines.store.locks import exclusive
-from vim_pipelines.store.models import LOGIN_ATTEMPT_DAYS, Alert, ApprovalRequest, Delivery, Draft, ErasedRow, LlmCall, LoginAttempt, PendingDraft
+from vim_pipelines.store.models import (
+    LOGIN_ATTEMPT_DAYS,
+    Alert,
+    ApprovalRequest,
+    Delivery,
+    Draft,
+    ErasedRow,
+    LlmCall,
+    LoginAttempt,
+    PendingDraft,
+    RetentionRun,
+)
 from vim_pipelines.warehouse import Work, open_warehouse
 from vim_pipelines.warehouse.base import KEYS_PER_QUERY, chunks
 from vim_pipelines.warehouse.duckdb import DuckDBWarehouse
@@ -82,6 +96,11 @@ class Thinned:
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {"table": self.table, "what": self.what, "rows": self.rows, "dates": [day.isoformat() for day in self.dates]}
+
+    def as_record(self) -> dict[str, Any]:
+        """For the record: of the nights the first, the last and how many."""
+        nights = {"nights": len(self.dates), "from": self.dates[0].isoformat(), "to": self.dates[-1].isoformat()} if self.dates else {}
+        return {"table": self.table, "what": self.what, "rows": self.rows, **nights}
 
 
 @dataclass(frozen=True)
@@ -215,10 +234,23 @@ def _thin(session: Session, table: str, kept: Collection[date], referred: Referr
     return Thinned(table, sum(rows.values()), tuple(sorted(rows)))
 
 
-def _thin_warehouse(warehouse: Warehouse, store: Store, daily_days: int, *, write: bool) -> tuple[int, date | None, list[Thinned]]:
-    """Number of nights, the first daily one, and what each table loses; a transaction for each table, so that a run that dies is taken up by the next."""
+@dataclass(frozen=True)
+class _Planned:
+    """What goes from the warehouse: the nights there are, those kept, what is referred to, and what each table loses."""
+
+    nights: tuple[date, ...] = ()
+    kept: frozenset[date] = frozenset()
+    referred: Referred = Referred()
+    tables: tuple[Thinned, ...] = ()
+
+    def daily_from(self, daily_days: int) -> date | None:
+        """The first of the nights that stay daily; None without a night."""
+        return self.nights[-1] - timedelta(days=daily_days) if self.nights else None
+
+
+def _plan_warehouse(warehouse: Warehouse, store: Store, daily_days: int) -> _Planned:
     if isinstance(warehouse, DuckDBWarehouse) and not warehouse.path.exists():
-        return 0, None, []
+        return _Planned()
     rules = load_rules()
     with warehouse.session(read_only=True) as session:
         nights = _dates(session, NIGHTS)
@@ -226,13 +258,15 @@ def _thin_warehouse(warehouse: Warehouse, store: Store, daily_days: int, *, writ
         tables = [table for table in rules.weekly if session.table_exists(table)]
         kept = nights_kept(nights, daily_days, referred.nights)
         found = [_thin(session, table, kept, referred, rules, write=False) for table in tables]
-    first = max(nights) - timedelta(days=daily_days) if nights else None
-    if write:
-        for thinned in found:
-            if thinned.rows:
-                with warehouse.session() as session:
-                    _thin(session, thinned.table, kept, referred, rules, write=True)
-    return len(nights), first, found
+    return _Planned(tuple(nights), frozenset(kept), referred, tuple(found))
+
+
+def _thin_warehouse(warehouse: Warehouse, planned: _Planned) -> None:
+    """A transaction for each table, so that a run that dies is taken up by the next."""
+    for thinned in planned.tables:
+        if thinned.rows:
+            with warehouse.session() as session:
+                _thin(session, thinned.table, planned.kept, planned.referred, load_rules(), write=True)
 
 
 # --- the operations store -------------------------------------------------------------------------------------------
@@ -303,31 +337,72 @@ _STORE: tuple[Callable[..., Thinned], ...] = (_thin_calls, _thin_drafts, _thin_m
 # --- a run ----------------------------------------------------------------------------------------------------------
 
 
-def run_retention(settings: Settings, store: Store, *, now: datetime, is_dry_run: bool) -> Report:
+def run_retention(settings: Settings, store: Store, *, now: datetime, is_dry_run: bool, by: str = SYSTEM.name) -> Report:
     """Thin what the rules say, or tell what would go; running it again changes nothing more. VIM-E025 while a night runs.
 
-    The published copy is written anew from the thinned marts, and DuckDB's file so that it becomes smaller.
+    The published copy is written anew from the thinned marts, and DuckDB's file so that it becomes smaller. Each run that is not dry is on record
+    in the store (`runs`), in the name of `by`.
     """
     if is_dry_run:
-        return _run(settings, store, now=now, is_dry_run=True)
+        return _dry_run(settings, store, now)
     with exclusive(store, "portfolio_audit") as taken:
         if not taken:
             raise VimError("VIM-E025", "An audit is running; it reads what would be thinned", fix="Run it when the audit has ended")
-        return _run(settings, store, now=now, is_dry_run=False)
+        return _run(settings, store, now=now, by=by)
 
 
-def _run(settings: Settings, store: Store, *, now: datetime, is_dry_run: bool) -> Report:
+def runs(store: Store, limit: int = 20) -> list[RetentionRun]:
+    """The runs on record, the newest first."""
+    with store.reading() as session:
+        return list(session.scalars(select(RetentionRun).order_by(RetentionRun.at.desc(), RetentionRun.run_id).limit(limit)))
+
+
+def days_of(settings: Settings) -> dict[str, int]:
+    """After how many days what goes, by the words that the commands print."""
+    return {
+        "daily marts": settings.retention_daily_days,
+        "texts of model answers": settings.retention_llm_text_days,
+        "drafts that reached no request": settings.retention_draft_days,
+        "messages that arrived or were given up": settings.retention_message_days,
+        "attempts to log in": LOGIN_ATTEMPT_DAYS,
+    }
+
+
+def _dry_run(settings: Settings, store: Store, now: datetime) -> Report:
+    planned = _plan_warehouse(open_warehouse(settings, Work("other")), store, settings.retention_daily_days)
+    with store.reading() as session:
+        tables = [thin(session, settings, now, write=False) for thin in _STORE]
+    return Report(True, len(planned.nights), planned.daily_from(settings.retention_daily_days), (*planned.tables, *tables))
+
+
+def _run(settings: Settings, store: Store, *, now: datetime, by: str) -> Report:
     warehouse = open_warehouse(settings, Work("other"))
-    nights, daily_from, tables = _thin_warehouse(warehouse, store, settings.retention_daily_days, write=not is_dry_run)
+    planned = _plan_warehouse(warehouse, store, settings.retention_daily_days)
+    daily_from = planned.daily_from(settings.retention_daily_days)
+    run_id = f"ret-{uuid4().hex[:24]}"
+    with store.session() as session:
+        session.add(
+            RetentionRun(
+                run_id=run_id, at=now, actor=by, newest_night=max(planned.nights, default=None), daily_from=daily_from, days=days_of(settings),
+                rules_sha256=sha256_text(RULES.read_text(encoding="utf-8")), removed=[table.as_record() for table in planned.tables if table.rows], is_complete=False,
+            )
+        )  # fmt: skip
+    _thin_warehouse(warehouse, planned)
+    tables = list(planned.tables)
     for thin in _STORE:
-        with store.reading() if is_dry_run else store.session() as session:
-            tables.append(thin(session, settings, now, write=not is_dry_run))
-    report = Report(is_dry_run, nights, daily_from, tuple(tables))
-    if not is_dry_run and any(table.rows and not table.table.startswith("store.") for table in tables):
+        with store.session() as session:
+            thinned = thin(session, settings, now, write=True)
+            if thinned.rows:
+                row = session.get_one(RetentionRun, run_id)
+                row.removed = [*row.removed, thinned.as_record()]
+        tables.append(thinned)
+    if any(table.rows for table in planned.tables):
         if isinstance(warehouse, DuckDBWarehouse):
             files.rewrite_duckdb(warehouse)
         if settings.published_dir.exists():
             from vim_pipelines.reporting.publish import publish
 
             publish(warehouse, settings.published_dir)
-    return report
+    with store.session() as session:
+        session.get_one(RetentionRun, run_id).is_complete = True
+    return Report(False, len(planned.nights), daily_from, tuple(tables))

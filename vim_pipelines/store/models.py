@@ -439,3 +439,23 @@ class ErasedRow(Base):
     was_sha256: Mapped[str] = mapped_column(String(64))
     now_sha256: Mapped[str] = mapped_column(String(64))
     __table_args__ = (Index("ix_erased_rows_row", "table_name", "row_id"),)
+
+
+class RetentionRun(Base):
+    """That retention ran: who asked, when, by which days and rules, and how many rows each table lost. Nothing of what stood in the rows.
+
+    `newest_night` is the night up to which it was reckoned, `daily_from` the first of the daily ones; None before the first night. `removed` holds
+    table, what, rows and first and last night. It is written before the first row goes: of a run that died (`is_complete` false) the numbers of
+    the warehouse are what it was about to take.
+    """
+
+    __tablename__ = "retention_runs"
+    run_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime)
+    actor: Mapped[str] = mapped_column(String(255))
+    newest_night: Mapped[date | None] = mapped_column(Date)
+    daily_from: Mapped[date | None] = mapped_column(Date)
+    days: Mapped[dict[str, Any]]
+    rules_sha256: Mapped[str] = mapped_column(String(64))
+    removed: Mapped[list[dict[str, Any]]]
+    is_complete: Mapped[bool] = mapped_column(Boolean)

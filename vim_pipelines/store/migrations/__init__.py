@@ -16,10 +16,10 @@ from sqlalchemy.exc import DBAPIError
 from vim_pipelines.core.errors import VimError
 
 #: The newest revision. A test keeps it equal to the head of `versions/`.
-HEAD = "0005"
+HEAD = "0006"
 
 #: Revisions that an older store may stand at. Anything else was written by a newer program.
-KNOWN = ("0001", "0002", "0003", "0004", "0005")
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006")
 
 #: Key of the PostgreSQL advisory lock that upgrades hold; any fixed number that nothing else in the store uses.
 UPGRADE_LOCK = 7_462_001
