@@ -59,7 +59,7 @@ def demo(state: dict[str, Any], walks: bool, once: bool, with_dagster: bool, por
     inbox_port = free_port(port)
     os.environ["VIMOTION_INBOX_URL"] = f"http://127.0.0.1:{inbox_port}"
     overrides = {"home": home}
-    with _ended_by_sigterm(), Children(home / "logs") as children:
+    with ended_by_signals(), Children(home / "logs") as children:
         parsing = _parse_beside(children, overrides)
         say(f"1 of 3  Simulating customers and their CRM in {home} ...")
         with served_settings(overrides, serve=True) as settings:
@@ -229,14 +229,18 @@ def _serve(children: Children) -> None:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the demo as Ctrl-C does: its children must not outlive it."""
+def ended_by_signals() -> Iterator[None]:
+    """SIGTERM ends the demo as Ctrl-C does: its children must not outlive it.
+
+    SIGINT, too: a script that starts the demo with `&` hands it down ignored, and Dagster gives SIGTERM the handler of SIGINT while a job runs.
+    """
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
