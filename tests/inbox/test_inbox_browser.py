@@ -1,13 +1,15 @@
 """The inbox in a real browser: keys alone, a phone's width, nothing from elsewhere, and text that can be read.
 
-With SCREENSHOTS=docs the pictures of docs/how-to/inbox.md are made anew (in the repository); else they go to a temporary folder.
+With SCREENSHOTS=docs and INBOX_HOME=<home of a demo> the pictures of docs/how-to/inbox.md are made anew; else pictures go to a temporary folder.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +25,7 @@ from vim_pipelines.inbox.serve import listening
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.is_file(), reason="Debian's chromium is not on this machine (.ci/run installs it)")
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "images"
-WANTED = os.environ.get("SCREENSHOTS", "")
+WANTED, HOME = os.environ.get("SCREENSHOTS", ""), os.environ.get("INBOX_HOME", "")
 
 PLAN = """# License Optimization Plan: {name}
 
@@ -81,6 +83,12 @@ def customers(store):
 @pytest.fixture
 def address(settings, store, customers):
     """The inbox behind a real server, in a thread of its own."""
+    with serving(settings, store) as where:
+        yield where
+
+
+@contextmanager
+def serving(settings, store):
     import uvicorn
 
     listener = listening("127.0.0.1", 0)
@@ -135,12 +143,10 @@ def open_page(chromium, address):
 @pytest.fixture
 def keep(tmp_path):
     """Where a picture goes."""
-    folder = DOCS if WANTED == "docs" else tmp_path
-    folder.mkdir(parents=True, exist_ok=True)
 
     def shot(page, name, **options):
-        page.screenshot(path=str(folder / name), **options)
-        assert 5_000 < (folder / name).stat().st_size < 150_000
+        page.screenshot(path=str(tmp_path / name), **options)
+        assert 5_000 < (tmp_path / name).stat().st_size < 150_000
 
     return shot
 
@@ -279,3 +285,39 @@ def test_every_text_can_be_read_and_every_control_has_a_name(open_page, customer
         keep(page, "inbox-queue.png")
         page.goto(base + f"requests/{customers[3]}")
         keep(page, "inbox-item.png")
+
+
+@pytest.mark.skipif(WANTED != "docs" or not HOME, reason="pictures of the documentation are made on demand: SCREENSHOTS=docs INBOX_HOME=<home of a demo>")
+def test_pictures_of_the_documentation(chromium, tmp_path):
+    """The inbox of a demo's night, in a copy of its home: a picture shows what whoever tries it will see."""
+    from vim_pipelines.approvals.people import add_person
+    from vim_pipelines.approvals.policy import load_policy
+    from vim_pipelines.settings import Settings
+    from vim_pipelines.store import open_store
+
+    home = tmp_path / "home"
+    shutil.copytree(HOME, home, symlinks=True, ignore=shutil.ignore_patterns("dagster", "dbt", "logs", "data_docs", "warehouse.duckdb*", "*-locks"))
+    settings = Settings(home=home)
+    store = open_store(settings)
+    add_person(store, load_policy(), "dora", name="Dora Moss", role="director", password=PASSWORD, by="test", now=settings.now())
+    waiting = list_requests(store, states=("pending",))
+    headline = min(waiting, key=lambda one: (one.account_key != "ACC-HEADLINE", one.version, one.document != "value_realization_roadmap", one.request_id))
+    with serving(settings, store) as address:
+        context = chromium.new_context(viewport={"width": 1180, "height": 740})
+        page = context.new_page()
+        page.goto(f"{address}/login")
+        page.fill("#login", "dora")
+        page.fill("#password", PASSWORD)
+        page.press("#password", "Enter")
+        page.wait_for_selector("table.queue")
+        for name, path, size in (
+            ("inbox-queue.png", "", (1280, 800)),
+            ("inbox-item.png", f"requests/{headline.request_id}", (1180, 740)),
+            ("inbox-phone.png", "", (390, 844)),
+        ):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.goto(f"{address}/{path}")
+            page.screenshot(path=str(DOCS / name))
+            assert 20_000 < (DOCS / name).stat().st_size < 250_000
+        context.close()
+    store.engine.dispose()
