@@ -238,6 +238,8 @@ def test_kustomize_builds_and_every_name_that_a_pod_refers_to_exists():
         assert pod["securityContext"]["runAsNonRoot"] and item["spec"]["replicas"] == 1
         assert ("ServiceAccount", pod["serviceAccountName"]) in names
         for volume in pod["volumes"]:
+            if "emptyDir" in volume:
+                continue
             kind, name = (
                 ("ConfigMap", volume["configMap"]["name"]) if "configMap" in volume else ("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
             )
@@ -254,6 +256,27 @@ def test_the_pods_run_the_commands_of_the_compose_file():
     assert commands == {name: service["command"] for name, service in compose()["services"].items() if "command" in service}
     *_, default = [rest for name, rest in dockerfile() if name == "CMD"]
     assert yaml.safe_load(default) == commands["inbox"]
+
+
+def test_pods_and_runs_are_as_closed_as_the_containers():
+    """No privilege, nothing that it may write but the state and /tmp: the four roles, and the run that the launcher starts."""
+    services = {name: service for name, service in compose()["services"].items() if name != "postgres"}
+    assert all(service["read_only"] and service["cap_drop"] == ["ALL"] and service["tmpfs"] == ["/tmp"] for service in services.values())
+    launcher = yaml.safe_load((DEPLOY / "kubernetes" / "dagster.yaml").read_text())["run_launcher"]["config"]
+    run = launcher["run_k8s_config"]["pod_spec_config"]["security_context"]
+    assert run["run_as_non_root"] and run["seccomp_profile"] == {"type": "RuntimeDefault"}
+    closed = [(launcher["security_context"], launcher["volume_mounts"])]
+    for document in yaml.safe_load_all((DEPLOY / "kubernetes" / "deployments.yaml").read_text()):
+        if document["kind"] != "Deployment":
+            continue
+        pod = document["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+        closed.append((pod["containers"][0]["securityContext"], pod["containers"][0]["volumeMounts"]))
+    assert len(closed) == 5
+    for context, mounts in closed:
+        assert context == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
+        assert {"/tmp", "/var/lib/vimotion"} <= {mount["mountPath"] for mount in mounts}
 
 
 def test_the_workflow_calls_make_targets_that_exist_on_every_python_that_is_supported():

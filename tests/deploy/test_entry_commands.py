@@ -47,6 +47,12 @@ def command_of(service: str, ports: dict[str, int]) -> list[str]:
     return [sys.executable, "-W", "ignore", "-m", MODULES[words[0]], *words[1:]]
 
 
+def health_check_of_code(port: int) -> list[str]:
+    """The check of the code location from compose.yaml, on `port`."""
+    _cmd, _python, *words = yaml.safe_load((REPOSITORY / "deploy" / "compose.yaml").read_text())["services"]["code"]["healthcheck"]["test"]
+    return [sys.executable, *(word.replace(":4000", f":{port}") for word in words)]
+
+
 @contextmanager
 def started(command: list[str], environment: dict[str, str], folder: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / f"{name}.log").open("wb") as log:
@@ -99,6 +105,28 @@ def run_to_its_end(port: int, job: str, *, partition: str | None = None, within:
     return "still running"
 
 
+@pytest.mark.parametrize(("status", "expected"), [("SERVING", True), ("NOT_SERVING", False), (None, False)])
+def test_the_check_of_the_code_location_knows_a_server_that_serves(status, expected):
+    """Against a server that answers as Dagster's does (dagster/_grpc/server.py), one that says no, and none at all."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import grpc
+    from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+    server = grpc.server(ThreadPoolExecutor(max_workers=1))
+    answers = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(answers, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    if status is not None:
+        answers.set("DagsterApi", health_pb2.HealthCheckResponse.ServingStatus.Value(status))
+        server.start()
+    try:
+        done = subprocess.run(health_check_of_code(port if status is not None else free_port()), capture_output=True, timeout=60)
+    finally:
+        server.stop(None)
+    assert (done.returncode == 0) is expected, done.stderr.decode()
+
+
 @pytest.mark.slow
 def test_the_roles_of_the_compose_file_run_a_night_on_postgresql(postgres_address, tmp_path):
     """Webserver, daemon, code location and inbox are processes of their own that share a database and a folder, as in the containers."""
@@ -131,7 +159,7 @@ def test_the_roles_of_the_compose_file_run_a_night_on_postgresql(postgres_addres
                 time.sleep(0.5)
             environment |= dict(re.findall(r"^export (\w+)=(.*)$", shown, re.MULTILINE))
             stack.enter_context(started(command_of("code", ports), environment, tmp_path, "code"))
-            check = [sys.executable, "-m", "dagster", "api", "grpc-health-check", "--port", str(ports["code"])]
+            check = health_check_of_code(ports["code"])
             while subprocess.run(check, env=environment, capture_output=True, timeout=60).returncode:
                 assert time.monotonic() < deadline + 120, (tmp_path / "code.log").read_text()
             stack.enter_context(started(command_of("webserver", ports), environment, tmp_path, "webserver"))

@@ -69,7 +69,8 @@ def _engine(url: Any) -> Engine:
     if url.get_backend_name() != "sqlite":
         if url.drivername == "postgresql":  # SQLAlchemy would look for psycopg2, which we do not ship
             url = url.set(drivername="postgresql+psycopg")
-        return create_engine(url, pool_pre_ping=True)
+        # A server set up in the C locale makes databases in SQL_ASCII, of which psycopg hands out texts as bytes unless the client says what they are.
+        return create_engine(url, pool_pre_ping=True, connect_args={"client_encoding": "utf8"} if url.get_backend_name() == "postgresql" else {})
     engine = create_engine(url, connect_args={"timeout": 30})
 
     @event.listens_for(engine, "connect")
