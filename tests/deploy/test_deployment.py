@@ -178,8 +178,10 @@ def test_docker_compose_takes_the_file(tmp_path):
     folder = tmp_path / "deploy"
     shutil.copytree(DEPLOY, folder)
     shutil.copy(folder / "secrets.env.example", folder / "secrets.env")
-    done = subprocess.run(["docker", "compose", "-f", str(folder / "compose.yaml"), "config", "--quiet"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
+    for names in (["compose.yaml"], ["compose.yaml", "compose.sandbox.yaml"]):
+        files = [word for name in names for word in ("-f", str(folder / name))]
+        done = subprocess.run(["docker", "compose", *files, "config", "--quiet"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and not done.stderr, done.stderr
 
 
 def test_the_example_of_the_secrets_names_settings_that_exist_and_one_password():
