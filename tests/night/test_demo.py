@@ -60,13 +60,16 @@ def test_an_end_from_outside_ends_what_the_demo_started(home, number):
         preexec_fn=listens_to_ctrl_c,
     )  # fmt: skip
     assert process.stdout is not None
-    address = None
+    opened = {}
     for line in process.stdout:
-        found = re.match(r"  Inbox +(\S+)", line)
-        address = found[1] if found else address
+        if found := re.match(r"  (Inbox|Slack) +(\S+)", line):
+            opened[found[1]] = found[2]
         if line.startswith("Everything is in"):
             break
-    assert address is not None and httpx.get(f"{address}/health", trust_env=False).status_code == 200
+    address = opened["Inbox"]
+    assert httpx.get(f"{address}/health", trust_env=False).status_code == 200
+    told = httpx.get(opened["Slack"], trust_env=False).text
+    assert opened["Slack"].startswith("http://127.0.0.1:") and "D0DIRECTOR" in told and "D0CSM" in told
     inbox = children_of(process.pid)
     assert inbox
     process.send_signal(number)

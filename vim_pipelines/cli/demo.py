@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vim_pipelines.cli.children import Child, Children
     from vim_pipelines.cli.tour import Places, Tour
     from vim_pipelines.settings import Settings
+    from vim_pipelines.store.engine import Store
 
 INBOX_PORT, DAGSTER_PORT = 8321, 3000
 #: Dagster loads the code twice before it answers; on a busy machine that takes minutes.
@@ -62,7 +63,7 @@ def demo(state: dict[str, Any], walks: bool, once: bool, with_dagster: bool, por
     with ended_by_signals(), Children(home / "logs") as children:
         parsing = _parse_beside(children, overrides)
         say(f"1 of 3  Simulating customers and their CRM in {home} ...")
-        with served_settings(overrides, serve=True) as settings:
+        with served_settings(overrides, serve=True) as settings, _slack(settings, once=once) as with_slack:
             variables = _variables(settings)
             if parsing is not None:
                 parsing.process.wait()
@@ -70,7 +71,7 @@ def demo(state: dict[str, Any], walks: bool, once: bool, with_dagster: bool, por
             places.start_dagster()
             _night(settings, state, places)
             say("3 of 3  Opening inbox, book and Dagster ...")
-            _show(settings, places.wait(command), time.monotonic() - started, walks=walks, once=once)
+            _show(settings, with_slack, places.wait(command), time.monotonic() - started, walks=walks, once=once)
             if once:
                 return
             say("Serving until you press Ctrl-C.")
@@ -94,6 +95,23 @@ def _own_world(home: Path | None) -> Path:
     os.environ |= {"VIMOTION_HOME": str(place), "VIMOTION_DRAFTER": "offline", "VIMOTION_NIGHT_NICENESS": "0", "PYTHONWARNINGS": "ignore"}
     os.chdir(place)  # where no `.env` of another project is read, by the children either
     return place
+
+
+def _slack(settings: Settings, *, once: bool) -> AbstractContextManager[Settings]:
+    """Settings with a Slack of the demo's own, which nobody could look at after `--once`. Dagster and inbox do not know it: its sensor would take a run of
+    Dagster, ten seconds, for messages that cost this process half a second of CPU."""
+    from vim_pipelines.sandbox.night import slack_beside
+
+    return nullcontext(settings) if once else slack_beside(settings)
+
+
+def tell_in_slack(settings: Settings, store: Store) -> str | None:
+    """Send what waits to the demo's people in its Slack; the address where it can be looked at, None where nothing was sent."""
+    from vim_pipelines.night import run_deliveries
+
+    if settings.slack_bot_token is None or not run_deliveries(settings, store).sent:
+        return None
+    return settings.slack_base_url.removesuffix("api/")
 
 
 def _parse_beside(children: Children, overrides: dict[str, Any]) -> Child | None:
@@ -191,7 +209,7 @@ def _published_for(settings: Settings) -> date | None:
         return None
 
 
-def _show(settings: Settings, places: Places, seconds: float, *, walks: bool, once: bool) -> None:
+def _show(settings: Settings, with_slack: Settings, places: Places, seconds: float, *, walks: bool, once: bool) -> None:
     """The addresses, the logins, and the walk."""
     from vim_pipelines.cli.tour import numbered, prepare, step_lines, walk
     from vim_pipelines.inbox.serve import demo_people
@@ -200,10 +218,12 @@ def _show(settings: Settings, places: Places, seconds: float, *, walks: bool, on
     store = open_store(settings)
     tour: Tour = prepare(settings, store)
     people = demo_people(settings, store)
+    slack = tell_in_slack(with_slack, store)
     click.echo(f"\nReady after {seconds:.0f} s.\n")
     click.echo(f"  Inbox    {places.inbox}")
     click.echo(f"  Book     {places.book or 'not rendered by this night'}")
-    click.echo(f"  Dagster  {places.dagster or 'not opened (--no-dagster)'}\n")
+    click.echo(f"  Dagster  {places.dagster or 'not opened (--no-dagster)'}")
+    click.echo(f"  Slack    {slack}   what both were told there; it is the demo's own\n" if slack else "")
     for login, password in people.items():
         click.echo(f"  log in as  {login:<10} password  {password}")
     click.echo(f"\nOne account, from the signal to the CRM ({tour.account_name}, as of {tour.as_of}):\n")
@@ -211,6 +231,7 @@ def _show(settings: Settings, places: Places, seconds: float, *, walks: bool, on
     if walks:
         click.echo("\nWalking it:")
         walk(settings, store, tour, lambda line: click.echo(f"    {line}"))
+        tell_in_slack(with_slack, store)  # the message says how the question ended
     click.echo(f"\nEverything is in {settings.home}. Next: {f'{places.command} demo' if once else f'open {places.inbox}/requests/{tour.request_id}'}")
 
 

@@ -64,7 +64,8 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def demo_people(settings: Settings, store: Store) -> dict[str, str]:
-    """The sandbox's two people, login -> password: made on first start with random passwords, which a file of the sandbox keeps.
+    """The sandbox's two people, login -> password: made on first start with random passwords, which a file of the sandbox keeps. In the Slack that the
+    sandbox serves both are known.
 
     The CSM is the one who owns most of what is pending, so that 'My accounts' shows something.
     """
@@ -77,8 +78,10 @@ def demo_people(settings: Settings, store: Store) -> dict[str, str]:
     name, email = owners.most_common(1)[0][0] if owners else ("Demo CSM", None)
     passwords = {login: secrets.token_urlsafe(MIN_PASSWORD_LENGTH) for login in ("csm", "director")}
     now = settings.now()
-    add_person(store, policy, "csm", name=name, role=policy.roles[0], email=email, password=passwords["csm"], by="sandbox", now=now)
-    add_person(store, policy, "director", name="Demo Director", role=policy.roles[-1], password=passwords["director"], by="sandbox", now=now)
+    add_person(store, policy, "csm", name=name, role=policy.roles[0], email=email, slack_user_id="U0CSM", password=passwords["csm"], by="sandbox", now=now)
+    add_person(
+        store, policy, "director", name="Demo Director", role=policy.roles[-1], slack_user_id="U0DIRECTOR", password=passwords["director"], by="sandbox", now=now
+    )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
