@@ -25,6 +25,7 @@ from vim_pipelines.portfolio.entities import ENTITIES
 from vim_pipelines.privacy import erase as erasing
 from vim_pipelines.privacy.erase import Erased, erase, look_up
 from vim_pipelines.privacy.suppressed import SECRET_FILE, read_suppression
+from vim_pipelines.privacy.warehouse_rows import text_columns
 from vim_pipelines.reporting.publish import publish
 from vim_pipelines.settings import Settings
 from vim_pipelines.store import open_store
@@ -70,7 +71,12 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    settings = Settings(home=tmp_path / "home", portfolio=tmp_path / "portfolio.yaml")
+    yield from furnished(Settings(home=tmp_path / "home", portfolio=tmp_path / "portfolio.yaml"))
+
+
+def furnished(settings: Settings) -> Iterator[House]:
+    """The person in every kind of place: entities, quarantine, telemetry, marts, a view, the published copy, questions, a log."""
+    settings.home.mkdir(exist_ok=True)
     warehouse = open_warehouse(settings)
     with warehouse.session() as session:
         ensure_raw_tables(session)
@@ -88,6 +94,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         )
         event = {"product": "suite", "occurred_at": NOW, "recorded_at": NOW, "source_name": "t", "source_file": "f", "load_number": 1}
         append_rows(session, "raw.usage_events", [event | {"event_id": f"E{number}", "account_key": "ACC-1", "user_key": USER} for number in range(3)])
+    with warehouse.session() as session:  # Snowflake would commit the rows above at the first table that is made
         session.execute("create table marts.fct_stakeholders as select account_key, contact_key, full_name, email, title from raw.contacts")
         session.execute("create table base.texts as select account_key, body from raw.documents")
         session.execute("create view marts.latest_text as select * from base.texts")
@@ -134,10 +141,10 @@ def naming(house: House, called: tuple[str, ...]) -> list[str]:
     """Every table and file that holds one of `called`, the bytes of the databases included. Rows of the namesake's account do not count."""
     found = []
     with open_warehouse(house.settings).session(read_only=True) as session:
-        for row in session.rows("select schema_name || '.' || table_name as name from duckdb_tables() where database_name = current_database()"):
-            scope = "where account_key is distinct from 'ACC-2'" if "account_key" in session.column_names(row["name"]) else ""
-            rows = str(session.rows(f"select * from {row['name']} {scope}")).casefold()
-            found += [f"{row['name']}: {text}" for text in called if text in rows]
+        for table in text_columns(session):
+            scope = "where account_key is distinct from 'ACC-2'" if "account_key" in session.column_names(table) else ""
+            rows = str(session.rows(f"select * from {table} {scope}")).casefold()
+            found += [f"{table}: {text}" for text in called if text in rows]
     house.store.engine.dispose()
     for path in house.settings.home.rglob("*"):
         if path.is_file():
