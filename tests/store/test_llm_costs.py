@@ -54,3 +54,43 @@ def test_an_account_is_shown_with_its_name(published):
 def test_nothing_published_is_an_error_with_its_fix(tmp_path):
     with pytest.raises(VimError, match="VIM-E024"):
         read_llm_costs(load_settings(home=tmp_path), "document")
+
+
+@pytest.mark.parametrize(
+    ("calls", "cost"),
+    [
+        ([], "0"),
+        ([("0.25", 10), ("0.5", 20)], "0.75"),
+        ([("0.25", 10), (None, 20)], None),
+        ([(None, 20)], None),
+        ([("0.25", 10), (None, None)], "0.25"),
+        ([(None, None)], "0"),
+    ],
+    ids=["no call", "all priced", "one without a price beside one with", "none has a price", "one that nobody answered", "nothing but lost calls"],
+)
+def test_the_night_says_of_its_cost_what_the_mart_says(tmp_path, calls, cost):
+    """A sum of the calls whose price is known is not what the night cost: `vimotion audit` showed it as such, where book, digest and `llm cost` said unknown."""
+    from datetime import date, datetime
+    from decimal import Decimal
+
+    from vim_pipelines.reporting.summary import cost_of_calls
+    from vim_pipelines.store import open_store
+    from vim_pipelines.store.models import LlmCall
+
+    store, day = open_store(load_settings(home=tmp_path)), date(2026, 6, 28)
+    with store.session() as session:
+        for number, (dollars, tokens) in enumerate(calls):
+            session.add(
+                LlmCall(
+                    call_id=str(number), draft_key="k", attempt=number, account_key="A", document="d", provider="p", model="m", prompt_sha256="x", status="ok", response={},
+                    output_tokens=tokens, cost_usd=None if dollars is None else Decimal(dollars), as_of_date=day, created_at=datetime(2026, 6, 29),
+                )
+            )  # fmt: skip
+    with store.reading() as session:
+        assert cost_of_calls(session, day) == (None if cost is None else Decimal(cost))
+    with duckdb.connect() as mart:  # the rule of the mart, on the same calls
+        rows = ", ".join(f"({dollars or 'null'}::decimal(12, 6), {tokens or 'null'}::int)" for dollars, tokens in calls) or "(null, null)"
+        rule = f"select sum(case when c is null and t is not null then 1 else 0 end), coalesce(sum(c), 0) from (values {rows}) as v(c, t)"
+        unpriced, known = mart.execute(rule).fetchone()
+    assert (None if unpriced else known) == (None if cost is None else Decimal(cost))
+    store.engine.dispose()

@@ -19,6 +19,7 @@ from vim_pipelines.approvals.queue import list_requests, request_approvals
 from vim_pipelines.core.errors import VimError
 from vim_pipelines.evaluation.plan_effect import follow_effects
 from vim_pipelines.lifecycle.outcomes import follow_plans
+from vim_pipelines.reporting.summary import cost_of_calls
 from vim_pipelines.store import open_store
 from vim_pipelines.store.mirror import mirror_store
 from vim_pipelines.store.models import Alert, LlmCall, OutboxEntry
@@ -150,6 +151,8 @@ def test_an_empty_store_builds_empty_marts_and_a_full_one_shows_every_decision_c
     assert (str(unread["cost_usd"]), unread["calls"], unread["drafts"], unread["cost_per_draft_usd"]) == ("0.012500", 1, 0, None)
     unpriced = costs["ACC-3", "license_optimization_plan"]
     assert (unpriced["cost_usd"], unpriced["calls_without_price"], unpriced["drafts"], unpriced["drafts_approved"]) == (None, 1, 1, 0)
+    with store.reading() as session:  # what `vimotion audit` prints is what these rows say
+        assert cost_of_calls(session, AS_OF) is None and any(row["calls_without_price"] for row in costs.values())
     signed = costs["ACC-1", "license_optimization_plan"]
     assert (str(signed["cost_usd"]), signed["drafts_approved"], signed["cost_per_approved_draft_usd"]) == ("0.002500", 1, 0.0025)
     outcomes = {row["criterion"]: row for row in marts["fct_plan_outcomes"]}

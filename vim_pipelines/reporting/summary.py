@@ -65,7 +65,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
     from sqlalchemy import func, select
     from sqlalchemy.orm import aliased
 
-    from vim_pipelines.store.models import Alert, ApprovalEvent, ApprovalRequest, LlmCall, PendingDraft
+    from vim_pipelines.store.models import Alert, ApprovalEvent, ApprovalRequest, PendingDraft
 
     with warehouse.session(read_only=True) as session:
         total = session.rows(
@@ -110,9 +110,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
             )
         )
         alerts = operations.scalar(select(func.count()).select_from(Alert).where(Alert.acknowledged_at.is_(None)))
-        calls, unpriced, cost = operations.execute(
-            select(func.count(), func.count().filter(LlmCall.cost_usd.is_(None)), func.sum(LlmCall.cost_usd)).where(LlmCall.as_of_date == as_of)
-        ).one()
+        cost = cost_of_calls(operations, as_of)
     found = {row["risk_band"] or "unknown": int(row["accounts"]) for row in bands}
     return NightSummary(
         as_of_date=as_of,
@@ -129,7 +127,7 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         awaiting_approval=int(waiting or 0),
         to_write=int(by_hand or 0),
         alerts_open=int(alerts or 0),
-        cost_usd=None if unpriced and not cost else Decimal(cost or 0) if calls else Decimal(0),
+        cost_usd=cost,
         attention=held_lines(held) + attention_lines(quality),
         accounts_held=len(held),
         plans_by_outcome=outcomes,
@@ -138,6 +136,18 @@ def summarise(warehouse: Warehouse, store: Store, as_of: date, *, portfolio: str
         seconds=seconds,
         cpu_seconds=cpu_seconds,
     )
+
+
+def cost_of_calls(operations: OperationsSession, as_of: date) -> Decimal | None:
+    """US dollars of the calls of one as-of date, by the rule of marts.fct_llm_costs: None where an answered call has no price, however many others have
+    one; a call that nobody answered counts as nothing; no call costs nothing."""
+    from sqlalchemy import func, select
+
+    from vim_pipelines.store.models import LlmCall
+
+    is_unpriced = LlmCall.cost_usd.is_(None) & LlmCall.output_tokens.is_not(None)
+    unpriced, cost = operations.execute(select(func.count().filter(is_unpriced), func.sum(LlmCall.cost_usd)).where(LlmCall.as_of_date == as_of)).one()
+    return None if unpriced else Decimal(cost or 0)
 
 
 def count_documents(operations: OperationsSession, as_of: date) -> dict[str, int]:
@@ -232,7 +242,7 @@ def summary_lines(summary: NightSummary, next_commands: list[str]) -> list[str]:
         *phases,
         f"  Accounts by risk band {bands}",
         f"  Next best actions     {queue_line(summary.queues)}",
-        f"  Drafts                written {summary.drafts_written}   held back by a gate {summary.drafts_held}   awaiting approval {summary.awaiting_approval}"
+        f"  Documents             written {summary.drafts_written}   held back by a gate {summary.drafts_held}   awaiting approval {summary.awaiting_approval}"
         + (f"   for a person to write {summary.to_write} (vimotion inbox list)" if summary.to_write else ""),
         *([f"  Alerts                {summary.alerts_open} that nobody has acknowledged (vimotion inbox alerts)"] if summary.alerts_open else []),
         *([f"                        {summary.drafts_waiting} wait for a batch of calls to end: vimotion batches collect"] if summary.drafts_waiting else []),
