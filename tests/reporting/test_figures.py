@@ -195,3 +195,20 @@ def test_a_date_that_was_not_audited_is_refused(marts_of):
         read(marts_of("week"), NIGHT + timedelta(days=1))
     with pytest.raises(VimError, match="VIM-E024"):
         read(marts_of("empty"))
+
+
+def test_each_figure_says_of_itself_what_is_not_in_it(marts):
+    """An account in its first month has no right-size gap and unused seats all the same: one note for both figures was wrong for one of them."""
+    with marts.session() as session:
+        session.execute("update marts.fct_account_signals set waste_annual = null, money_status = 'insufficient' where account_key = 'ACC-4'")
+        session.execute("update marts.fct_account_signals set tickets_open = null where account_key in ('ACC-1', 'ACC-2')")
+        session.execute("update marts.fct_portfolio_daily set accounts_money_measured = 3")
+    with marts.session(read_only=True) as session:
+        night = read_figures(session)
+        for figure in night.figures:
+            missing = sum(row["part"] is None for row in session.rows(figure_sql(figure.id, night.as_of_date)))
+            said = int(figure.note.split()[1]) if figure.note else 0
+            assert said == missing, figure.id
+    assert night.figure("waste_annual").note == "without 2 accounts whose amount is not known"
+    assert night.figure("unused_value_annual").note == "without 1 account whose amount is not known"
+    assert night.figure("tickets_open").note.endswith("accounts whose tickets are not known")

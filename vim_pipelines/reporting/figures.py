@@ -10,6 +10,7 @@ behind it, so that the segments' figures add up to the portfolio's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -372,6 +373,7 @@ def _totals(session: Session, night: date, own: frozenset[str] | None) -> dict[s
         " cast(coalesce(sum(cost_usd), 0) as decimal(18, 6)) as cost_usd from marts.fct_llm_costs where as_of_date = ?",
         [night],
     )[0]
+    accounts = session.rows(f"select {', '.join(OF_ACCOUNTS)} from marts.fct_account_signals where as_of_date = ?", [night])
     red = [row["amount"] for row in lines if row["risk_band"] == "red"]
     near = [row["amount"] for row in lines if row["days_to_opt_out"] is not None and 0 <= row["days_to_opt_out"] <= DAYS_AHEAD]
     return daily | {
@@ -380,7 +382,7 @@ def _totals(session: Session, night: date, own: frozenset[str] | None) -> dict[s
         "drafts": int(costs["drafts"]),
         "drafts_held": int(costs["drafts_held"]),
         "cost_usd": None if costs["unpriced"] else costs["cost_usd"],
-        "notes": _notes(red, near, daily["accounts"] - daily["accounts_money_measured"]),
+        "notes": _notes({"arr_at_risk": red, "opt_out_value": near} | {name: [row[name] for row in accounts] for name in OF_ACCOUNTS}),
     }
 
 
@@ -390,32 +392,36 @@ def _totals_of(session: Session, night: date, own: frozenset[str]) -> dict[str, 
     parts = {id: [row["part"] for row in rows] for id, rows in behind.items()}
     sums = {id: _known_part(amounts) for id, amounts in parts.items()}
     counts = {id: int(value) for id, _, kind, _ in FIGURES if kind == "count" and (value := sums[id]) is not None}
-    measured = _of(own, session.rows("select account_key from marts.fct_account_signals where as_of_date = ? and money_status = 'ok'", [night]))
     return {
         **sums,
         **counts,
         "portfolio_currency": session.scalar("select portfolio_currency from marts.fct_portfolio_daily where as_of_date = ?", [night]),
         "cost_usd": None if any(row["calls_without_price"] for row in behind["cost_usd"]) else sums["cost_usd"],
-        "notes": _notes(parts["arr_at_risk"], parts["opt_out_value"], len(behind["accounts"]) - len(measured)),
+        "notes": _notes(parts),
     }
 
 
-def _notes(red: list[Decimal | None], near: list[Decimal | None], not_measured: int) -> dict[str, str]:
-    notes = {"arr_at_risk": _left_out(red), "opt_out_value": _left_out(near)}
-    if not_measured:
-        notes |= dict.fromkeys(("waste_annual", "unused_value_annual"), f"without {_many(not_measured, 'account')} whose amount is not known")
-    return notes
+#: What a row is of which a figure may miss the value, and what is not known of it.
+MAY_MISS = {
+    "arr_at_risk": ("contract line", "value is"),
+    "opt_out_value": ("contract line", "value is"),
+    "waste_annual": ("account", "amount is"),
+    "unused_value_annual": ("account", "amount is"),
+    "tickets_open": ("account", "tickets are"),
+}
+OF_ACCOUNTS = ("waste_annual", "unused_value_annual", "tickets_open")
+
+
+def _notes(parts: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+    """What is not in a figure, counted among its own rows: an account that is too young for a right-size gap has unused seats all the same."""
+    missing = {name: sum(part is None for part in parts[name]) for name in MAY_MISS}
+    return {name: f"without {_many(count, MAY_MISS[name][0])} whose {MAY_MISS[name][1]} not known" for name, count in missing.items() if count}
 
 
 def _known_part(amounts: list[Decimal | None]) -> Decimal | None:
     """The sum of those that are known, 0 of none at all; None where rows are there and not one of them is known."""
     known = [amount for amount in amounts if amount is not None]
     return sum(known, Decimal(0)) if known or not amounts else None
-
-
-def _left_out(amounts: list[Decimal | None]) -> str:
-    count = sum(amount is None for amount in amounts)
-    return f"without {_many(count, 'contract line')} whose value is not known" if count else ""
 
 
 def _many(count: int, thing: str) -> str:
