@@ -642,6 +642,9 @@ measured as (
     select q.entity, 'quarantined', coalesce(q.reason, 'no reason given'), count(distinct coalesce(q.row_key, q.row_json)), 'warn'
     from raw.quarantine as q join loads as l using (load_id) where l.as_of_date <= d() group by q.entity, q.reason
     union all
+    select entity, 'suppressed', 'rows read that name an erased person: left out, or kept with a token', sum(rows_suppressed), 'ok'
+    from raw.loads where as_of_date = d() group by entity having sum(rows_suppressed) > 0
+    union all
     select 'contract_line', 'invalid_lines', invalid_reason, count(*), 'warn' from lines where invalid_reason is not null group by invalid_reason
     union all
     select 'contract_line', 'money_unknown_lines', status_reason, count(*), 'warn' from plain.fct_license_waste where as_of_date = d() and status = 'unknown' group by status_reason

@@ -49,8 +49,9 @@ def test_the_portfolio_says_how_much_it_does_not_know(unfed: Portfolio) -> None:
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portfolio]:
     portfolio = make_portfolio(tmp_path_factory.mktemp("mixed"))
-    for key in ("seen", "misspelt", "no-lines", "invalid", "lapsed", "two-products", "returned"):
+    for key in ("seen", "misspelt", "no-lines", "invalid", "lapsed", "two-products"):
         portfolio.account(key)
+    portfolio.account("returned", csm_email="ana@vendor.example")
     portfolio.line("seen-core", "seen", seats=20)
     portfolio.weekly_users("seen", [20] * 20)
     portfolio.line("misspelt-core", "misspelt", seats=20, product="Core Suite")
@@ -70,8 +71,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portfolio]:
     portfolio.ticket("t1", "seen", datetime(2026, 6, 20))
     portfolio.write()
     with portfolio.warehouse.session() as session:
-        session.execute("insert into raw.loads (load_id, entity, as_of_date) values ('l1', 'ticket', date '2026-06-27'), ('l2', 'ticket', date '2026-06-28'), "
-                        "('l3', 'ticket', date '2026-06-29')")  # fmt: skip
+        session.execute("insert into raw.loads (load_id, entity, as_of_date, rows_suppressed) values ('l1', 'ticket', date '2026-06-27', 9), "
+                        "('l2', 'ticket', date '2026-06-28', 2), ('l3', 'ticket', date '2026-06-29', 7), ('l4', 'ticket', date '2026-06-28', 1), "
+                        "('l5', 'contact', date '2026-06-28', 0), ('l6', 'meeting', date '2026-06-28', null)")  # fmt: skip
         session.execute("insert into raw.quarantine (load_id, entity, row_key, reason) values ('l1', 'ticket', 't9', 'no account'), "
                         "('l2', 'ticket', 't9', 'no account'), ('l2', 'ticket', 't8', 'no account'), ('l3', 'ticket', 't7', 'no account')")  # fmt: skip
     portfolio.build(write=False)
@@ -120,6 +122,21 @@ def test_what_cannot_be_attributed_is_reported(mixed: Portfolio) -> None:
 def test_a_row_refused_every_night_counts_once_and_tomorrows_not_at_all(mixed: Portfolio) -> None:
     row = mixed.row("select * from marts.fct_data_quality where metric = 'quarantined'")
     assert (row["entity"], row["detail"], row["value"]) == ("ticket", "no account", 2)
+
+
+def test_what_a_reading_held_of_erased_persons_is_counted_for_its_own_night(mixed: Portfolio) -> None:
+    """A source that still names them has not been cleaned; elsewhere nothing says so."""
+    rows = mixed.rows("select * from marts.fct_data_quality where metric = 'suppressed'")
+    assert [(row["entity"], row["value"], row["status"]) for row in rows] == [("ticket", 3.0, "ok")]
+
+
+def test_a_manager_who_is_known_by_address_alone_is_known(mixed: Portfolio) -> None:
+    """Every account of a CRM that maps csm_email and no csm_name was nobody's, in the book, the queues and the lifecycle's gates."""
+    assert signals(mixed, "returned")["csm_name"] == "ana@vendor.example"
+    assert mixed.row("select csm_name from marts.dim_accounts where account_key = 'returned'")["csm_name"] == "ana@vendor.example"
+    assert signals(mixed, "seen")["csm_name"] is None
+    fact = mixed.row("select value_text, status from marts.fct_account_facts where account_key = 'returned' and metric = 'csm_name'")
+    assert fact == {"value_text": None, "status": "unknown"}, "no draft prints an address as a name"
 
 
 def test_value_features_that_nobody_uses_are_named(mixed: Portfolio) -> None:

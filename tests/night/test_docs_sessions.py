@@ -140,4 +140,5 @@ def test_a_page_with_a_night_of_its_own_can_be_followed(page, tmp_path, monkeypa
     assert ran
     if page.stem == "own-data-from-csv":
         said = CliRunner().invoke(main, ["--home", "first/home", "account", "show", "C-1"]).output
+        assert "CSM ana@" in said, "a CRM that knows managers by address alone has managers"
         assert "$45,000" in said and "$43,500" in said and all(figure in page.read_text() for figure in ("$45,000", "$43,500"))

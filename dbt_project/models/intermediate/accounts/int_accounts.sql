@@ -64,7 +64,8 @@ joined as (
         accounts.account_name,
         accounts.segment,
         accounts.tier,
-        accounts.csm_name,
+        -- A CRM that knows managers by address alone has managers: without this every account would be nobody's.
+        coalesce(accounts.csm_name, accounts.csm_email) as csm_name,
         accounts.csm_email,
         accounts.owner_name,
         accounts.owner_email,

@@ -349,7 +349,7 @@ colleagues as (
         email,
         min(full_name) as full_name
     from (
-        select lower(csm_email) as email, csm_name as full_name from {{ ref('int_accounts') }}
+        select lower(csm_email) as email, nullif(csm_name, csm_email) as full_name from {{ ref('int_accounts') }}
         union all
         select lower(owner_email) as email, owner_name as full_name from {{ ref('int_accounts') }}
     ) as staff
@@ -608,7 +608,8 @@ account_wide as (
         states.phase,
         states.phase_name,
         states.blocking_requirement_id,
-        signals.csm_name,
+        -- A draft prints names, and an address is none: a gate would hold every text that names the manager.
+        nullif(signals.csm_name, signals.csm_email) as csm_name,
         signals.tier,
         signals.segment,
         signals.portfolio_currency,

@@ -96,6 +96,19 @@ quarantined as (
 
 ),
 
+-- Not everything is read every night: this is what the readings for D met, not what the sources hold.
+suppressed as (
+
+    select
+        entity,
+        sum(rows_suppressed) as row_count
+    from {{ source('raw', 'loads') }}
+    where as_of_date = {{ as_of_date() }}
+    group by entity
+    having sum(rows_suppressed) > 0
+
+),
+
 measured as (
 
     select
@@ -173,6 +186,16 @@ measured as (
         row_count as value,
         'warn' as status
     from quarantined
+
+    union all
+
+    select
+        entity,
+        'suppressed' as metric,
+        'rows read that name an erased person: left out, or kept with a token' as detail,
+        row_count as value,
+        'ok' as status
+    from suppressed
 
     union all
 
