@@ -62,6 +62,6 @@ def _next_commands(settings: Settings, state: dict[str, Any]) -> list[str]:
     commands = {
         f"{command} inbox list": "the drafts that wait for a decision",
         f"{command} account show {account_key}": "one account: money, signals, phase, risks",
-        "make ui": "Dagster: runs, lineage, checks",
+        f"{f'VIMOTION_HOME={settings.home} ' if state['overrides'].get('home') else ''}make ui": "Dagster: runs, lineage, checks",
     }
     return [f"{line:<{max(map(len, commands))}}  {meaning}" for line, meaning in commands.items()]
