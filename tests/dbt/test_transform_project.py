@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -67,6 +69,18 @@ def test_the_manifest_is_parsed_once_and_again_when_a_file_changed(portfolio: Po
     monkeypatch.setattr(project, "project_fingerprint", lambda: "another model")
     ensure_manifest(portfolio.settings)
     assert len(calls) == count + 1
+
+
+def test_a_home_outlives_the_folder_of_the_program(portfolio: Portfolio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new image with another Python: what dbt remembers of the old folder would send every seed to files that are gone."""
+    from vim_pipelines.transform import project
+
+    shutil.copytree(PROJECT, tmp_path / "moved", ignore=shutil.ignore_patterns("target", "logs"))
+    for place in (PROJECT, tmp_path / "moved"):
+        monkeypatch.setattr(project, "project_dir", lambda place=place: place)
+        nodes = json.loads(ensure_manifest(portfolio.settings).read_text())["nodes"].values()
+        roots = {node["root_path"] for node in nodes if node["resource_type"] == "seed"}
+        assert roots == {str(place)}
 
 
 def test_a_failed_model_is_one_error_that_names_it(portfolio: Portfolio) -> None:

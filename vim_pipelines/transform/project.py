@@ -137,15 +137,20 @@ def dbt_arguments(select: Sequence[str], portfolio_currency: str, *, unit_tests:
 
 
 def ensure_manifest(settings: Settings) -> Path:
-    """Path of a manifest of the present project files; parses only when one of them changed.
+    """Path of a manifest of the present project files; parses only when one of them changed, or the program moved.
 
-    Needs the profile (`write_profile`). The manifest does not depend on the as-of date.
+    Needs the profile (`write_profile`). The manifest does not depend on the as-of date. A home outlives the program that made it (an image with
+    another Python has another folder), and what dbt parsed names each file by its whole path: dbt itself sees only that no content changed,
+    and every seed fails.
     """
     folder = settings.dbt_target_dir.resolve()
     manifest, stamp = folder / "target" / "manifest.json", folder / "manifest.sha256"
-    fingerprint = project_fingerprint()
-    if manifest.is_file() and stamp.is_file() and stamp.read_text() == fingerprint:
+    fingerprint = f"{project_fingerprint()}\n{project_dir().resolve()}"
+    known = stamp.read_text() if stamp.is_file() else ""
+    if manifest.is_file() and known == fingerprint:
         return manifest
+    if known.partition("\n")[2] != fingerprint.partition("\n")[2]:
+        (folder / "target" / "partial_parse.msgpack").unlink(missing_ok=True)
     _invoke(settings, ["parse"], None)
     stamp.write_text(fingerprint)
     return manifest
