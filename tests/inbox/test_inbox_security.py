@@ -172,6 +172,25 @@ def test_guesses_at_the_same_moment_do_not_slip_through(store, monkeypatch):
     assert seen == [1]
 
 
+def test_one_person_may_log_in_at_two_doors_at_the_same_moment(store, monkeypatch):
+    """The one who is right first clears the mistypes, and with them the row of the other attempt, which ended in an error page."""
+    check = sessions.check_password
+    attempts = [NOW, NOW]
+
+    def slow_check(store, login, password):
+        if attempts:
+            attempts.pop()
+            assert sessions.log_in(store, "ada", PASSWORD, NOW).login == "ada"
+        return check(store, login, password)
+
+    monkeypatch.setattr(sessions, "check_password", slow_check)
+    assert sessions.log_in(store, "ada", PASSWORD, NOW).login == "ada"
+    monkeypatch.setattr(sessions, "check_password", check)
+    for _ in range(sessions.MAX_FAILURES):
+        assert sessions.log_in(store, "ada", "wrong", NOW) is None
+    assert sessions.log_in(store, "ada", PASSWORD, NOW) == sessions.FAILURE_WINDOW_MINUTES  # guesses still count after it
+
+
 def test_a_login_that_does_not_exist_reads_and_counts_as_one_that_does(browser):
     def shape(login):
         answer = browser.log_in(login, "not the password")
