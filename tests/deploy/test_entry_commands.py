@@ -177,6 +177,7 @@ def test_the_roles_of_the_compose_file_run_a_night_on_postgresql(postgres_addres
     with psycopg.connect(postgres_address.format(database="operations")) as connection:
         assert connection.execute("select count(*) from approval_requests").fetchone()[0] > 0
     with psycopg.connect(postgres_address.format(database="dagster")) as connection:
-        assert connection.execute("select count(*) from runs where status = 'SUCCESS'").fetchone()[0] == 2
+        ended = {name for (name,) in connection.execute("select pipeline_name from runs where status = 'SUCCESS'")}
+    assert {"portfolio_audit", "approvals_sweep"} <= ended, "a sensor may have added the run that delivers messages"
     assert sorted(path.name for path in dagster_home.iterdir()) == ["dagster.yaml"], "the instance folder may be mounted read-only"
     assert (tmp_path / "state" / "published" / "vim.duckdb").is_file()
