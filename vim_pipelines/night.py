@@ -46,6 +46,7 @@ concurrency:
     tag_concurrency_limits:
       - {key: vim/warehouse, limit: 1}
       - {key: vim/account_id, value: {applyLimitPerUniqueValue: true}, limit: 1}
+event_log_storage: {module: vim_pipelines.event_log, class: OpenSqliteEventLogStorage}
 run_monitoring: {enabled: true, start_timeout_seconds: 180, max_runtime_seconds: 7200, free_slots_after_run_end_seconds: 300}
 retention: {schedule: {purge_after_days: 90}, sensor: {purge_after_days: {skipped: 3, failure: 30, success: 90}}}
 """

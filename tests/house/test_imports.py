@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {"core", "settings", "reasoning", "lifecycle", "signals", "warehouse", "store", "approvals"},
     "sandbox": {"core", "settings", "portfolio"},
 }
-COMPOSITION = {"definitions", "catalogue", "jobs", "cli", "night", "doctor"}
+COMPOSITION = {"definitions", "catalogue", "jobs", "cli", "night", "doctor", "event_log"}
 #: Dagster files may ask the calendar, the draft step whether it is the newest date, and checks how a verdict is shown.
 WIRING = {"schedule", "newest", "check_results"}
 WIRING_FILES = {"assets.py", "checks.py", "sensors.py"}

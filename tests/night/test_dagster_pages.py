@@ -143,9 +143,10 @@ def test_what_opens_the_warehouse_runs_alone_and_decisions_do_not_wait_for_the_n
     assert {"key": "vim/warehouse", "limit": 1} in runs["tag_concurrency_limits"] and runs["max_concurrent_runs"] > 1
 
 
-def test_the_instance_file_is_one_that_dagster_takes_and_sends_nothing(tmp_path):
+def test_the_instance_file_is_one_that_dagster_takes_and_sends_nothing(tmp_path, monkeypatch):
     from vim_pipelines.night import DAGSTER_YAML
 
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     (tmp_path / "dagster.yaml").write_text(DAGSTER_YAML)
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert not instance.telemetry_enabled and not instance.nux_enabled

@@ -1,7 +1,7 @@
 """Programs that a command runs beside itself and ends with itself: by the ids that it was given when it started them, never by a name.
 
-Each child leads a process group of its own, so that Ctrl-C reaches this command alone and it can end them in order; `dagster dev` starts four
-more programs, and they end with their group.
+Each child leads a process group of its own, so that Ctrl-C reaches this command alone and it can end them in order; what a child started, a
+run of Dagster's daemon say, ends with its group.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Children:
     def stop(self) -> None:
         """Ask all to end, wait, and end what is left of their groups."""
         for child in reversed(self.running):
-            _signal(child, signal.SIGINT if child.name == "dagster" else signal.SIGTERM)
+            _signal(child, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_SECONDS
         for child in reversed(self.running):
             with suppress(subprocess.TimeoutExpired):
@@ -98,6 +98,13 @@ def free_port(wanted: int) -> int:
                 continue
             return int(listener.getsockname()[1])
     raise VimError("VIM-E137", "There is no free port on 127.0.0.1", fix="End some programs that listen there")
+
+
+def listens(port: int) -> bool:
+    """Whether something on this machine takes connections at `port`."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+        client.settimeout(1.0)
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def answers(url: str) -> bool:

@@ -29,13 +29,11 @@ if TYPE_CHECKING:
     from vim_pipelines.store.engine import Store
 
 INBOX_PORT, DAGSTER_PORT = 8321, 3000
-#: Dagster loads the code twice before it answers; on a busy machine that takes minutes.
+#: Dagster loads the code before it answers; on a busy machine that takes minutes.
 START_SECONDS = 300.0
 WORKSPACE = """\
 load_from:
-  - python_module:
-      module_name: vim_pipelines.definitions
-      location_name: vim_pipelines
+  - grpc_server: {{host: 127.0.0.1, port: {port}, location_name: vim_pipelines}}
 """
 
 
@@ -68,7 +66,7 @@ def demo(state: dict[str, Any], walks: bool, once: bool, with_dagster: bool, por
             if parsing is not None:
                 parsing.process.wait()
             places = _Opened(children, variables, home, inbox_port, free_port(dagster_port) if with_dagster else None)
-            places.start_dagster()
+            places.start_code()
             _night(settings, state, places)
             say("3 of 3  Opening inbox, book and Dagster ...")
             _show(settings, with_slack, places.wait(command), time.monotonic() - started, walks=walks, once=once)
@@ -136,21 +134,42 @@ def _variables(settings: Settings) -> dict[str, str]:
 
 
 class _Opened:
-    """What the demo opens, and when: Dagster while the night runs, the inbox when there are requests."""
+    """What the demo opens, and when: the code location while the night runs, inbox, webserver and daemon when there are requests."""
 
     def __init__(self, children: Children, variables: dict[str, str], home: Path, inbox_port: int, dagster_port: int | None) -> None:
         self.children, self.variables, self.home, self.inbox_port, self.dagster_port = children, variables, home, inbox_port, dagster_port
         self.inbox: Child | None = None
+        self.workspace = home / "dagster" / "workspace.yaml"
+        self.code_port = 0
+        self.code: Child | None = None
         self.dagster: Child | None = None
 
-    def start_dagster(self) -> None:
-        """Webserver, daemon and code location; they load on the second core while the night runs on the first."""
+    def start_code(self) -> None:
+        """The code location; it loads on the second core while the night runs on the first.
+
+        Dagster's parts one by one, as a production installs them: `dagster dev` starts two more processes around them, which cost 8 s of CPU.
+        """
         if self.dagster_port is None:
             return
-        workspace = self.home / "dagster" / "workspace.yaml"
-        workspace.write_text(WORKSPACE)
-        command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(self.dagster_port)]
-        self.dagster = self.children.start("dagster", command, self.variables)
+        from vim_pipelines.cli.children import free_port
+
+        self.code_port = free_port(0)
+        self.workspace.write_text(WORKSPACE.format(port=self.code_port))
+        where = ["--module-name", "vim_pipelines.definitions", "--location-name", "vim_pipelines"]
+        self.code = self._dagster("code", "dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(self.code_port), *where)
+
+    def start_dagster(self) -> None:
+        """Webserver and daemon, once the code location answers: a webserver that finds none shows an error until somebody reloads it."""
+        from vim_pipelines.cli.children import listens
+
+        if self.code is None or self.dagster is not None or not listens(self.code_port):
+            return
+        workspace = ["--workspace", str(self.workspace)]
+        self.dagster = self._dagster("dagster", "dagster_webserver", "--host", "127.0.0.1", "--port", str(self.dagster_port), *workspace)
+        self._dagster("daemon", "dagster._daemon", "run", *workspace)
+
+    def _dagster(self, name: str, module: str, *arguments: str) -> Child:
+        return self.children.start(name, [sys.executable, "-m", module, *arguments], self.variables)
 
     def start_inbox(self) -> None:
         """The inbox with the book behind its login."""
@@ -160,7 +179,7 @@ class _Opened:
 
     def wait(self, command: str) -> Places:
         """Where all is, once all answers. VIM-E137 if something does not."""
-        from vim_pipelines.cli.children import wait_for
+        from vim_pipelines.cli.children import listens, wait_for
         from vim_pipelines.cli.tour import Places
 
         self.start_inbox()
@@ -168,7 +187,10 @@ class _Opened:
         inbox = f"http://127.0.0.1:{self.inbox_port}"
         wait_for(self.inbox, f"{inbox}/health", START_SECONDS)
         dagster = None
-        if self.dagster is not None:
+        if self.code is not None:
+            wait_for(self.code, f"127.0.0.1:{self.code_port}", START_SECONDS, is_up=lambda _: listens(self.code_port))
+            self.start_dagster()
+            assert self.dagster is not None
             dagster = f"http://127.0.0.1:{self.dagster_port}"
             wait_for(self.dagster, f"{dagster}/server_info", START_SECONDS)
         book = f"{inbox}/book/" if (self.home / "book" / "index.html").is_file() else None
@@ -193,6 +215,7 @@ def _night(settings: Settings, state: dict[str, Any], places: _Opened) -> None:
             progress.step(name, is_done, steps)
             if name == "dbt_ops" and not is_done:  # the requests are there; what follows copies them for analysts
                 places.start_inbox()
+                places.start_dagster()
 
         run_audit(settings, newest, say=lambda _: None, debug=state["debug"], on_step=heard)
 
