@@ -30,7 +30,7 @@ def is_there(pid: int) -> bool:
 
 
 def test_what_ignores_the_request_is_ended_with_what_it_started(tmp_path, monkeypatch):
-    """`dagster dev` starts four programs; one that hangs kept its port, and the next demo took another."""
+    """Dagster starts programs of its own; one that hangs kept its port, and the next demo took another."""
     monkeypatch.setattr("vim_pipelines.cli.children.GRACE_SECONDS", 0.5)
     with Children(tmp_path) as children:
         child = children.start("stubborn", [sys.executable, "-c", STUBBORN], {})
