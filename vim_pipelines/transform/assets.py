@@ -87,7 +87,7 @@ def dbt_steps(settings: Settings) -> DbtSteps:
     resource = OwnDbt(
         project_dir=str(project_dir()),
         profiles_dir=str(settings.dbt_target_dir.resolve()),
-        global_config_flags=["--no-use-colors"],
+        global_config_flags=["--no-use-colors", "--no-write-json"],  # Dagster reads what dbt prints; the manifest is written once, by `ensure_manifest`
         dbt_executable=str(Path(sys.executable).with_name("dbt")),
     )
     return DbtSteps([step(name, selection) for name, selection in RESERVED_SELECTIONS.items()], resource, manifest)
