@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.core.garbage import rare_collections
 
 if TYPE_CHECKING:
     from vim_pipelines.approvals.deliveries import DeliveryReport
@@ -478,7 +477,7 @@ def rebuild_nights(settings: Settings, days: Sequence[date], *, newest: date, sa
 
 def _run_job(settings: Settings, name: str, *, partition_key: str, debug: bool, on_step: OnStep | None = None) -> None:
     prepare_dagster_home(settings)
-    with _captured(settings, name, show=debug), rare_collections():
+    with _captured(settings, name, show=debug):
         import dagster as dg
         from dagster._core.errors import DagsterExecutionInterruptedError
 

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vim_pipelines.core.errors import VimError
-from vim_pipelines.core.garbage import rare_collections
 from vim_pipelines.sandbox.simulator.catalog import SANDBOX_HOUR
 from vim_pipelines.sandbox.simulator.generate import CHUNK_ACCOUNTS, Simulation, simulate_chunks
 from vim_pipelines.sandbox.simulator.lifecycle_truth import lifecycle_frame
@@ -41,7 +40,6 @@ LAYOUT_VERSION = 4
 EMULATOR_STATE = ("salesforce.db", "zendesk.db", "hubspot.db", "planhat.db", "google_sheets.db")
 
 
-@rare_collections()
 def write_sandbox(simulation: Simulation | Iterable[Simulation], directory: Path) -> None:
     """Write a simulation (or its chunks, in order) to `directory` and reveal it up to the simulated today, 06:00.
 
