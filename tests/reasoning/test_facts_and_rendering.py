@@ -245,7 +245,11 @@ def test_a_fact_is_listed_with_its_product_and_its_source():
     """'Seats under contract 107 seats' stood there once for each product, and a window that code says had the source None None."""
     lines = {fact["handle"]: fact_line(fact) for fact in headline().rows()}
     window = next(line for line in lines.values() if line.startswith(headline().known("usage_window").handle))
-    assert window.endswith("[marts.fct_account_signals ACC-HEADLINE]") and "(Core)" in lines[GROUP_HANDLES[0]["seats_contracted"]] and "None" not in "\n".join(lines.values())
+    assert (
+        window.endswith("[marts.fct_account_signals ACC-HEADLINE]")
+        and "(Core)" in lines[GROUP_HANDLES[0]["seats_contracted"]]
+        and "None" not in "\n".join(lines.values())
+    )
     assert "(" not in lines[ACCOUNT_HANDLES["seats_contracted"]]
 
 
