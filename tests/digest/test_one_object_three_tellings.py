@@ -314,6 +314,12 @@ def test_a_quiet_night_is_told_on_one_morning_a_week_only(night):
     assert is_due(still, "monday") and not any(is_due(still, day) for day in ("sunday", "tuesday", "never"))
 
 
+def test_the_first_night_says_why_nothing_has_changed(night):
+    digest = digest_of(replace(night, previous=None, changes=()), inbox_url=URL)
+    for told in (digest_text(digest), digest_html(digest), "\n".join(texts(digest_blocks(digest)))):
+        assert "This is the first night" in told and "Nothing about any account" not in told
+
+
 def test_a_quiet_digest_says_so(night):
     text = digest_text(digest_of(quiet(night), inbox_url=URL))
     assert "Nothing about any account." in text and "nothing changed since the night before" in text

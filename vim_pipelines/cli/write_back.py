@@ -65,8 +65,14 @@ def write_back_status(state: dict[str, Any], as_json: bool) -> None:
     """How mode and switch stand, which CRM is written to, and how many writes are in which state."""
     from vim_pipelines.night import write_back_status
 
-    found = write_back_status(settings_of(state), store_of(state))
-    click.echo(json.dumps(found, indent=2, default=str) if as_json else "\n".join(f"{name:<12} {value}" for name, value in found.items()))
+    settings = settings_of(state)
+    found = write_back_status(settings, store_of(state))
+    if as_json:
+        click.echo(json.dumps(found, indent=2, default=str))
+        return
+    if settings.is_sandbox and settings.write_mode == "off":
+        found["mode"] = "off; live on the sandbox's own CRM while a command serves it"
+    click.echo("\n".join(f"{name:<12} {value}" for name, value in found.items()))
 
 
 @write_back.command("reconcile")

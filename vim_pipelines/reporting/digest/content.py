@@ -62,6 +62,8 @@ class Digest:
     figures: tuple[FigureLine, ...]
     changes: tuple[str, ...]
     more_changes: int
+    #: What stands in place of the changes where there are none.
+    no_changes: str
     accounts: tuple[AccountLine, ...]
     more_accounts: int
     waiting: tuple[str, ...]
@@ -105,6 +107,7 @@ def digest_of(night: NightFigures, *, inbox_url: str) -> Digest:
         figures=figures,
         changes=tuple(change_line(one) for one in night.changes[:MOST_CHANGES]),
         more_changes=max(0, len(night.changes) - MOST_CHANGES),
+        no_changes="Nothing about any account." if night.previous else "This is the first night: from the next one on, what changed stands here.",
         accounts=tuple(
             AccountLine(
                 one.account_key, one_line(one.account_name, NAME), one.risk_band, account_detail(one, night.currency), account_link(base, one.account_key)

@@ -82,7 +82,7 @@ def digest_text(digest: Digest) -> str:
     """The digest as plain text: verdict, what changed, accounts, what waits, data, the other figures, cost."""
     lines = [digest.verdict, f"Night of {digest.as_of_date}, {digest.compared}", *([f"{digest.scope}."] if digest.scope else []), ""]
     lines += [_figure(line) for line in digest.chief]
-    lines += ["", "What changed", *_listed(digest.changes, digest.more_changes, "Nothing about any account.")]
+    lines += ["", "What changed", *_listed(digest.changes, digest.more_changes, digest.no_changes)]
     lines += ["", "Accounts to look at first"]
     for account in digest.accounts:
         lines += [f"- {account.name} ({account.key}), {account.band}", f"  {account.detail}", f"  {account.link}"]

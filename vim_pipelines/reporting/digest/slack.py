@@ -99,7 +99,7 @@ def _blocks(digest: Digest, changes: Sequence[str], problems: Sequence[str]) -> 
         {"type": "header", "text": _plain(digest.title, HEADER_CHARACTERS)},
         *([{"type": "context", "elements": [_plain(f"{digest.scope}.", LINE)]}] if digest.scope else []),
         {"type": "section", "fields": [_plain(figure_text(line, "\n"), LINE) for line in digest.chief]},
-        _section("What changed", [*changes, *([f"and {left_out} more"] if left_out else [])] or ["Nothing about any account."]),
+        _section("What changed", [*changes, *([f"and {left_out} more"] if left_out else [])] or [digest.no_changes]),
         *[{"type": "section", "text": _plain(f"{account.name} ({account.key}), {account.band}\n{account.detail}", 2 * LINE)} for account in digest.accounts],
         _section("Waiting for a decision", [*digest.waiting, *([f"and {digest.more_waiting} more people"] if digest.more_waiting else [])] or ["Nothing."]),
     ]
