@@ -108,6 +108,15 @@ def test_the_same_night_run_again_tells_nothing_anew(store, told):
     assert [alert.alert_id for alert in list_alerts(store)] == [told]
 
 
+def test_a_person_of_some_segments_is_shown_theirs_however_many_others_are_newer(store, told):
+    mine = list_alerts(store)[0].segment
+    other = replace(ROW, account_key="ACC-OTHER", segment="another")
+    keep(store, new_alerts([other], CALM, RULES, NIGHT), NIGHT, NOW + timedelta(hours=1), quiet_days=14)
+    assert [alert.segment for alert in list_alerts(store, limit=1)] == ["another"]
+    assert [alert.alert_id for alert in list_alerts(store, segments=[mine], limit=1)] == [told]
+    assert len(list_alerts(store, segments=())) == 2 and list_alerts(store, segments=["a third"]) == []
+
+
 def test_a_p1_that_drags_on_is_told_once_in_the_quiet_days(store):
     row = replace(ROW, muri_priority=1.0, open_p1=1, days_to_opt_out=20, oldest_open_p1_days=4)
     assert len(keep(store, new_alerts([row], CALM, RULES, NIGHT), NIGHT, NOW, quiet_days=14)) == 1

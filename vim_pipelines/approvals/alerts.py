@@ -6,7 +6,7 @@ that found it sends it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -52,9 +52,12 @@ class AlertView:
     note: str | None
 
 
-def list_alerts(store: Store, *, is_open: bool | None = None, limit: int = 1000) -> list[AlertView]:
-    """Alerts, the newest first; `is_open` keeps those that nobody has acknowledged yet (or only the others)."""
+def list_alerts(store: Store, *, is_open: bool | None = None, segments: Collection[str] = (), limit: int = 1000) -> list[AlertView]:
+    """Alerts, the newest first; `is_open` keeps those that nobody has acknowledged yet (or only the others), `segments` those that a person with
+    these segments may see (`policy.covers`). The limit counts what is left."""
     statement = select(Alert).order_by(Alert.created_at.desc(), Alert.alert_id).limit(limit)
+    if segments:
+        statement = statement.where(Alert.segment.in_(segments))
     if is_open is not None:
         statement = statement.where(Alert.acknowledged_at.is_(None) if is_open else Alert.acknowledged_at.is_not(None))
     with store.reading() as session:

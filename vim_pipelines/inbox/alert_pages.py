@@ -17,16 +17,14 @@ MOST_ALERTS = 200
 
 def show_alerts(inbox: Inbox, ask: Ask) -> Response:
     """Alerts that nobody has acknowledged, then the newest of the others."""
-    mine = [alert for alert in list_alerts(inbox.store, limit=MOST_ALERTS) if may_see(ask.visitor.actor, alert.segment)]
-    waiting = [alert for alert in mine if alert.acknowledged_at is None]
+    actor = ask.visitor.actor
+    waiting, seen = (list_alerts(inbox.store, is_open=is_open, segments=actor.segments, limit=MOST_ALERTS) for is_open in (True, False))
     people = list_people(inbox.store) if waiting else []
     me, is_highest = ask.person.login, ask.person.role == inbox.policy.roles[-1]
     told = {alert.alert_id: [one.name for one in recipients(alert, people, inbox.policy)] for alert in waiting}
     may = {alert.alert_id for alert in waiting if is_highest or me in {one.login for one in recipients(alert, people, inbox.policy)}}
     texts = {alert.alert_id: Markup(render(alert.text, ())) for alert in waiting}
-    return page(
-        inbox, ask, "alerts.html", waiting=waiting, texts=texts, told=told, may=may, seen=[alert for alert in mine if alert.acknowledged_at is not None]
-    )
+    return page(inbox, ask, "alerts.html", waiting=waiting, texts=texts, told=told, may=may, seen=seen)
 
 
 def do_acknowledge(inbox: Inbox, ask: Ask) -> Response:
