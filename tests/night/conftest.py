@@ -7,11 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
 
 ACCOUNTS, WEEKS = 60, 60
 
@@ -55,6 +61,17 @@ class Home:
                     query = f"select count(*), coalesce(sum(hash(t)::hugeint), 0) from {schema}.{table} as t"
                     found[f"{schema}.{table}"] = str(connection.execute(query).fetchone())
         return found
+
+    @contextmanager
+    def dagster(self) -> Iterator[DagsterInstance]:
+        """What Dagster keeps of this home's runs."""
+        import dagster as dg
+
+        folder = str(self.path / "dagster")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("DAGSTER_HOME", folder)
+            with dg.DagsterInstance.from_config(folder) as instance:
+                yield instance
 
     def copy(self, target: Path) -> Home:
         shutil.copytree(self.path, target)

@@ -33,7 +33,7 @@ def check_metadata(home, table: str) -> dict:
     """Metadata of the newest evaluation of a raw table's gates, as Dagster keeps it."""
     import dagster as dg
 
-    with dg.DagsterInstance.from_config(str(home.path / "dagster")) as instance:
+    with home.dagster() as instance:
         key = dg.AssetCheckKey(dg.AssetKey(["raw", table]), "gates")
         record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
         evaluation = record.event.dagster_event.event_specific_data

@@ -16,7 +16,7 @@ from vim_pipelines.transform.assets import dbt_steps
 
 @pytest.fixture(scope="module")
 def instance(first_night):
-    with dg.DagsterInstance.from_config(str(first_night[0].path / "dagster")) as instance:
+    with first_night[0].dagster() as instance:
         yield instance
 
 
