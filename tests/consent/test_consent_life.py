@@ -44,7 +44,7 @@ ACCOUNTS = {
     "ACC-1": {"arr_amount": 60_000, "currency": "USD", "risk_band": "green", "segment": "smb", "csm_email": "ada@vendor.example"},
     "ACC-2": {"arr_amount": 900_000, "currency": "USD", "risk_band": "red", "segment": "enterprise", "csm_email": "ada@vendor.example"},
 }
-PEOPLE = {"carl": ("csm", ("smb",)), "dora": ("director", ()), "elif": ("director", ()), "mallory": ("analyst", ())}
+PEOPLE = {"carl": ("csm", ("smb",)), "dora": ("director", ()), "elif": ("director", ()), "fred": ("director", ("smb",)), "mallory": ("analyst", ())}
 DOORS = ("inbox", "slack", "mail", "cli", "crm")
 DOCUMENT = "license_optimization_plan"
 WRITTEN = ("executing", "applied", "verified")
@@ -374,7 +374,7 @@ class ConsentLife(RuleBasedStateMachine):
     def silence_approves_nothing(self) -> None:
         with self.store.reading() as session:
             for event in session.query(ApprovalEvent).filter(ApprovalEvent.action.in_(("approve", "endorse"))):
-                assert event.actor in ("carl", "dora", "elif") and event.channel in DOORS
+                assert event.actor in ("carl", "dora", "elif", "fred") and event.channel in DOORS
             for row in session.query(ApprovalRequest).filter(ApprovalRequest.state.in_(("approved", *WRITTEN))):
                 assert len(self.approvals(session, row)) >= (2 if row.account_key == "ACC-2" else 1)
 
