@@ -154,6 +154,16 @@ def naming(house: House, called: tuple[str, ...]) -> list[str]:
     return found
 
 
+def what_stays_is_right(house):
+    """The namesake, the text around the person, counts of users, and a view over them; on either warehouse."""
+    with open_warehouse(house.settings).session(read_only=True) as session:
+        assert [row["full_name"] for row in session.rows("select full_name from raw.contacts where contact_key = 'CON-88002'")] == [NAME]
+        body = session.scalar("select body from raw.documents")
+        assert body.count(TOKEN) == 3 and "second workshop" in body, "the text around the person stays"
+        assert session.scalar("select count(distinct user_key) from raw.usage_events") == 1, "counts of users stay right"
+        assert session.scalar("select body from marts.latest_text") == body, "a view shows what stands beneath it, also when the file was written anew"
+
+
 def test_nothing_that_is_kept_names_the_person(house):
     """The bytes of the files are read, not only their tables: a deleted row stays in its page until that page is used again."""
     publish_names = [item for item in CALLED if item != "zoë quandt"]
@@ -163,12 +173,7 @@ def test_nothing_that_is_kept_names_the_person(house):
     assert [place for place in naming(house, tuple(publish_names))] == []
     remaining = [place for place in naming(house, ("zoë quandt",)) if "duckdb" not in place and "parquet" not in place]
     assert remaining == [], "the name stands in the namesake's rows only, which the two DuckDB files hold"
-    with open_warehouse(house.settings).session(read_only=True) as session:
-        assert [row["full_name"] for row in session.rows("select full_name from raw.contacts where contact_key = 'CON-88002'")] == [NAME]
-        body = session.scalar("select body from raw.documents")
-        assert body.count(TOKEN) == 3 and "second workshop" in body, "the text around the person stays"
-        assert session.scalar("select count(distinct user_key) from raw.usage_events") == 1, "counts of users stay right"
-        assert session.scalar("select body from marts.latest_text") == body, "views come along when the file is written anew"
+    what_stays_is_right(house)
 
 
 def test_the_contact_ends_so_that_no_nameless_sponsor_stays(house):
@@ -232,7 +237,7 @@ def test_a_run_that_dies_is_completed_by_the_same_command(house, monkeypatch, st
     module, name = {
         "store": (erasing.store_rows, "sweep"),
         "warehouse": (erasing.warehouse_rows, "sweep"),
-        "published": (erasing, "_publish"),
+        "published": (erasing.files, "publish_anew"),
         "duckdb": (erasing.files, "rewrite_duckdb"),
         "files": (erasing.files, "clean_texts"),
         "vacuum": (erasing.files, "vacuum"),

@@ -20,7 +20,6 @@ import test_erasure as on_duckdb  # noqa: E402
 from fakesnow_shims import emulator  # noqa: E402
 from test_erasure import (  # noqa: E402
     CALLED,
-    NAME,
     House,
     furnished,
     naming,
@@ -30,11 +29,10 @@ from test_erasure import (  # noqa: E402
     test_telemetry_of_an_erased_person_is_dropped,
     test_the_contact_ends_so_that_no_nameless_sponsor_stays,
     test_the_next_reading_leaves_the_person_out_and_adds_no_version_of_what_was_cleaned,
+    what_stays_is_right,
 )
 
-from vim_pipelines.core.suppression import TOKEN  # noqa: E402
 from vim_pipelines.settings import Settings  # noqa: E402
-from vim_pipelines.warehouse import open_warehouse  # noqa: E402
 
 __all__ = [
     "test_a_number_that_two_systems_gave_to_two_people_is_not_one_person",
@@ -59,12 +57,7 @@ def test_nothing_in_the_warehouse_names_the_person(house: Any) -> None:
     done = house.erase()
     assert done.counts["raw.contacts"] == 1 and done.counts["store.drafts"] == 3 and done.left == ()
     assert naming(house, CALLED) == []
-    with open_warehouse(house.settings).session(read_only=True) as session:
-        assert [row["full_name"] for row in session.rows("select full_name from raw.contacts where contact_key = 'CON-88002'")] == [NAME]
-        body = session.scalar("select body from raw.documents")
-        assert body.count(TOKEN) == 3 and "second workshop" in body, "the text around the person stays"
-        assert session.scalar("select count(distinct user_key) from raw.usage_events") == 1, "counts of users stay right"
-        assert session.scalar("select body from marts.latest_text") == body, "a view shows what stands beneath it"
+    what_stays_is_right(house)
 
 
 @pytest.mark.parametrize("step", ["store", "warehouse"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from book_html import Tags
 from small_marts import BEFORE, CUSTOMERS, HOSTILE, NIGHT, WEEK_AGO, furnish
 
 from vim_pipelines.core.errors import VimError
@@ -34,26 +34,6 @@ def book(made_marts, tmp_path_factory):
         written = write_book(session, folder / "book", inbox_url="http://127.0.0.1:8321/")
         data = read_book(session)
     return written, data, warehouse
-
-
-class Tags(HTMLParser):
-    """Tags with their attributes, and the text of script elements."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.scripts, self._is_script = [], [], False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self._is_script = tag == "script"
-
-    def handle_endtag(self, tag):
-        self._is_script = self._is_script and tag != "script"
-
-    def handle_data(self, data):
-        if self._is_script and data.strip():
-            self.scripts.append(data)
 
 
 def pages_of(folder: Path):

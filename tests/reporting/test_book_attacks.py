@@ -7,9 +7,9 @@ import re
 import shutil
 import threading
 from email import message_from_bytes
-from html.parser import HTMLParser
 
 import pytest
+from book_html import Tags
 from small_marts import CUSTOMERS, contracts, furnish
 
 from vim_pipelines.reporting.book import write
@@ -32,27 +32,6 @@ READ = (
     "fct_requirements", "fct_next_best_actions", "fct_plans", "fct_approvals", "fct_alerts", "fct_llm_costs", "fct_data_quality", "fct_portfolio_daily", "fct_plan_outcomes",
     "fct_plan_outcome_counts", "fct_plan_effects", "fct_phase_transitions",
 )  # fmt: skip
-
-
-class Tags(HTMLParser):
-    """Tags with the names of their attributes, addresses, and the texts of script elements."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.names, self.addresses, self.scripts, self._is_script = set(), set(), [], False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.names |= {tag, *[f"{tag} {name}" for name, _ in attrs]}
-        self.addresses |= {value for name, value in attrs if name in ("href", "src")}
-        self._is_script = tag == "script"
-
-    def handle_endtag(self, tag):
-        self._is_script = self._is_script and tag != "script"
-
-    def handle_data(self, data):
-        if self._is_script and data.strip():
-            self.scripts.append(data)
 
 
 def read(folder):

@@ -21,8 +21,9 @@ def show_alerts(inbox: Inbox, ask: Ask) -> Response:
     waiting, seen = (list_alerts(inbox.store, is_open=is_open, segments=actor.segments, limit=MOST_ALERTS) for is_open in (True, False))
     people = list_people(inbox.store) if waiting else []
     me, is_highest = ask.person.login, ask.person.role == inbox.policy.roles[-1]
-    told = {alert.alert_id: [one.name for one in recipients(alert, people, inbox.policy)] for alert in waiting}
-    may = {alert.alert_id for alert in waiting if is_highest or me in {one.login for one in recipients(alert, people, inbox.policy)}}
+    told_of = {alert.alert_id: recipients(alert, people, inbox.policy) for alert in waiting}
+    told = {alert_id: [one.name for one in those] for alert_id, those in told_of.items()}
+    may = {alert_id for alert_id, those in told_of.items() if is_highest or me in {one.login for one in those}}
     texts = {alert.alert_id: Markup(render(alert.text, ())) for alert in waiting}
     return page(inbox, ask, "alerts.html", waiting=waiting, texts=texts, told=told, may=may, seen=seen)
 

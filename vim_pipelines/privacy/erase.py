@@ -116,7 +116,7 @@ def _erase(settings: Settings, store: Store, asked: str, *, by: Actor, note: str
         swept = warehouse_rows.sweep(session, identity, suppression, now=now, write=True)
         counts, elsewhere = counts | swept.changed, swept.elsewhere
     _mark(store, erasure_id, counts, warehouse_done_at=now)
-    _publish(settings, warehouse)
+    files.publish_anew(settings, warehouse)
     _rewrite_book(settings)
     if isinstance(warehouse, DuckDBWarehouse):
         files.rewrite_duckdb(warehouse)
@@ -155,13 +155,6 @@ def _mark(store: Store, erasure_id: str, counts: dict[str, int], **values: Any) 
         row.counts = row.counts | counts
         for name, value in values.items():
             setattr(row, name, value)
-
-
-def _publish(settings: Settings, warehouse: Warehouse) -> None:
-    from vim_pipelines.reporting.publish import publish
-
-    if settings.published_dir.exists():
-        publish(warehouse, settings.published_dir)
 
 
 def _rewrite_book(settings: Settings) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vim_pipelines.privacy.who import Identity
     from vim_pipelines.settings import Settings
     from vim_pipelines.store.engine import Store
+    from vim_pipelines.warehouse import Warehouse
 
 #: Larger files are databases and data, which have ways of their own.
 LARGEST_TEXT_BYTES = 20_000_000
@@ -49,6 +50,14 @@ def rewrite_duckdb(warehouse: DuckDBWarehouse) -> None:
     with fresh.open("rb") as handle:
         os.fsync(handle.fileno())
     fresh.replace(path)
+
+
+def publish_anew(settings: Settings, warehouse: Warehouse) -> None:
+    """The published copy from the marts as they are now; nothing where nobody has published yet."""
+    from vim_pipelines.reporting.publish import publish
+
+    if settings.published_dir.exists():
+        publish(warehouse, settings.published_dir)
 
 
 def vacuum(store: Store) -> None:

@@ -399,10 +399,7 @@ def _run(settings: Settings, store: Store, *, now: datetime, by: str) -> Report:
     if any(table.rows for table in planned.tables):
         if isinstance(warehouse, DuckDBWarehouse):
             files.rewrite_duckdb(warehouse)
-        if settings.published_dir.exists():
-            from vim_pipelines.reporting.publish import publish
-
-            publish(warehouse, settings.published_dir)
+        files.publish_anew(settings, warehouse)
     with store.session() as session:
         session.get_one(RetentionRun, run_id).is_complete = True
     return Report(False, len(planned.nights), daily_from, tuple(tables))

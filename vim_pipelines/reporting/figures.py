@@ -26,7 +26,7 @@ from vim_pipelines.core.money import format_money, known_sum
 from vim_pipelines.reporting.summary import attention_lines, held_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from vim_pipelines.warehouse import Session
 
